@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The skeleton of a daemon: options, log, event loop, signals, sd_notify, watchdog, and a bus connection that may be
+ * absent at the start, be lost and come back: a daemon works without it.
+ *
+ *         static const PtDaemonClass filterd = { .name = "filterd", .bus_name = "org.patronus.Filter1", ... };
+ *         int main(int argc, char **argv) { return pt_daemon_run(&filterd, argc, argv); }
+ *
+ * Options of all: --state-dir DIR, --run-dir DIR, --bus ADDRESS ("system" at the start, "none": no bus), --log-level LEVEL,
+ * --introspect (prints the interfaces' XML for dbus-interfaces/ and exits), --version, --help; a class adds its own.
+ */
+
+#include "base/macros.h"
+#include <getopt.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+typedef struct PtDaemon PtDaemon;
+
+typedef struct PtDaemonOption {
+        const char *name; /* "early" */
+        const char *argument; /* "UID" in the help, or NULL: a flag */
+        const char *doc;
+        int (*set)(PtDaemon *daemon, const char *value); /* value "" for a flag */
+} PtDaemonOption;
+
+typedef struct PtDaemonClass {
+        const char *name;      /* "filterd" */
+        const char *bus_name;  /* "org.patronus.Filter1" */
+        const char *path;      /* "/org/patronus/Filter1" */
+        const char *doc;       /* one line for --help */
+        const PtDaemonOption *options; /* last has name NULL; may be NULL */
+        /* Makes the daemon's state and brings it to work, before the bus: 0, or the exit as a negative errno.
+         * > 0: done, leave with exit code 0 (filterd --early). */
+        int (*start)(PtDaemon *daemon);
+        /* Adds objects to a bus that just connected, before the name is requested; called again after a reconnect. */
+        int (*attach)(PtDaemon *daemon, sd_bus *bus);
+        void (*stop)(PtDaemon *daemon);
+} PtDaemonClass;
+
+int pt_daemon_run(const PtDaemonClass *klass, int argc, char **argv); /* an exit code */
+
+sd_event *pt_daemon_event(PtDaemon *daemon);
+sd_bus *pt_daemon_bus(PtDaemon *daemon); /* NULL while there is none */
+const char *pt_daemon_state_dir(PtDaemon *daemon);
+const char *pt_daemon_run_dir(PtDaemon *daemon);
+const PtDaemonClass *pt_daemon_class(PtDaemon *daemon);
+void *pt_daemon_userdata(PtDaemon *daemon);
+void pt_daemon_set_userdata(PtDaemon *daemon, void *userdata);
+/* For systemd's STATUS= and for people. */
+void pt_daemon_status(PtDaemon *daemon, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A kind is pure data: one static table in C describes one kind of object (FirewallRule, Zone). From the table
+ * derive JSON, YAML, D-Bus a{sv}, validation and its messages, schema, help, completion and diff; none of these is
+ * written by hand. All kinds live in libpatronus/kinds/<domain>/.
+ *
+ *         static const PtField rule_fields[] = {
+ *                 PT_FIELD(FirewallRule, enum, action, "action", .doc = "What happens to a packet that matches.",
+ *                          .flags = PT_F_REQUIRED, .choices = fw_actions),
+ *                 PT_FIELD(FirewallRule, ref, from, "from", .doc = "Zone the packet comes from.", .ref = "Zone"),
+ *                 PT_FIELD(FirewallRule, struct, source, "source", .doc = "...", .fields = endpoint_fields,
+ *                          .n_fields = G_N_ELEMENTS(endpoint_fields)),
+ *                 {}
+ *         };
+ *
+ * A row that names a C member of another type than its PtType's does not compile (kind/type.h).
+ */
+
+#include "base/diag.h"
+#include "base/digest.h"
+
+typedef struct PtKind PtKind;
+typedef struct PtField PtField;
+typedef struct PtType PtType;
+typedef struct PtObject PtObject;
+typedef struct PtSlice PtSlice;   /* txn/slice.h; kinds see other objects only through PtLookup */
+
+typedef enum PtFieldFlags {
+        PT_F_REQUIRED = 1 << 0,
+        PT_F_SECRET = 1 << 1,
+        PT_F_IMMUTABLE = 1 << 2,
+        PT_F_LIST = 1 << 3,    /* the member is a PtList of the type */
+        PT_F_ORDERED = 1 << 4, /* the order of the list has a meaning; else it is a set, sorted by typed value, without
+                                  duplicates */
+        PT_F_ADVANCED = 1 << 5,
+        PT_F_DEPRECATED = 1 << 6,
+        PT_F_READONLY = 1 << 7,
+} PtFieldFlags;
+
+/* How disruptive a change of the field is; the plan prints the worst. */
+typedef enum PtImpact {
+        PT_IMPACT_LIVE,       /* nothing is interrupted */
+        PT_IMPACT_RELOAD,     /* the back end reads its configuration again */
+        PT_IMPACT_RECREATE,   /* the kernel object is made anew */
+        PT_IMPACT_DISRUPTIVE, /* connections break; said in the plan */
+        PT_IMPACT_MAX,
+        PT_IMPACT_INVALID = -EINVAL,
+} PtImpact;
+
+typedef struct PtChoice { /* of an enum or flags; the last has name NULL */
+        const char *name;
+        int value;
+        const char *doc;
+} PtChoice;
+
+struct PtField {
+        const char *name; /* as people write it: camelCase */
+        const PtType *type;
+        size_t offset; /* of the C member in the object's or nested struct */
+        unsigned flags;
+        PtImpact impact;
+        int64_t min, max;        /* limits of a number, both 0: the type's own; for a list see max_items */
+        unsigned max_items;      /* of a list; 0: PT_LIST_MAX */
+        const PtChoice *choices; /* of an enum or flags */
+        const char *ref;         /* of a reference: the kind's name */
+        const char *unit;        /* for help: "seconds" */
+        const char *def;         /* default as text, for help and for what engines assume; never stored */
+        const char *doc;         /* one sentence or more, for everybody */
+        const char *label;       /* for forms; absent: derived from the name */
+        const char *group;       /* for forms and help */
+        const char *example;     /* as written in YAML flow style: "[80, 443]" */
+        const char *since;       /* "1" */
+        const PtField *fields;   /* of a struct: its rows, last has name NULL */
+};
+
+#define PT_LIST_MAX 4096 /* an inline list above this becomes a dataset */
+#define PT_FIELDS_MAX 64 /* rows of one table: the presence bitmap is 64 bits */
+
+/* A list member: `n` values of the type's size in one allocation. */
+typedef struct PtList {
+        void *items;
+        unsigned n;
+} PtList;
+
+/* What check_set may ask about other objects. */
+typedef struct PtLookup {
+        /* The object, sealed and owned by the lookup, or NULL. */
+        const PtObject *(*get)(const void *ctx, const PtKind *kind, const char *name);
+        /* Calls `each` for every object of a kind, in no order; stops at a return other than 0 and returns it. */
+        int (*foreach)(const void *ctx, const PtKind *kind, int (*each)(const PtObject *object, void *userdata),
+                       void *userdata);
+        const void *ctx;
+} PtLookup;
+
+struct PtKind {
+        const char *name;        /* "FirewallRule" */
+        const char *api_version; /* "patronus.firewall/v1" */
+        const char *plural;      /* "firewallrules": accepted by the command line too */
+        const char *doc;
+        const char *example;     /* a whole YAML document */
+        size_t size;             /* of the C struct, whose first member is `PtObject object` */
+        const PtField *fields;   /* of the spec; the last has name NULL */
+        bool ordered;            /* objects get metadata.position from the order of their file */
+        bool singleton;          /* the only object is called "default" */
+        const char *const *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
+        /* Rules across fields; the tables hold no conditionals. Returns 0, or -EINVAL after diagnostics. */
+        int (*check)(const PtObject *object, PtDiagnostics *diag);
+        /* Rules across objects: `object` is new or changed, or another one that `object`'s change may touch. */
+        int (*check_set)(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag);
+};
+
+typedef struct PtMeta { /* what few objects have; NULL in the object when all is absent */
+        char *description;
+        char **labels; /* "key=value" sorted by bytes, NULL-terminated; or NULL */
+        char *uid;     /* 32 lower-case hex digits, only when it is not the one that the name gives */
+} PtMeta;
+
+#define PT_LABEL_SET "patronus.firewall/set"
+#define PT_DESCRIPTION_MAX 512
+#define PT_LABELS_MAX 32
+
+/*
+ * An object: reference counted, writable until sealed, `const` afterwards. One allocation holds the struct and
+ * the name, so that a hundred thousand of them stay small.
+ */
+struct PtObject {
+        unsigned refs;
+        bool sealed;
+        uint32_t position; /* metadata.position; 0: absent */
+        uint64_t present;  /* bit i: field i of kind->fields is set */
+        const PtKind *kind;
+        char *name;
+        PtMeta *meta;
+        PtDigest digest; /* of the canonical line, once sealed */
+};
+
+PtObject *pt_object_new(const PtKind *kind, const char *name);
+PtObject *pt_object_ref(const PtObject *object);
+void pt_object_unref(PtObject *object);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtObject, pt_object_unref)
+/* A deep, writable copy, under another name if `name` is not NULL. */
+PtObject *pt_object_copy(const PtObject *object, const char *name);
+/* Computes the digest and forbids changes. */
+void pt_object_seal(PtObject *object);
+
+/* true if field `index` of the table (its enum constant in the kind's header) is set. */
+static inline bool pt_object_has(const PtObject *object, unsigned index)
+{
+        return object->present >> index & 1;
+}
+
+/* -1, 0, 1 by kind name, then object name, by bytes: the order of slices. */
+int pt_object_compare_identity(const PtObject *a, const PtObject *b);
+/* The 128-bit uid: the stored one, else the first half of SHA-256("kind/name"). */
+void pt_object_uid(const PtObject *object, uint8_t ret[static 16]);
+/* Value of a label or NULL. */
+const char *pt_object_label(const PtObject *object, const char *key);
+void pt_object_set_label(PtObject *object, const char *key, const char *value); /* value NULL removes */
+
+/* Runs required, limits and kind->check. The parse functions below have done the limits already. */
+int pt_object_check(const PtObject *object, PtDiagnostics *diag);
+/* Calls `each` for every reference that the object holds: kind and name referred to, and the pointer where. */
+int pt_object_foreach_ref(const PtObject *object,
+                          int (*each)(const PtKind *kind, const char *name, const char *pointer, void *userdata),
+                          void *userdata);
+
+/* All kinds, sorted by name, last NULL (kinds/registry.c). */
+const PtKind *const *pt_kinds(void);
+/* By name, plural or lower-case name; NULL if unknown. */
+const PtKind *pt_kind_find(const char *name);
+/* The row of "destination.ports" (dots go into structs; a list has no index); NULL if unknown. */
+const PtField *pt_kind_find_field(const PtKind *kind, const char *path);
+
+const char *pt_impact_to_string(PtImpact impact);
+PtImpact pt_impact_from_string(const char *text);
