@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/text.h"
+#include "unit.h"
+
+#include <string.h>
+
+static void test_names(void **state)
+{
+        static const char *const good[] = {"a", "0", "lan", "allow-web", "a.b_c-9", "10.0.0.1"};
+        static const char *const bad[] = {"", "-a", "a-", ".", "A", "a b", "a/b", "ä", "_a", "a_"};
+        g_autofree char *longest = g_strnfill(PT_NAME_MAX, 'a');
+        g_autofree char *longer = g_strnfill(PT_NAME_MAX + 1, 'a');
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++)
+                assert_true(pt_name_is_valid(good[i]));
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+                assert_false(pt_name_is_valid(bad[i]));
+        assert_true(pt_name_is_valid(longest));
+        assert_false(pt_name_is_valid(longer));
+}
+
+static void test_nearest(void **state)
+{
+        static const char *const words[] = {"action", "from", "to", "destination", "source", NULL};
+        g_autofree char *large = g_strnfill(100000, 'a');
+
+        (void) state;
+        assert_string_equal(pt_nearest_word("acton", words), "action");
+        assert_string_equal(pt_nearest_word("form", words),
+                            "from"); /* a transposition is one step */
+        assert_string_equal(pt_nearest_word("destinations", words), "destination");
+        assert_string_equal(pt_nearest_word("dsetinatoin", words), "destination");
+        assert_string_equal(pt_nearest_word("source", words), "source");
+        assert_null(pt_nearest_word("xy", words));
+        assert_null(pt_nearest_word("", words));
+        assert_null(pt_nearest_word("priority", words));
+        assert_null(pt_nearest_word(large, words));
+        assert_null(pt_nearest_word("action", (const char *const[]){NULL}));
+}
+
+static void test_utf8(void **state)
+{
+        static const char *const bad[] = {
+                "\xc0\xaf",         /* overlong */
+                "\xed\xa0\x80",     /* a surrogate */
+                "\xf4\x90\x80\x80", /* beyond U+10FFFF */
+                "\xe2\x82",         /* cut */
+                "\x80",
+        };
+
+        (void) state;
+        assert_true(pt_utf8_is_valid("", 0));
+        assert_true(pt_utf8_is_valid("gr\xc3\xbc\xc3\x9f", 6));
+        assert_false(pt_utf8_is_valid("a\0b", 3));
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+                assert_false(pt_utf8_is_valid(bad[i], strlen(bad[i])));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_names),
+                cmocka_unit_test(test_nearest),
+                cmocka_unit_test(test_utf8),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
