@@ -31,7 +31,7 @@ int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct jso
 
 typedef enum PtObjectFromFlags {
         PT_FROM_ALLOW_NAMELESS = 1 << 0, /* no metadata.name: named after kind and digest of the spec, and labelled
-                                            PT_LABEL_SET=default unless it has that label */
+                                            PT_LABEL_SET=default unless it has that label; sets object->nameless */
 } PtObjectFromFlags;
 
 /* Builds and checks (pt_object_check) an unsealed object. All that is wrong is reported, not only the first. */

@@ -128,6 +128,7 @@ typedef struct PtMeta { /* what few objects have; NULL in the object when all is
 struct PtObject {
         unsigned refs;
         bool sealed;
+        bool nameless;     /* its document had no name (PT_FROM_ALLOW_NAMELESS): apply replaces the nameless of its set */
         uint32_t position; /* metadata.position; 0: absent */
         uint64_t present;  /* bit i: field i of kind->fields is set */
         const PtKind *kind;
