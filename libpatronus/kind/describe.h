@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* What the tables say to people and tools: schema, help, completion, diff, and field=value texts. */
+/* What the tables say to people and tools: schema, help, completion, diff, and field=value texts.
+ */
 
 #include "kind/json.h"
 
@@ -11,13 +12,14 @@ struct json_object *pt_kind_schema(const PtKind *kind);
 void pt_kind_schema_digest(PtDigest *ret);
 /* Help for KIND or KIND.field.path; -ENOENT with a diagnostic that suggests the nearest word. */
 int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out);
-/* Candidates for the last word of `set KIND/NAME a.b=` and of `explain`: newline-separated words. */
+/* Candidates for the last word of `set KIND/NAME a.b=` and of `explain`: newline-separated words.
+ */
 void pt_kind_complete(const PtKind *kind, const char *word, GString *out);
 
 /* One changed field. */
 typedef struct PtChange {
-        char *pointer;    /* "/spec/destination/ports" */
-        char *before;     /* compact YAML text, or NULL: absent */
+        char *pointer; /* "/spec/destination/ports" */
+        char *before;  /* compact YAML text, or NULL: absent */
         char *after;
         PtImpact impact;
 } PtChange;
@@ -26,9 +28,11 @@ void pt_change_free(PtChange *change);
 GPtrArray *pt_object_diff(const PtObject *before, const PtObject *after, bool secrets);
 
 /*
- * Turns `destination.ports=80,443` into {"destination":{"ports":[80,443]}} merged into `json`; an empty value puts a
- * JSON null, which means unset. Checks the text by its type.
+ * Turns `destination.ports=80,443` into {"destination":{"ports":[80,443]}} merged into `json`; an
+ * empty value puts a JSON null, which means unset. Checks the text by its type.
  */
-int pt_fields_set_text(const PtField *fields, const char *assignment, PtDiagnostics *diag, struct json_object *json);
-/* Merges a patch as pt_fields_set_text makes it (RFC 7386: null removes) into an object's JSON spec. */
+int pt_fields_set_text(const PtField *fields, const char *assignment, PtDiagnostics *diag,
+                       struct json_object *json);
+/* Merges a patch as pt_fields_set_text makes it (RFC 7386: null removes) into an object's JSON
+ * spec. */
 void pt_json_merge(struct json_object *target, struct json_object *patch);

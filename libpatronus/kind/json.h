@@ -2,18 +2,19 @@
 #pragma once
 
 /*
- * JSON (RFC 8259) in and out, and the canonical form (RFC 8785: keys sorted by UTF-16 code units, integers only,
- * no white space) in which objects are stored, compared and hashed.
+ * JSON (RFC 8259) in and out, and the canonical form (RFC 8785: keys sorted by UTF-16 code units,
+ * integers only, no white space) in which objects are stored, compared and hashed.
  *
- * An object is {"apiVersion":..,"kind":..,"metadata":{"name":..,...},"spec":{...}}; present fields only.
+ * An object is {"apiVersion":..,"kind":..,"metadata":{"name":..,...},"spec":{...}}; present fields
+ * only.
  */
 
 #include "kind/kind.h"
 #include <json-c/json.h>
 
-#define PT_JSON_DEPTH_MAX 32                /* deeper nesting is refused */
-#define PT_DOCUMENT_MAX (1024U * 1024U)     /* bytes of one object's document */
-#define PT_INPUT_MAX (64U * 1024U * 1024U)  /* bytes of one apply */
+#define PT_JSON_DEPTH_MAX 32               /* deeper nesting is refused */
+#define PT_DOCUMENT_MAX (1024U * 1024U)    /* bytes of one object's document */
+#define PT_INPUT_MAX (64U * 1024U * 1024U) /* bytes of one apply */
 
 static inline void pt_json_putp(struct json_object **json)
 {
@@ -23,19 +24,22 @@ static inline void pt_json_putp(struct json_object **json)
 #define pt_auto_json __attribute__((cleanup(pt_json_putp))) struct json_object
 
 /*
- * Parses one JSON text. Refused with a diagnostic and -EINVAL: trailing text, duplicate keys at any depth, invalid
- * UTF-8, lone surrogates, NUL in strings, nesting beyond PT_JSON_DEPTH_MAX, numbers that are not integers of 64 bits.
- * -EFBIG above PT_DOCUMENT_MAX.
+ * Parses one JSON text. Refused with a diagnostic and -EINVAL: trailing text, duplicate keys at any
+ * depth, invalid UTF-8, lone surrogates, NUL in strings, nesting beyond PT_JSON_DEPTH_MAX, numbers
+ * that are not integers of 64 bits. -EFBIG above PT_DOCUMENT_MAX.
  */
 int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct json_object **ret);
 
 typedef enum PtObjectFromFlags {
-        PT_FROM_ALLOW_NAMELESS = 1 << 0, /* no metadata.name: named after kind and digest of the spec, and labelled
-                                            PT_LABEL_SET=default unless it has that label; sets object->nameless */
+        PT_FROM_ALLOW_NAMELESS =
+                1 << 0, /* no metadata.name: named after kind and digest of the spec, and labelled
+                           PT_LABEL_SET=default unless it has that label; sets object->nameless */
 } PtObjectFromFlags;
 
-/* Builds and checks (pt_object_check) an unsealed object. All that is wrong is reported, not only the first. */
-int pt_object_from_json(struct json_object *json, unsigned flags, PtDiagnostics *diag, PtObject **ret);
+/* Builds and checks (pt_object_check) an unsealed object. All that is wrong is reported, not only
+ * the first. */
+int pt_object_from_json(struct json_object *json, unsigned flags, PtDiagnostics *diag,
+                        PtObject **ret);
 /* A tree that the caller puts. Secrets are replaced by "<redacted>" unless `secrets`. */
 struct json_object *pt_object_to_json(const PtObject *object, bool secrets);
 /* Appends the canonical line, without newline. */
@@ -44,3 +48,5 @@ void pt_object_to_canonical(const PtObject *object, GString *out);
 int pt_object_from_canonical(const char *line, size_t size, PtDiagnostics *diag, PtObject **ret);
 /* Appends RFC 8785 text of any tree (integers only). */
 void pt_json_to_canonical(struct json_object *json, GString *out);
+/* Appends a string in quotes, as RFC 8785 has it. */
+void pt_canonical_string(const char *text, size_t size, GString *out);

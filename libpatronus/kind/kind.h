@@ -2,17 +2,20 @@
 #pragma once
 
 /*
- * A kind is pure data: one static table in C describes one kind of object (FirewallRule, Zone). From the table
- * derive JSON, YAML, D-Bus a{sv}, validation and its messages, schema, help, completion and diff; none of these is
- * written by hand. All kinds live in libpatronus/kinds/<domain>/.
+ * A kind is pure data: one static table in C describes one kind of object (FirewallRule, Zone).
+ * From the table derive JSON, YAML, D-Bus a{sv}, validation and its messages, schema, help,
+ * completion and diff; none of these is written by hand. All kinds live in
+ * libpatronus/kinds/<domain>/.
  *
  *         static const PtField rule_fields[] = {
- *                 PT_FIELD(FirewallRule, enum, action, "action", .doc = "What happens to a packet that matches.",
- *                          .flags = PT_F_REQUIRED, .choices = fw_actions),
- *                 PT_FIELD(FirewallRule, ref, from, "from", .doc = "Zone the packet comes from.", .ref = "Zone"),
- *                 PT_FIELD(FirewallRule, struct, source, "source", .doc = "...", .fields = endpoint_fields,
- *                          .n_fields = G_N_ELEMENTS(endpoint_fields)),
- *                 {}
+ *                 [FW_RULE_ACTION] = PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED,
+ *                                             .doc = "What happens to a packet that matches.",
+ *                                             .choices = fw_actions),
+ *                 [FW_RULE_FROM] = PT_FIELD(FirewallRule, ref, from, "from", 0, .ref = "Zone",
+ *                                           .doc = "Zone the packet comes from."),
+ *                 [FW_RULE_SOURCE] = PT_STRUCT(FirewallRule, FwEndpoint, source, "source",
+ *                                              endpoint_fields, .doc = "..."),
+ *                 {},
  *         };
  *
  * A row that names a C member of another type than its PtType's does not compile (kind/type.h).
@@ -25,15 +28,15 @@ typedef struct PtKind PtKind;
 typedef struct PtField PtField;
 typedef struct PtType PtType;
 typedef struct PtObject PtObject;
-typedef struct PtSlice PtSlice;   /* txn/slice.h; kinds see other objects only through PtLookup */
+typedef struct PtSlice PtSlice; /* txn/slice.h; kinds see other objects only through PtLookup */
 
 typedef enum PtFieldFlags {
         PT_F_REQUIRED = 1 << 0,
         PT_F_SECRET = 1 << 1,
         PT_F_IMMUTABLE = 1 << 2,
         PT_F_LIST = 1 << 3,    /* the member is a PtList of the type */
-        PT_F_ORDERED = 1 << 4, /* the order of the list has a meaning; else it is a set, sorted by typed value, without
-                                  duplicates */
+        PT_F_ORDERED = 1 << 4, /* the order of the list has a meaning; else it is a set, sorted by
+                                  typed value, without duplicates */
         PT_F_ADVANCED = 1 << 5,
         PT_F_DEPRECATED = 1 << 6,
         PT_F_READONLY = 1 << 7,
@@ -61,18 +64,18 @@ struct PtField {
         size_t offset; /* of the C member in the object's or nested struct */
         unsigned flags;
         PtImpact impact;
-        int64_t min, max;        /* limits of a number, both 0: the type's own; for a list see max_items */
+        int64_t min, max; /* limits of a number, both 0: the type's own; for a list see max_items */
         unsigned max_items;      /* of a list; 0: PT_LIST_MAX */
         const PtChoice *choices; /* of an enum or flags */
         const char *ref;         /* of a reference: the kind's name */
         const char *unit;        /* for help: "seconds" */
-        const char *def;         /* default as text, for help and for what engines assume; never stored */
-        const char *doc;         /* one sentence or more, for everybody */
-        const char *label;       /* for forms; absent: derived from the name */
-        const char *group;       /* for forms and help */
-        const char *example;     /* as written in YAML flow style: "[80, 443]" */
-        const char *since;       /* "1" */
-        const PtField *fields;   /* of a struct: its rows, last has name NULL */
+        const char *def;   /* default as text, for help and for what engines assume; never stored */
+        const char *doc;   /* one sentence or more, for everybody */
+        const char *label; /* for forms; absent: derived from the name */
+        const char *group; /* for forms and help */
+        const char *example;   /* as written in YAML flow style: "[80, 443]" */
+        const char *since;     /* "1" */
+        const PtField *fields; /* of a struct: its rows, last has name NULL */
 };
 
 #define PT_LIST_MAX 4096 /* an inline list above this becomes a dataset */
@@ -88,9 +91,10 @@ typedef struct PtList {
 typedef struct PtLookup {
         /* The object, sealed and owned by the lookup, or NULL. */
         const PtObject *(*get)(const void *ctx, const PtKind *kind, const char *name);
-        /* Calls `each` for every object of a kind, in no order; stops at a return other than 0 and returns it. */
-        int (*foreach)(const void *ctx, const PtKind *kind, int (*each)(const PtObject *object, void *userdata),
-                       void *userdata);
+        /* Calls `each` for every object of a kind, in no order; stops at a return other than 0 and
+         * returns it. */
+        int (*foreach)(const void *ctx, const PtKind *kind,
+                       int (*each)(const PtObject *object, void *userdata), void *userdata);
         const void *ctx;
 } PtLookup;
 
@@ -99,22 +103,25 @@ struct PtKind {
         const char *api_version; /* "patronus.firewall/v1" */
         const char *plural;      /* "firewallrules": accepted by the command line too */
         const char *doc;
-        const char *example;     /* a whole YAML document */
-        size_t size;             /* of the C struct, whose first member is `PtObject object` */
-        const PtField *fields;   /* of the spec; the last has name NULL */
-        bool ordered;            /* objects get metadata.position from the order of their file */
-        bool singleton;          /* the only object is called "default" */
-        const char *const *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
-        /* Rules across fields; the tables hold no conditionals. Returns 0, or -EINVAL after diagnostics. */
+        const char *example;   /* a whole YAML document */
+        size_t size;           /* of the C struct, whose first member is `PtObject object` */
+        const PtField *fields; /* of the spec; the last has name NULL */
+        bool ordered;          /* objects get metadata.position from the order of their file */
+        bool singleton;        /* the only object is called "default" */
+        const char *const
+                *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
+        /* Rules across fields; the tables hold no conditionals. Returns 0, or -EINVAL after
+         * diagnostics. */
         int (*check)(const PtObject *object, PtDiagnostics *diag);
-        /* Rules across objects: `object` is new or changed, or another one that `object`'s change may touch. */
+        /* Rules across objects: `object` is new or changed, or another one that `object`'s change
+         * may touch. */
         int (*check_set)(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag);
 };
 
 typedef struct PtMeta { /* what few objects have; NULL in the object when all is absent */
         char *description;
-        char **labels; /* "key=value" sorted by bytes, NULL-terminated; or NULL */
-        char *uid;     /* 32 lower-case hex digits, only when it is not the one that the name gives */
+        char **labels; /* "key=value" sorted by key, NULL-terminated; or NULL */
+        char *uid; /* 32 lower-case hex digits, only when it is not the one that the name gives */
 } PtMeta;
 
 #define PT_LABEL_SET "patronus.firewall/set"
@@ -122,13 +129,14 @@ typedef struct PtMeta { /* what few objects have; NULL in the object when all is
 #define PT_LABELS_MAX 32
 
 /*
- * An object: reference counted, writable until sealed, `const` afterwards. One allocation holds the struct and
- * the name, so that a hundred thousand of them stay small.
+ * An object: reference counted, writable until sealed, `const` afterwards. One allocation holds the
+ * struct and the name, so that a hundred thousand of them stay small.
  */
 struct PtObject {
         unsigned refs;
         bool sealed;
-        bool nameless;     /* its document had no name (PT_FROM_ALLOW_NAMELESS): apply replaces the nameless of its set */
+        bool nameless;     /* its document had no name (PT_FROM_ALLOW_NAMELESS): apply replaces the
+                              nameless of its set */
         uint32_t position; /* metadata.position; 0: absent */
         uint64_t present;  /* bit i: field i of kind->fields is set */
         const PtKind *kind;
@@ -158,13 +166,16 @@ int pt_object_compare_identity(const PtObject *a, const PtObject *b);
 void pt_object_uid(const PtObject *object, uint8_t ret[static 16]);
 /* Value of a label or NULL. */
 const char *pt_object_label(const PtObject *object, const char *key);
-void pt_object_set_label(PtObject *object, const char *key, const char *value); /* value NULL removes */
+void pt_object_set_label(PtObject *object, const char *key,
+                         const char *value); /* value NULL removes */
 
 /* Runs required, limits and kind->check. The parse functions below have done the limits already. */
 int pt_object_check(const PtObject *object, PtDiagnostics *diag);
-/* Calls `each` for every reference that the object holds: kind and name referred to, and the pointer where. */
+/* Calls `each` for every reference that the object holds: kind and name referred to, and the
+ * pointer where. */
 int pt_object_foreach_ref(const PtObject *object,
-                          int (*each)(const PtKind *kind, const char *name, const char *pointer, void *userdata),
+                          int (*each)(const PtKind *kind, const char *name, const char *pointer,
+                                      void *userdata),
                           void *userdata);
 
 /* All kinds, sorted by name, last NULL (kinds/registry.c). */

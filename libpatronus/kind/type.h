@@ -2,13 +2,19 @@
 #pragma once
 
 /*
- * A type: how one sort of value is written, checked, compared and kept. One file types-<name>.c each, with a unit test
- * and a fuzz entry. Text becomes a value here, once; inside there are no strings to check again.
+ * A type: how one sort of value is written, checked, compared and kept. One file types-<name>.c
+ * each, with a unit test and a fuzz entry. Text becomes a value here, once; inside there are no
+ * strings to check again.
+ *
+ * Lists and structs are not values of a type: PT_F_LIST makes a PtList of any type, and a row of
+ * pt_type_struct has rows of its own; kind/field.h walks both.
  */
 
 #include "kind/json.h"
+#include <sys/socket.h> /* AF_INET, AF_INET6 */
 
-/* IPv4 or IPv6 address, prefix or inclusive range; IPv4 in the first four bytes, network byte order. */
+/* IPv4 or IPv6 address, prefix or inclusive range; IPv4 in the first four bytes, network byte
+ * order. */
 typedef struct PtAddressRange {
         uint8_t family; /* AF_INET or AF_INET6 */
         uint8_t plen;   /* prefix length (32 or 128 for one address), or PT_PLEN_RANGE */
@@ -28,14 +34,74 @@ struct PtType {
         const char *syntax;    /* for help: "PORT or FIRST-LAST" */
         /* Adds "type", "pattern" and the like to a JSON Schema object. */
         void (*schema)(const PtField *field, struct json_object *schema);
-        /* Parses into `value`, which is zeroed; a diagnostic at `pointer` says what is wrong and what is right. */
-        int (*from_json)(const PtField *field, struct json_object *json, const char *pointer, PtDiagnostics *diag,
-                         void *value);
+        /* Parses into `value`, which is zeroed; a diagnostic at `pointer` says what is wrong and
+         * what is right. */
+        int (*from_json)(const PtField *field, struct json_object *json, const char *pointer,
+                         PtDiagnostics *diag, void *value);
         struct json_object *(*to_json)(const PtField *field, const void *value);
-        /* The JSON that a person's text on the command line means; the value itself is checked by from_json. */
+        /* The JSON that a person's text on the command line means; the value itself is checked by
+         * from_json. */
         int (*from_text)(const PtField *field, const char *text, struct json_object **ret);
-        int (*compare)(const void *a, const void *b); /* total order of values: sets are sorted by it */
+        int (*compare)(const void *a,
+                       const void *b); /* total order of values: sets are sorted by it */
         void (*copy)(const PtField *field, void *to, const void *from); /* NULL: memcpy */
         void (*done)(const PtField *field, void *value);                /* NULL: nothing is owned */
-        void (*complete)(const PtField *field, GString *out);           /* candidates, one a line; may be NULL */
+        void (*complete)(const PtField *field,
+                         GString *out); /* candidates, one a line; may be NULL */
 };
+
+/* The types, and the C type of the member that a row of each must name. */
+extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_name,
+        pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
+        pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_struct;
+/* All of them except struct, last NULL: for tests and fuzzing. */
+extern const PtType *const pt_types[];
+
+typedef bool pt_ctype_bool;
+typedef uint8_t pt_ctype_u8; /* the integers: .min and .max narrow them */
+typedef uint16_t pt_ctype_u16;
+typedef uint32_t pt_ctype_u32;
+typedef char *pt_ctype_name;   /* what pt_name_is_valid takes */
+typedef char *pt_ctype_string; /* at most .max bytes */
+typedef int pt_ctype_enum;     /* a value of .choices */
+typedef char *pt_ctype_ref;    /* a name, of an object of the kind .ref */
+typedef char *pt_ctype_ifname; /* a network interface, or several: a glob that ends in "*" */
+typedef PtAddressRange pt_ctype_address_range;
+typedef PtAddressRange pt_ctype_prefix; /* never PT_PLEN_RANGE */
+typedef PtPortRange pt_ctype_port_range;
+typedef int pt_ctype_protocol; /* IPPROTO_*, or PT_PROTOCOL_ANY */
+
+#define PT_PROTOCOL_ANY (-1)
+
+/* The offset of a member, or no compilation. */
+#define PT_OFFSET_IF(condition, Struct, member)                                                    \
+        (offsetof(Struct, member) +                                                                \
+         0 * sizeof(struct {                                                                       \
+                 _Static_assert(condition, #Struct "." #member " is not of the row's type");       \
+                 char unused;                                                                      \
+         }))
+#define PT_MEMBER_IS(Struct, member, Type)                                                         \
+        __builtin_types_compatible_p(__typeof__(((Struct *) 0)->member), Type)
+
+/* A row: the struct, the type without "pt_type_", the member, the name that people write, the
+ * flags, and what else the row says. */
+#define PT_FIELD(Struct, Type, member, word, flag, ...)                                            \
+        {                                                                                          \
+                .name = (word), .type = &pt_type_##Type, .flags = (flag),                          \
+                .offset = PT_OFFSET_IF(((flag) &PT_F_LIST)                                         \
+                                               ? PT_MEMBER_IS(Struct, member, PtList)              \
+                                               : PT_MEMBER_IS(Struct, member, pt_ctype_##Type),    \
+                                       Struct, member),                                            \
+                __VA_ARGS__                                                                        \
+        }
+
+/* A row of rows: the member is a struct Nested, which begins with its `uint64_t present`. */
+#define PT_STRUCT(Struct, Nested, member, word, rows, ...)                                         \
+        {                                                                                          \
+                .name = (word), .type = &pt_type_struct, .fields = (rows),                         \
+                .offset = PT_OFFSET_IF(PT_MEMBER_IS(Struct, member, Nested) &&                     \
+                                               PT_MEMBER_IS(Nested, present, uint64_t) &&          \
+                                               offsetof(Nested, present) == 0,                     \
+                                       Struct, member),                                            \
+                __VA_ARGS__                                                                        \
+        }

@@ -2,23 +2,26 @@
 #pragma once
 
 /*
- * The YAML front end, by libyaml's events: a stream of documents, each one object. Scalars follow the YAML 1.2
- * core schema (null, true/false, integers), so `on`, `yes` and 010 are strings and decimals. Refused with line, column
- * and remedy: anchors, aliases, tags, duplicate and non-string keys, floats, several objects in a document, nesting
- * beyond PT_JSON_DEPTH_MAX. JSON input is accepted by the same call, since each JSON text is a YAML document.
+ * The YAML front end, by libyaml's events: a stream of documents, each one object. Scalars follow
+ * the YAML 1.2 core schema (null, true/false, integers), so `on`, `yes` and 010 are strings and
+ * decimals. Refused with line, column and remedy: anchors, aliases, tags, duplicate and non-string
+ * keys, floats, several objects in a document, nesting beyond PT_JSON_DEPTH_MAX. JSON input is
+ * accepted by the same call, since each JSON text is a YAML document.
  */
 
 #include "kind/json.h"
 
-/* Called for each document's object, unsealed and checked, in input order; takes ownership. Non-zero stops. */
+/* Called for each document's object, unsealed and checked, in input order; takes ownership.
+ * Non-zero stops. */
 typedef int (*PtObjectSink)(PtObject *object, void *userdata);
 
 /*
- * Reads a stream. `source` names it in diagnostics ("policy.yaml"). Goes on after a bad document, to report all;
- * returns -EINVAL at the end if any was bad, -EFBIG beyond PT_INPUT_MAX, else what `sink` returned last.
+ * Reads a stream. `source` names it in diagnostics ("policy.yaml"). Goes on after a bad document,
+ * to report all; returns -EINVAL at the end if any was bad, -EFBIG beyond PT_INPUT_MAX, else what
+ * `sink` returned last.
  */
-int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags, PtDiagnostics *diag,
-                 PtObjectSink sink, void *userdata);
+int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
+                 PtDiagnostics *diag, PtObjectSink sink, void *userdata);
 /* One document, with "---\n" before it. */
 void pt_object_to_yaml(const PtObject *object, bool secrets, GString *out);
 /* YAML of any JSON tree, block style. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The C shape of the firewall's kinds. Engines read these structs; the tables beside this file fill them. */
+/* The C shape of the firewall's kinds. Engines read these structs; the tables beside this file fill
+ * them. */
 
 #include "kind/type.h"
 
@@ -13,8 +14,9 @@ typedef enum FwAction {
         FW_ACTION_INVALID = -EINVAL,
 } FwAction;
 
-#define FW_ZONE_ROUTER "router" /* the machine itself; reserved */
-#define FW_ZONE_ANY "any"       /* reserved */
+#define FW_ZONE_ROUTER "router"         /* the machine itself; reserved */
+#define FW_ZONE_ANY "any"               /* reserved */
+#define FW_ZONE_UNASSIGNED "unassigned" /* of packets that belong to no zone: drops; reserved */
 
 /* Bits of Zone.object.present. */
 enum { ZONE_INTERFACES, ZONE_SOURCES, ZONE_INPUT, ZONE_FORWARD, ZONE_OUTPUT, ZONE_MASQUERADE };
@@ -23,11 +25,16 @@ typedef struct Zone {
         PtObject object;
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
         PtList sources;    /* PtAddressRange, prefixes only; a set */
-        int input;         /* FwAction for what no rule matched: from the zone to the router; default drop */
-        int forward;       /* from the zone to any zone; default drop */
-        int output;        /* from the router to the zone; default allow */
-        bool masquerade;   /* IPv4 that leaves through the zone gets the outgoing interface's address */
+        int input;   /* FwAction for what no rule matched: from the zone to the router; default drop
+                      */
+        int forward; /* from the zone to any zone; default drop */
+        int output;  /* from the router to the zone; default allow */
+        bool masquerade; /* IPv4 that leaves through the zone gets the outgoing interface's address
+                          */
 } Zone;
+
+/* Bits of FwEndpoint.present. */
+enum { FW_ENDPOINT_ADDRESSES, FW_ENDPOINT_PORTS };
 
 typedef struct FwEndpoint {
         uint64_t present;
@@ -52,7 +59,7 @@ enum {
 
 typedef struct FirewallRule {
         PtObject object;
-        int action; /* FwAction */
+        int action;        /* FwAction */
         bool enabled;      /* default true */
         uint16_t priority; /* 0-65535, lower first; default FW_PRIORITY_DEFAULT */
         char *from;        /* zone name, "router", "any", or NULL: any zone */
@@ -63,6 +70,7 @@ typedef struct FirewallRule {
         FwEndpoint destination;
 } FirewallRule;
 
+extern const PtChoice fw_actions[];
 extern const PtKind pt_kind_zone;
 extern const PtKind pt_kind_firewall_rule;
 

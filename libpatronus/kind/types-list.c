@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kind/field.h"
+
+#include <string.h>
+
+static int compare_items(const PtField *field, const PtList *list, unsigned a, unsigned b)
+{
+        return field->type->compare(pt_list_item(field, list, a), pt_list_item(field, list, b));
+}
+
+static bool is_ascending(const PtField *field, const PtList *list)
+{
+        for (unsigned i = 1; i < list->n; i++)
+                if (compare_items(field, list, i - 1, i) >= 0)
+                        return false;
+        return true;
+}
+
+typedef struct SortContext {
+        const PtField *field;
+        const PtList *list;
+} SortContext;
+
+static int compare_indexes(const void *a, const void *b, void *userdata)
+{
+        const SortContext *context = userdata;
+
+        return compare_items(context->field, context->list, *(const unsigned *) a,
+                             *(const unsigned *) b);
+}
+
+/* Sorts a set by value; two equal members are most likely a slip, so both places are named. */
+static int sort_set(const PtField *field, const char *pointer, PtDiagnostics *diag, PtList *list)
+{
+        SortContext context = {field, list};
+        g_autofree unsigned *order = NULL;
+        char *sorted;
+        int r = 0;
+
+        if (is_ascending(field, list)) /* what we wrote ourselves always is */
+                return 0;
+        order = g_new(unsigned, list->n);
+        for (unsigned i = 0; i < list->n; i++)
+                order[i] = i;
+        g_qsort_with_data(order, (int) list->n, sizeof(*order), compare_indexes,
+                          &context); /* stable */
+        for (unsigned i = 1; i < list->n; i++) {
+                g_autofree char *at = NULL;
+                pt_auto_json *item = NULL;
+
+                if (compare_items(field, list, order[i - 1], order[i]) != 0)
+                        continue;
+                at = g_strdup_printf("%s/%u", pointer, order[i]);
+                item = field->type->to_json(field, pt_list_item(field, list, order[i]));
+                pt_diag_error(diag, "duplicate", at,
+                              "%s is given twice, first at %s/%u; remove one",
+                              json_object_get_string(item), pointer, order[i - 1]);
+                r = -EINVAL;
+        }
+        if (r < 0)
+                return r;
+        sorted = g_malloc_n(list->n, field->type->size);
+        for (unsigned i = 0; i < list->n; i++)
+                memcpy(sorted + i * field->type->size, pt_list_item(field, list, order[i]),
+                       field->type->size);
+        g_free(list->items);
+        list->items = sorted;
+        return 0;
+}
+
+int pt_list_from_json(const PtField *field, struct json_object *json, const char *pointer,
+                      PtDiagnostics *diag, PtList *list)
+{
+        unsigned max = field->max_items ? field->max_items : PT_LIST_MAX;
+        PtList items = {NULL, 0};
+        size_t n;
+        int r = 0;
+
+        if (!json_object_is_type(json, json_type_array))
+                return pt_wrong_type(json, pointer, diag, "write a list: %s",
+                                     field->example ? field->example : "[...]");
+        n = json_object_array_length(json);
+        if (n == 0) {
+                pt_diag_error(diag, "empty-list", pointer,
+                              "an empty list says nothing; leave the field out, or give a value");
+                return -EINVAL;
+        }
+        if (n > max) {
+                pt_diag_error(diag, "too-long", pointer, "%zu entries are too many, at most %u", n,
+                              max);
+                return -EFBIG;
+        }
+        items.items = g_malloc0_n(n, field->type->size);
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *at = g_strdup_printf("%s/%zu", pointer, i);
+
+                if (field->type->from_json(field, json_object_array_get_idx(json, i), at, diag,
+                                           (void *) pt_list_item(field, &items, items.n)) < 0)
+                        r = -EINVAL;
+                else
+                        items.n++;
+        }
+        /* Only complete lists are sorted: otherwise the indexes in messages would be wrong. */
+        if (r == 0 && !(field->flags & PT_F_ORDERED))
+                r = sort_set(field, pointer, diag, &items);
+        if (r < 0) {
+                pt_list_done(field, &items);
+                return r;
+        }
+        *list = items;
+        return 0;
+}
+
+void pt_list_copy(const PtField *field, PtList *to, const PtList *from)
+{
+        PtList copy = {g_malloc_n(from->n, field->type->size), from->n};
+
+        memcpy(copy.items, from->items, from->n * field->type->size);
+        if (field->type->copy)
+                for (unsigned i = 0; i < from->n; i++)
+                        field->type->copy(field, (void *) pt_list_item(field, &copy, i),
+                                          pt_list_item(field, from, i));
+        *to = copy;
+}
+
+void pt_list_done(const PtField *field, PtList *list)
+{
+        if (field->type->done)
+                for (unsigned i = 0; i < list->n; i++)
+                        field->type->done(field, (void *) pt_list_item(field, list, i));
+        g_free(list->items);
+        *list = (PtList){NULL, 0};
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kind/field.h"
+
+/* A reference is a name; whether there is such an object is asked where all objects are known. */
+
+static void ref_schema(const PtField *field, struct json_object *schema)
+{
+        pt_type_name.schema(field, schema);
+        json_object_object_add(schema, "x-patronus-ref", json_object_new_string(field->ref));
+}
+
+static int ref_from_json(const PtField *field, struct json_object *json, const char *pointer,
+                         PtDiagnostics *diag, void *value)
+{
+        return pt_type_name.from_json(field, json, pointer, diag, value);
+}
+
+/* Names of objects are the server's to add; here are only those that need no object. */
+static void ref_complete(const PtField *field, GString *out)
+{
+        const PtKind *kind = pt_kind_find(field->ref);
+
+        if (!kind || !kind->reserved_names)
+                return;
+        for (const char *const *name = kind->reserved_names; *name; name++)
+                g_string_append_printf(out, "%s\n", *name);
+}
+
+const PtType pt_type_ref = {
+        .name = "ref",
+        .signature = "s",
+        .size = sizeof(char *),
+        .syntax = "the name of an object",
+        .schema = ref_schema,
+        .from_json = ref_from_json,
+        .to_json = pt_text_to_json,
+        .from_text = pt_text_from_text,
+        .compare = pt_text_compare,
+        .copy = pt_text_copy,
+        .done = pt_text_done,
+        .complete = ref_complete,
+};
