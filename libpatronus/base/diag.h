@@ -61,5 +61,5 @@ size_t pt_diag_dropped(const PtDiagnostics *diag); /* entries beyond PT_DIAG_MAX
 size_t pt_diag_errors(const PtDiagnostics *diag);  /* errors, kept or not */
 const PtDiagnostic *pt_diag_get(const PtDiagnostics *diag, size_t i);
 
-const char *pt_severity_to_string(PtSeverity severity);          /* "error", "warning", "notice" */
-PtSeverity pt_severity_from_string(const char *text);            /* or PT_SEVERITY_INVALID */
+const char *pt_severity_to_string(PtSeverity severity); /* "error", "warning", "notice" */
+PtSeverity pt_severity_from_string(const char *text);   /* or PT_SEVERITY_INVALID */

@@ -22,4 +22,5 @@ void pt_hasher_end(PtHasher *hasher, PtDigest *ret);
 
 bool pt_digest_equal(const PtDigest *a, const PtDigest *b);
 void pt_digest_to_hex(const PtDigest *digest, char ret[static PT_DIGEST_HEX + 1]); /* lower case */
-int pt_digest_from_hex(const char *hex, PtDigest *ret); /* -EINVAL unless exactly 64 lower-case hex digits */
+int pt_digest_from_hex(const char *hex,
+                       PtDigest *ret); /* -EINVAL unless exactly 64 lower-case hex digits */

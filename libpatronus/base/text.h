@@ -10,8 +10,8 @@
 /* [a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])? by bytes, in the C locale. */
 bool pt_name_is_valid(const char *name);
 
-/* The member of the NULL-terminated `words` nearest to `word`, or NULL when none is near (Damerau-Levenshtein
- * distance above a third of its length). The result points into `words`. */
+/* The member of the NULL-terminated `words` nearest to `word`, or NULL when none is near
+ * (Damerau-Levenshtein distance above a third of its length). The result points into `words`. */
 const char *pt_nearest_word(const char *word, const char *const *words);
 
 /* true if `data` is UTF-8 (RFC 3629) without NUL. */
