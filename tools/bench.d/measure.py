@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measuring: wall and CPU time beside each other, memory, medians."""
+
+import dataclasses
+import os
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+
+@dataclasses.dataclass
+class Cost:
+    """Of one act. Milliseconds, but for what its name says."""
+
+    wall: float
+    cpu: float
+    extra: dict = dataclasses.field(default_factory=dict)
+
+
+def cpu_ms(pids):
+    """CPU time that processes have used: /proc/PID/schedstat, nanoseconds on the processor."""
+    return sum(int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids) / 1e6
+
+
+def run(command, daemons=(), env=None):
+    """Runs a command; its CPU is its own, its children's and what the daemons used meanwhile."""
+    before = cpu_ms(daemons)
+    with tempfile.TemporaryFile() as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise RuntimeError(f"{' '.join(command[:8])}: exit code {process.returncode}\n{output.read()[-4000:].decode(errors='replace')}")
+    cpu = (usage.ru_utime + usage.ru_stime) * 1000 + cpu_ms(daemons) - before
+    return Cost(wall * 1000, cpu, {"max_rss_kib": usage.ru_maxrss})
+
+
+def pss_kib(pid):
+    try:
+        for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return 0
+
+
+def children(pid):
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+class PssPeak:
+    """Samples the summed Pss of processes and of their children, as fast as it can; keeps the largest sum."""
+
+    def __init__(self, pids):
+        self.pids = list(pids)
+        self.peak = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self):
+        while not self._stop.is_set():
+            family = [process for pid in self.pids for process in (pid, *children(pid))]
+            self.peak = max(self.peak, sum(pss_kib(pid) for pid in family))
+
+
+def median(costs):
+    """The median of each figure on its own."""
+    costs = list(costs)
+    keys = set.intersection(*(set(cost.extra) for cost in costs))
+    return Cost(statistics.median(cost.wall for cost in costs), statistics.median(cost.cpu for cost in costs),
+                {key: statistics.median(cost.extra[key] for cost in costs) for key in sorted(keys)})
+
+
+def interleave(times, *acts):
+    """Runs acts alternately, so that what disturbs the machine disturbs them all; a list of medians."""
+    costs = [[] for _ in acts]
+    for number in range(times):
+        for act, kept in zip(acts, costs):
+            kept.append(act(number))
+    return [median(kept) for kept in costs]
