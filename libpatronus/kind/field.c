@@ -74,12 +74,15 @@ void pt_pointer_append(GString *pointer, const char *key)
         }
 }
 
-char *pt_suggestion(const char *word, const char *const *words)
+char *pt_suggestion(const PtDiagnostics *diag, const char *word, const char *const *words)
 {
         g_autofree char *lower = g_ascii_strdown(word, (gssize) strnlen(word, PT_NAME_MAX + 1));
-        const char *nearest = pt_nearest_word(word, words);
+        const char *nearest;
         g_autofree char *all = NULL;
 
+        if (!diag || pt_diag_count(diag) >= PT_DIAG_MAX)
+                return g_strdup("");
+        nearest = pt_nearest_word(word, words);
         if (!nearest)
                 nearest = pt_nearest_word(lower, words);
         if (nearest)
@@ -161,7 +164,7 @@ int pt_fields_from_json(const PtField *fields, struct json_object *json, const c
                 pt_pointer_append(at, name);
                 if (!field) {
                         g_autofree const char **words = pt_fields_names(fields);
-                        g_autofree char *hint = pt_suggestion(name, words);
+                        g_autofree char *hint = pt_suggestion(diag, name, words);
 
                         pt_diag_error(diag, "unknown-field", at->str, "unknown field \"%s\"; %s",
                                       name, hint);

@@ -66,8 +66,9 @@ int pt_wrong_type(struct json_object *json, const char *pointer, PtDiagnostics *
                   const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* Appends "/" and `key` as RFC 6901 has it: "~" and "/" escaped. */
 void pt_pointer_append(GString *pointer, const char *key);
-/* "; did you mean X?" or ", known are a, b, c" for an unknown word; the caller frees. */
-char *pt_suggestion(const char *word, const char *const *words);
+/* "did you mean X?" or "known: a, b, c" for an unknown word; the caller frees. "" when `diag` takes
+ * no more: nearness costs time, and a stranger can send a million unknown words. */
+char *pt_suggestion(const PtDiagnostics *diag, const char *word, const char *const *words);
 
 /* Types whose value is an owned char *: compare, copy and done (types-string.c). */
 int pt_text_compare(const void *a, const void *b);

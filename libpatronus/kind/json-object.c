@@ -34,7 +34,7 @@ static int read_kind(struct json_object *json, PtDiagnostics *diag, const PtKind
         for (const PtKind *const *known = pt_kinds(); *known; known++)
                 g_ptr_array_add(names, (gpointer) (*known)->name);
         g_ptr_array_add(names, NULL);
-        hint = pt_suggestion(name ? name : "", (const char *const *) names->pdata);
+        hint = pt_suggestion(diag, name ? name : "", (const char *const *) names->pdata);
         if (name)
                 pt_diag_error(diag, "unknown-kind", "/kind", "unknown kind \"%s\"; %s", name, hint);
         else if (json)
@@ -75,7 +75,7 @@ static int check_members(struct json_object *json, PtDiagnostics *diag)
                         continue;
                 pointer = g_string_new(NULL);
                 pt_pointer_append(pointer, name);
-                hint = pt_suggestion(name, document_words);
+                hint = pt_suggestion(diag, name, document_words);
                 pt_diag_error(diag, "unknown-field", pointer->str, "unknown field \"%s\"; %s", name,
                               hint);
                 r = -EINVAL;

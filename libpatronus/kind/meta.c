@@ -260,7 +260,7 @@ static int read_member(const PtKind *kind, const char *name, struct json_object 
                         return meta_fields[i].read(kind, json, pointer->str, diag, input, meta);
                 words[i] = meta_fields[i].name;
         }
-        hint = pt_suggestion(name, words);
+        hint = pt_suggestion(diag, name, words);
         pt_diag_error(diag, "unknown-field", pointer->str, "unknown field \"%s\"; %s", name, hint);
         return -EINVAL;
 }

@@ -43,7 +43,7 @@ static int enum_from_json(const PtField *field, struct json_object *json, const 
                         return 0;
                 }
         names = choice_names(field->choices);
-        hint = pt_suggestion(text, names);
+        hint = pt_suggestion(diag, text, names);
         pt_diag_error(diag, "unknown-value", pointer, "unknown value \"%s\"; %s", text, hint);
         return -EINVAL;
 }

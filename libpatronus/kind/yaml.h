@@ -24,5 +24,7 @@ int pt_yaml_read(const char *source, const char *text, size_t size, unsigned fla
                  PtDiagnostics *diag, PtObjectSink sink, void *userdata);
 /* One document, with "---\n" before it. */
 void pt_object_to_yaml(const PtObject *object, bool secrets, GString *out);
-/* YAML of any JSON tree, block style. */
+/* YAML of any JSON tree, block style; lists of scalars in flow style while they fit a line. */
 void pt_json_to_yaml(struct json_object *json, GString *out);
+/* The same on one line, in flow style and without newline: "[80, 443]". */
+void pt_json_to_flow(struct json_object *json, GString *out);
