@@ -2,18 +2,20 @@
 #pragma once
 
 /*
- * The revision store below a state directory. configd writes it; daemons read their own slice from it, without the bus.
+ * The revision store below a state directory. configd writes it; daemons read their own slice from
+ * it, without the bus.
  *
- *   journal                       one record a line, each with the digest of the line before it and of itself:
- *                                 intent N, decided N, aborted N; append and fdatasync is the point of no return
- *   revisions/N/meta.json         number, parent, root, uid and name of the author, comment, time
- *   revisions/N/<daemon>.ndjson   a slice or a delta on an earlier revision (txn/slice.h); 0640
- *   revisions/decided, confirmed  symbolic links to the numbers
+ *   journal                       one record a line (txn/journal.h): intent N, decided N, aborted
+ * N; append and fdatasync is the point of no return revisions/N/meta.json         number, parent,
+ * root, uid and name of the author, comment, time revisions/N/<daemon>.ndjson   a slice or a delta
+ * on the revision before (txn/slice.h); 0640 revisions/decided             symbolic link to the
+ * number lock                          held by the one configd that writes
  *
- * A small delta is written inside its intent record, so that a commit costs two fdatasyncs; the files follow without
- * one, and opening the store writes again whatever the journal has and the folder lacks. A snapshot is written when
- * the deltas since the last exceed half of it or number PT_STORE_DELTAS_MAX. Old journal records are dropped when the
- * journal is larger than PT_STORE_JOURNAL_MAX and all its revisions are on disk.
+ * A small delta is written inside its intent record, so that a commit costs two fdatasyncs; the
+ * files follow without one, and opening the store writes again whatever the journal has and the
+ * folder lacks. A large one is written to its file first, and synced. The journal is the truth: a
+ * link that still names the revision before is right until the next start of configd, and nothing
+ * leaves the journal before its files are synced.
  */
 
 #include "txn/slice.h"
@@ -45,34 +47,63 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtRevision, pt_revision_free)
 
 typedef struct PtStore PtStore;
 
-/* For configd. Creates what is missing, replays the journal; -EBADMSG with diagnostics if it was tampered with (the newest good state is used when there is one, and said). */
+/*
+ * For configd. Creates what is missing, replays the journal and brings the files up to it. What was
+ * tampered with is named in errors in `diag`, the newest good state is used, and 0 is returned;
+ * -EBADMSG: there is none. -EBUSY: another process has the store open.
+ */
 int pt_store_open(const char *state_dir, PtDiagnostics *diag, PtStore **ret);
 void pt_store_close(PtStore *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtStore, pt_store_close)
 
-/* Which daemon gets which kinds; the store projects. `group`: the file's group by name, or NULL. */
-void pt_store_add_daemon(PtStore *store, const char *daemon, const PtKind *const *kinds, const char *group);
+/*
+ * Which daemon gets which kinds (NULL-terminated, kept by reference): the store projects. Every
+ * kind must go to one daemon at least. `group`: the file's group by name, or NULL.
+ */
+void pt_store_add_daemon(PtStore *store, const char *daemon, const PtKind *const *kinds,
+                         const char *group);
 
-uint64_t pt_store_decided(const PtStore *store);  /* 0: none yet */
-uint64_t pt_store_last(const PtStore *store);     /* highest number ever used, so that none is used twice */
+uint64_t pt_store_decided(const PtStore *store); /* 0: none yet */
+/* The highest number ever used, so that none is used twice. */
+uint64_t pt_store_last(const PtStore *store);
 /* An intent without decision that the last run left, or 0. */
 uint64_t pt_store_pending(const PtStore *store);
 
-/* Writes `intent`: number, author, comment and time are the caller's; durable on return. */
-int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *before, const PtSlice *after);
-/* Writes `decided`: durable on return; the files and links follow before it returns, without a sync. */
+/*
+ * Writes `intent`, durable on return: number, uid, author, comment and time are the caller's; the
+ * parent is the decided revision. What differs from `before` is written, or all of `after` when
+ * `before` is not what was decided (because that cannot be loaded any more). -EBUSY: there is an
+ * undecided intent; -EINVAL: a number used before, text that is not UTF-8, or a kind without
+ * daemon; -EFBIG: a comment of a megabyte.
+ */
+int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *before,
+                    const PtSlice *after);
+/*
+ * Writes `decided`, durable on return; the files and the link follow before it returns, without a
+ * sync. Files that cannot be written are logged and tried again later: the revision is decided.
+ */
 int pt_store_decide(PtStore *store, uint64_t number);
 int pt_store_abort(PtStore *store, uint64_t number);
+/*
+ * Upkeep, which may write and sync the whole configuration; for when the caller is idle, after a
+ * commit. A daemon's delta becomes a snapshot when the deltas since the last exceed half of it (and
+ * 64 KiB) or number PT_STORE_DELTAS_MAX; revisions beyond the last PT_STORE_REVISIONS_KEPT go when
+ * no kept one needs them, in batches; the journal is shortened above PT_STORE_JOURNAL_MAX. Without
+ * it pt_store_decide() does the same, when all this is twice as late.
+ */
+int pt_store_tidy(PtStore *store);
 
-/* The whole configuration at a revision (0: empty). */
+/* The whole configuration at a revision (0: empty), every root verified; -ENOENT, -EBADMSG. */
 int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret);
-/* Newest first, revisions with a number below `before` (0: all), at most `limit`. Array of PtRevision, owned. */
+/* Newest first, revisions with a number below `before` (0: all), at most `limit`. Array of
+ * PtRevision, owned. */
 int pt_store_list(PtStore *store, uint64_t before, unsigned limit, GPtrArray **ret);
 int pt_store_get(PtStore *store, uint64_t number, PtRevision **ret); /* -ENOENT */
 
 /*
- * For daemons, read-only: the decided slice of `daemon`, its revision and its root. -ENOENT: nothing was ever decided.
- * -EBADMSG with diagnostics: damaged, and the newest older good one is returned with `ret_damaged` true, if any.
+ * For daemons, read-only: the decided slice of `daemon` and its revision. When that is damaged, the
+ * newest older one that is whole is returned, with `ret_damaged` true and diagnostics. -ENOENT:
+ * nothing was ever decided for the daemon. -EBADMSG: nothing is whole.
  */
-int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics *diag, PtSlice **ret,
-                        uint64_t *ret_revision, bool *ret_damaged);
+int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics *diag,
+                        PtSlice **ret, uint64_t *ret_revision, bool *ret_damaged);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A file of records that only grows, one a line, each bound to the one before it:
+ *
+ *   {"digest":"<hex>","prev":"<hex>","record":{...}}
+ *
+ * digest = SHA-256 of what follows `{"digest":"<hex>",` in the line, without the newline;
+ * prev   = the digest of the line before (of the first line: of the last line of the file that this
+ * one replaced, or 64 zeros).
+ *
+ * A last line that a crash cut (no newline, or NULs where data never reached the disk) is no
+ * damage: nobody was told that it was durable. Any other line that does not fit is reported, and
+ * what fits is still delivered: one flipped bit must not take a firewall back by fifty revisions.
+ * Used by the store only (txn/store.h).
+ */
+
+#include "base/diag.h"
+#include "base/digest.h"
+#include <json-c/json.h>
+
+#define PT_JOURNAL_FILE_MAX                                                                        \
+        (64U * 1024U * 1024U) /* larger than this it was not we who wrote it                       \
+                               */
+
+typedef struct PtJournal PtJournal;
+
+/* What pt_journal_parse() found besides records. */
+typedef struct PtJournalState {
+        PtDigest tail;  /* digest of the last good line */
+        size_t good;    /* bytes up to the end of the last whole line */
+        size_t damaged; /* lines that were changed, or do not follow the line before them */
+        bool torn;      /* the last line was cut, and counts for nothing */
+} PtJournalState;
+
+/* Gets each good record, in order; borrowed. */
+typedef void (*PtJournalEach)(struct json_object *record, void *userdata);
+
+/* One line: `record` is canonical JSON. */
+void pt_journal_format(const char *record, const PtDigest *prev, GString *out, PtDigest *ret);
+/* Verifies one line (without its newline); -EBADMSG. */
+int pt_journal_verify(const char *line, size_t size, PtDigest *ret_digest, PtDigest *ret_prev,
+                      struct json_object **ret);
+void pt_journal_parse(const char *text, size_t size, PtJournalEach each, void *userdata,
+                      PtDiagnostics *diag, PtJournalState *ret);
+
+/* Opens or creates `name` below `dirfd` (which outlives the journal), replays it and cuts a torn
+ * end off. */
+int pt_journal_open(int dirfd, const char *name, PtJournalEach each, void *userdata,
+                    PtDiagnostics *diag, PtJournal **ret);
+void pt_journal_close(PtJournal *journal);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtJournal, pt_journal_close)
+
+size_t pt_journal_size(const PtJournal *journal);
+size_t pt_journal_damaged(const PtJournal *journal); /* lines, when it was opened */
+/* Durable on return; after an error the file ends where it ended before. -EIO for good when not
+ * even that is sure. */
+int pt_journal_append(PtJournal *journal, const char *record);
+/*
+ * Replaces the file by one with these records only (NULL-terminated), which is durable when the old
+ * one goes. The old one stays as `keep` if that is not NULL.
+ */
+int pt_journal_restart(PtJournal *journal, const char *const *records, const char *keep);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "txn/store-files.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "kind/json.h"
+#include "txn/journal.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define META_MAX (PT_DOCUMENT_MAX + 4096)
+
+/* Without the group the daemon cannot read its file, but nothing decided is lost: a warning, once.
+ */
+static void set_group(int fd, gid_t gid, bool *warned)
+{
+        if (gid == PT_STORE_NO_GROUP || fchown(fd, (uid_t) -1, gid) >= 0 || *warned)
+                return;
+        pt_log(LOG_WARNING,
+               "files of revisions cannot be given to the group %u: %s; its daemon may not be able "
+               "to read them",
+               gid, g_strerror(errno));
+        *warned = true;
+}
+
+static int make_folder(int revisions_fd, uint64_t number)
+{
+        g_autofree char *name = g_strdup_printf("%" PRIu64, number);
+        int fd;
+
+        if (mkdirat(revisions_fd, name, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        fd = openat(revisions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fchmod(fd, 0755) <
+            0) { /* daemons of other users pass through it, whatever the umask says */
+                int r = -errno;
+
+                close(fd);
+                return r;
+        }
+        return fd;
+}
+
+typedef struct Content {
+        const char *text; /* or */
+        const PtSlice *slice;
+} Content;
+
+/* A new file beside `name`, renamed over it: a name in a folder always stands for whole content. */
+static int write_file(int folder, const char *name, gid_t gid, bool *warned, const Content *content,
+                      bool sync)
+{
+        g_autofree char *temporary = g_strconcat(name, ".tmp", NULL);
+        pt_auto_fd int fd = openat(folder, temporary,
+                                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = content->text ? pt_write_all(fd, content->text, strlen(content->text))
+                          : pt_slice_write(content->slice, fd);
+        if (r >= 0) {
+                set_group(fd, gid, warned);
+                if (fchmod(fd, 0640) < 0 || (sync && fsync(fd) < 0) ||
+                    renameat(folder, temporary, folder, name) < 0 || (sync && fsync(folder) < 0))
+                        r = -errno;
+        }
+        if (r < 0)
+                (void) unlinkat(folder, temporary, 0);
+        return r;
+}
+
+int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, gid_t gid,
+                         bool *warned, const char *text, const PtSlice *slice, bool sync)
+{
+        g_autofree char *name = g_strconcat(daemon, ".ndjson", NULL);
+        pt_auto_fd int folder = make_folder(revisions_fd, number);
+        int r;
+
+        if (folder < 0)
+                return folder;
+        r = write_file(folder, name, gid, warned, &(Content){text, slice}, sync);
+        if (r < 0)
+                return r;
+        return sync && fsync(revisions_fd) < 0 ? -errno : 0;
+}
+
+/* Whether the file has this very text, or is a snapshot that has taken the place of the delta. */
+static bool slice_is_written(int folder, const char *name, const PtStoreSlice *slice)
+{
+        g_autofree char *content = NULL;
+        PtSliceHeader header;
+        size_t size;
+
+        if (pt_read_file(folder, name, PT_SLICE_FILE_MAX, &content, &size) < 0)
+                return false;
+        if (size == strlen(slice->text) && memcmp(content, slice->text, size) == 0)
+                return true;
+        return pt_slice_header(content, size, &header) >= 0 && !header.delta &&
+               pt_digest_equal(&header.root, &slice->root);
+}
+
+/* meta.json is one line of a journal of its own. */
+static int write_meta(int folder, const PtStoreRevision *revision, bool *warned, bool check)
+{
+        g_autofree char *record = pt_store_record_format(revision, false), *present = NULL;
+        g_autoptr(GString) line = g_string_new(NULL);
+        static const PtDigest none;
+        PtDigest digest;
+        size_t size;
+
+        pt_journal_format(record, &none, line, &digest);
+        if (check && pt_read_file(folder, PT_STORE_META, META_MAX, &present, &size) >= 0 &&
+            size == line->len && memcmp(present, line->str, size) == 0)
+                return 0;
+        return write_file(folder, PT_STORE_META, PT_STORE_NO_GROUP, warned,
+                          &(Content){.text = line->str}, false);
+}
+
+int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check)
+{
+        pt_auto_fd int folder = make_folder(revisions_fd, revision->info.number);
+
+        if (folder < 0)
+                return folder;
+        for (unsigned i = 0; i < revision->slices->len; i++) {
+                PtStoreSlice *slice = g_ptr_array_index(revision->slices, i);
+                g_autofree char *name = g_strconcat(slice->daemon, ".ndjson", NULL);
+                int r;
+
+                if (!slice->text || (check && slice_is_written(folder, name, slice)))
+                        continue;
+                r = write_file(folder, name, slice->gid, warned, &(Content){.text = slice->text},
+                               false);
+                if (r < 0)
+                        return r;
+        }
+        return write_meta(folder, revision, warned, check);
+}
+
+int pt_store_write_link(int revisions_fd, uint64_t number)
+{
+        g_autofree char *target = g_strdup_printf("%" PRIu64, number);
+        static const char temporary[] = PT_STORE_DECIDED ".tmp";
+
+        if (unlinkat(revisions_fd, temporary, 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (symlinkat(target, revisions_fd, temporary) < 0 ||
+            renameat(revisions_fd, temporary, revisions_fd, PT_STORE_DECIDED) < 0)
+                return -errno;
+        return 0;
+}
+
+int pt_store_read_meta(int revisions_fd, uint64_t number, PtStoreRevision **ret)
+{
+        g_autofree char *path = g_strdup_printf("%" PRIu64 "/" PT_STORE_META, number), *line = NULL;
+        g_autoptr(PtStoreRevision) revision = NULL;
+        struct json_object *json = NULL;
+        PtDigest digest, prev;
+        size_t size;
+        int r = pt_read_file(revisions_fd, path, META_MAX, &line, &size);
+
+        if (r < 0)
+                return r;
+        if (size == 0 || line[size - 1] != '\n' ||
+            pt_journal_verify(line, size - 1, &digest, &prev, &json) < 0)
+                return -EBADMSG;
+        r = pt_store_record_parse(json, &revision);
+        json_object_put(json);
+        if (r < 0 || revision->info.number != number)
+                return -EBADMSG;
+        *ret = g_steal_pointer(&revision);
+        return 0;
+}
+
+static void closedirp(DIR **dir)
+{
+        if (*dir)
+                closedir(*dir);
+}
+
+int pt_store_delete(int revisions_fd, uint64_t number)
+{
+        g_autofree char *name = g_strdup_printf("%" PRIu64, number);
+        pt_cleanup(closedirp) DIR *dir = NULL;
+        const struct dirent *entry;
+        int folder = openat(revisions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+        if (folder < 0)
+                return errno == ENOENT ? 0 : -errno;
+        dir = fdopendir(folder);
+        if (!dir) {
+                close(folder);
+                return -ENOMEM;
+        }
+        if (unlinkat(folder, PT_STORE_META, 0) < 0 && errno != ENOENT)
+                return -errno;
+        while ((entry = readdir(dir)))
+                if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+                    unlinkat(folder, entry->d_name, 0) < 0)
+                        return -errno;
+        return unlinkat(revisions_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}

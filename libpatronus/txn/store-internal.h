@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* The open store, shared by store.c (the commit path), store-open.c (start) and store-tidy.c
+ * (upkeep). */
+
+#include "txn/journal.h"
+#include "txn/store-files.h"
+
+#define PT_STORE_JOURNAL "journal"
+#define PT_STORE_JOURNAL_DAMAGED "journal.damaged"
+
+typedef struct PtStoreDaemon {
+        char *name;
+        const PtKind *const *kinds;
+        gid_t gid;
+        /* Its part of the configuration with the root `whole`, kept so that it is not picked out
+         * anew each time. */
+        PtSlice *slice; /* or NULL */
+        PtDigest whole;
+        PtSlice *next; /* the same of the intent, or NULL */
+        /* Its chain at revision `measured` (0: not known). */
+        uint64_t measured;
+        uint64_t deltas, delta_size, snapshot_size;
+} PtStoreDaemon;
+
+struct PtStore {
+        int dirfd, lock_fd, revisions_fd;
+        PtJournal *journal;
+        GPtrArray *daemons;   /* PtStoreDaemon */
+        GPtrArray *revisions; /* PtStoreRevision, decided and aborted, ascending */
+        PtStoreRevision *pending;
+        uint64_t decided, last;
+        uint64_t oldest; /* revisions below were deleted on purpose */
+        bool warned;     /* that a group could not be set */
+};
+
+/* Decided, aborted or pending; NULL. */
+PtStoreRevision *pt_store_find(const PtStore *store, uint64_t number);
+/* Takes a decided or aborted one; of the aborted the last PT_STORE_REVISIONS_KEPT stay. */
+void pt_store_add_revision(PtStore *store, PtStoreRevision *revision);
+/* For reading chains; `numbers` is the caller's to free. */
+void pt_store_reader(const PtStore *store, PtStoreReader *ret, GArray **ret_numbers);
+/* Writes the files of decided revisions that have none yet, then the link. `check`: leave what is
+ * right. */
+int pt_store_write_out(PtStore *store, bool check);
+
+/* Whether pt_store_tidy() has been due for `factor` times as long as it should be. */
+bool pt_store_overdue(const PtStore *store, unsigned factor);
+/* Replaces the journal by a short one; the files of all decided revisions must have been written.
+ */
+int pt_store_restart_journal(PtStore *store, const char *keep);

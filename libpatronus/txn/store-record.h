@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What the store knows of a revision, and its record in the journal and in meta.json:
+ *
+ *   {"author":..,"comment":..,"number":5,"parent":4,"root":"<hex>","slices":{"filterd":{"gid":..,"root":"<hex>",
+ *    "text":".."}},"timeUSec":..,"type":"intent","uid":0}
+ *
+ * `text` is a slice or a delta, in the journal only, and absent when it is in a file that was made
+ * durable before.
+ */
+
+#include "txn/store.h"
+#include <json-c/json.h>
+
+/* Bytes of all texts in one record; larger ones go to files first. With JSON's escapes it stays
+ * below PT_DOCUMENT_MAX. */
+#define PT_STORE_INLINE_MAX (128U * 1024U)
+/* Daemons of one revision: the suite has a dozen. */
+#define PT_STORE_DAEMONS_MAX 64
+#define PT_STORE_NO_GROUP ((gid_t) -1)
+
+typedef struct PtStoreSlice {
+        char *daemon;
+        gid_t gid; /* of the file; PT_STORE_NO_GROUP: as it comes */
+        PtDigest root;
+        char *text; /* until it is in its file, or NULL */
+} PtStoreSlice;
+
+typedef struct PtStoreRevision {
+        PtRevision info;
+        GPtrArray *slices; /* PtStoreSlice, sorted by daemon */
+        bool unwritten;    /* decided, and its files are not (all) there */
+} PtStoreRevision;
+
+PtStoreRevision *pt_store_revision_new(const PtRevision *info);
+void pt_store_revision_free(PtStoreRevision *revision);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtStoreRevision, pt_store_revision_free)
+/* The slice of a daemon, or NULL. */
+PtStoreSlice *pt_store_revision_slice(const PtStoreRevision *revision, const char *daemon);
+/* Adds one; `text` moves. */
+void pt_store_revision_add(PtStoreRevision *revision, const char *daemon, gid_t gid,
+                           const PtDigest *root, char *text);
+PtRevision *pt_revision_copy(const PtRevision *revision);
+
+/* The canonical record, with or without the texts. */
+char *pt_store_record_format(const PtStoreRevision *revision, bool texts);
+int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret); /* -EBADMSG */
+/* "intent", "decided", ... of any record, or "". */
+const char *pt_store_record_type(struct json_object *record);
+/* A record {"number":N,"type":type}. */
+char *pt_store_record_mark(const char *type, uint64_t number);
+/* An unsigned number of a record; false if there is none. */
+bool pt_store_record_number(struct json_object *record, const char *key, uint64_t *ret);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What the tests of the store share: a state directory for each test, and commits of one line. */
+
+#include "base/io.h"
+#include "slice-unit.h"
+#include "txn/store.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const PtKind *const unit_kinds[] = {&pt_kind_firewall_rule, &pt_kind_zone, NULL};
+static const PtKind *const unit_zones[] = {&pt_kind_zone, NULL};
+
+static inline void unit_run(const char *program, const char *option, const char *a, const char *b)
+{
+        char *argv[] = {(char *) program, (char *) option, (char *) a, (char *) b, NULL};
+        int status = -1;
+
+        assert_true(g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL,
+                                 &status, NULL));
+        assert_int_equal(status, 0);
+}
+
+/* *state is the path of a state directory that does not exist yet. */
+static inline int unit_store_setup(void **state)
+{
+        g_autofree char *parent = g_dir_make_tmp("test-store-XXXXXX", NULL);
+
+        *state = g_build_filename(parent, "state", NULL);
+        return 0;
+}
+
+static inline int unit_store_teardown(void **state)
+{
+        g_autofree char *parent = g_path_get_dirname(*state);
+
+        unit_run("chmod", "-R", "u+rwX", parent);
+        unit_run("rm", "-rf", parent, NULL);
+        g_free(*state);
+        return 0;
+}
+
+static inline void unit_copy_dir(const char *from, const char *to)
+{
+        unit_run("rm", "-rf", to, NULL);
+        unit_run("cp", "-a", from, to);
+}
+
+static inline char *unit_path(const char *dir, const char *name)
+{
+        return g_build_filename(dir, name, NULL);
+}
+
+static inline char *unit_read(const char *dir, const char *name, size_t *ret_size)
+{
+        g_autofree char *path = unit_path(dir, name);
+        char *content = NULL;
+
+        assert_int_equal(pt_read_file(AT_FDCWD, path, 1U << 30, &content, ret_size), 0);
+        return content;
+}
+
+static inline void unit_write(const char *dir, const char *name, const void *data, size_t size)
+{
+        g_autofree char *path = unit_path(dir, name);
+        pt_auto_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+        assert_true(fd >= 0);
+        assert_int_equal(pt_write_all(fd, data, size), 0);
+}
+
+static inline void unit_print(const PtDiagnostics *diag)
+{
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *entry = pt_diag_get(diag, i);
+
+                print_message("%s: %s: %s\n", entry->subject, entry->code, entry->text);
+        }
+}
+
+/* One entry's subject and text contain `part`. */
+static inline bool unit_said(const PtDiagnostics *diag, const char *part)
+{
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *entry = pt_diag_get(diag, i);
+
+                if (strstr(entry->text, part) || strstr(entry->subject, part))
+                        return true;
+        }
+        unit_print(diag);
+        return false;
+}
+
+/* A store with the daemon filterd, opened without a complaint. */
+static inline PtStore *unit_open(const char *dir)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        PtStore *store = NULL;
+        int r = pt_store_open(dir, diag, &store);
+
+        unit_print(diag);
+        assert_int_equal(r, 0);
+        assert_int_equal(pt_diag_count(diag), 0);
+        pt_store_add_daemon(store, "filterd", unit_kinds, NULL);
+        return store;
+}
+
+static inline int unit_intend(PtStore *store, uint64_t number, const PtSlice *before,
+                              const PtSlice *after)
+{
+        PtRevision revision = {
+                .number = number,
+                .uid = 1000,
+                .author = (char *) "alice",
+                .comment = (char *) "a \"comment\"\n",
+                .time_usec = 1700000000000000,
+        };
+
+        return pt_store_intend(store, &revision, before, after);
+}
+
+/* Commits the change of one rule and moves *slice on. */
+static inline void unit_commit(PtStore *store, PtSlice **slice, const char *rule, unsigned priority)
+{
+        PtSlice *after = pt_slice_clone(*slice);
+        uint64_t number = pt_store_last(store) + 1;
+
+        unit_put(after, unit_rule(rule, priority));
+        assert_int_equal(unit_intend(store, number, *slice, after), 0);
+        assert_int_equal(pt_store_decide(store, number), 0);
+        pt_slice_unref(*slice);
+        *slice = after;
+}
+
+/* What a daemon finds must be this, undamaged. */
+static inline void unit_assert_daemon(const char *dir, const char *daemon, const PtSlice *slice,
+                                      uint64_t number)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(PtSlice) found = NULL;
+        uint64_t revision = 0;
+        bool damaged = true;
+        int r = pt_store_read_slice(dir, daemon, diag, &found, &revision, &damaged);
+
+        unit_print(diag);
+        assert_int_equal(r, 0);
+        assert_false(damaged);
+        assert_int_equal(revision, number);
+        assert_same_root(found, slice);
+}
+
+static inline void unit_assert_load(PtStore *store, uint64_t number, const PtSlice *slice)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(PtSlice) found = NULL;
+        int r = pt_store_load(store, number, diag, &found);
+
+        unit_print(diag);
+        assert_int_equal(r, 0);
+        assert_same_root(found, slice);
+}
