@@ -42,7 +42,7 @@ class Peer:
         return path
 
     def add(self, rule):
-        return run([*self.prefix, "nft", f"add rule inet peer {rule.chain} {rule.nft()}"])
+        return run([*self.prefix, "nft", "; ".join(f"add rule inet peer {rule.chain} {line}" for line in rule.nft())])
 
 
 class Ours:
