@@ -2,16 +2,23 @@
 #pragma once
 
 /*
- * An engine: behaviour, in a daemon, over one or more kinds. Its input is (wanted slice, what it observed), never "what
- * happened": boot, commit, revert, hotplug and drift repair are the same call. There is no rollback: reverting is planning
- * from what is to the previous revision and committing it.
+ * An engine: behaviour, in a daemon, over one or more kinds. Its input is (wanted slice, what it
+ * observed), never "what happened": boot, commit, revert, hotplug and drift repair are the same
+ * call. There is no rollback: reverting is planning from what is to the previous revision and
+ * committing it.
  *
  * The participant (txn/participant.h) calls, in this order and never two transactions at once:
  *
- *         observe -> plan -> [prepare] -> commit -> verify          abort after plan or prepare, instead
+ *         observe -> plan -> [prepare] -> commit -> verify [-> verify ...]
  *
- * `done` may be called before the function returns, and is called exactly once unless the function itself returns
- * a negative errno.
+ * and abort, in place of what would come next, after plan, prepare or a commit that failed; then
+ * plan_free. An empty plan is committed too: the engine takes over what it computed, and touches
+ * nothing but the marker, which names the plan's revision and root after every commit that changed
+ * one of them.
+ *
+ * `done` may be called before the function returns, and is called exactly once unless the function
+ * itself returns a negative errno; never after teardown. While a step runs, the PtDiagnostics it
+ * was given are there.
  */
 
 #include "txn/slice.h"
@@ -29,11 +36,11 @@ const char *pt_guarantee_to_string(PtGuarantee guarantee); /* "atomic", "compens
 /* What an engine is told about its surroundings. */
 typedef struct PtEngineCtx {
         sd_event *event;
-        int netns_fd;          /* the namespace it works in; never the process's own implicitly */
+        int netns_fd; /* the namespace it works in; never the process's own implicitly */
         const char *state_dir;
         const char *run_dir;
-        void *engine;          /* the engine's own state, set by its setup */
-        void *daemon;          /* the daemon's, for signals */
+        void *engine; /* the engine's own state, set by its setup */
+        void *daemon; /* the daemon's, for signals */
 } PtEngineCtx;
 
 typedef void (*PtDone)(int result, void *userdata); /* 0 or a negative errno */
@@ -43,34 +50,38 @@ typedef struct PtObserved PtObserved;
 
 /* The engine embeds this as the first member of its own plan. */
 typedef struct PtPlan {
-        uint64_t revision;       /* to be put into the marker */
-        PtDigest root;           /* of the wanted slice */
-        GPtrArray *steps;        /* char *: what will be done, for people; at most PT_PLAN_STEPS_MAX */
-        PtImpact impact;         /* the worst */
-        uint64_t prepare_usec;   /* estimates */
+        uint64_t revision; /* to be put into the marker */
+        PtDigest root;     /* of the wanted slice */
+        GPtrArray *steps;  /* char *: what will be done, for people; at most PT_PLAN_STEPS_MAX */
+        PtImpact impact;   /* the worst */
+        uint64_t prepare_usec; /* estimates */
         uint64_t commit_usec;
-        bool empty;              /* nothing to do */
+        bool empty; /* the system already is as wanted */
 } PtPlan;
 #define PT_PLAN_STEPS_MAX 1000
 
 typedef struct PtEngine {
-        const char *name;               /* "nft" */
-        const PtKind *const *kinds;     /* owned: reported on by this engine; NULL-terminated */
-        const PtKind *const *reads;     /* of others; NULL-terminated */
+        const char *name;           /* "nft" */
+        const PtKind *const *kinds; /* owned: reported on by this engine; NULL-terminated */
+        const PtKind *const *reads; /* of others; NULL-terminated */
         PtGuarantee guarantee;
-        int (*setup)(PtEngineCtx *ctx);
+        int (*setup)(PtEngineCtx *ctx); /* by pt_participant_new(); may be NULL, as teardown */
         void (*teardown)(PtEngineCtx *ctx);
         int (*observe)(PtEngineCtx *ctx, PtObserved **ret); /* cheap; NULL is a fine answer */
         /* Pure: no change of kernel or disk. `wanted` is referenced by the plan. */
-        int (*plan)(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed, PtDiagnostics *diag,
-                    PtPlan **ret);
-        int (*prepare)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata);
-        int (*commit)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata);
-        int (*verify)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata);
-        /* Frees what prepare took, nothing else. */
+        int (*plan)(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
+                    PtDiagnostics *diag, PtPlan **ret);
+        int (*prepare)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
+                       void *userdata);
+        int (*commit)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
+                      void *userdata);
+        int (*verify)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
+                      void *userdata);
+        /* Frees what prepare took, if it ran, and nothing else. */
         void (*abort)(PtEngineCtx *ctx, PtPlan *plan);
         void (*plan_free)(PtPlan *plan);
         void (*observed_free)(PtObserved *observed);
-        /* The revision and slice root that the system itself says are in force (the marker); -ENODATA: none, or not ours. */
+        /* The revision and slice root that the system itself says are in force (the marker);
+         * -ENODATA: none, or not ours. */
         int (*marker)(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_root);
 } PtEngine;
