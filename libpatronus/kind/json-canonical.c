@@ -73,12 +73,17 @@ static void object_to_canonical(struct json_object *json, GString *out)
         g_string_append_c(out, '}');
 }
 
-static void append_integer(int64_t value, GString *out)
+void pt_canonical_integer(int64_t value, GString *out)
 {
-        char text[sizeof("-9223372036854775808")];
+        char text[sizeof("-9223372036854775808")], *at = text + sizeof(text);
+        uint64_t rest = value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
 
-        g_snprintf(text, sizeof(text), "%" PRId64, value);
-        g_string_append(out, text);
+        do
+                *--at = (char) ('0' + rest % 10);
+        while (rest /= 10);
+        if (value < 0)
+                *--at = '-';
+        g_string_append_len(out, at, text + sizeof(text) - at);
 }
 
 /* Recursion is as deep as the tree, and trees are made by parsers with a limit. */
@@ -92,7 +97,7 @@ void pt_json_to_canonical(struct json_object *json, GString *out)
                 g_string_append(out, json_object_get_boolean(json) ? "true" : "false");
                 return;
         case json_type_int:
-                append_integer(json_object_get_int64(json), out);
+                pt_canonical_integer(json_object_get_int64(json), out);
                 return;
         case json_type_string:
                 pt_canonical_string(json_object_get_string(json),

@@ -228,8 +228,11 @@ struct json_object *pt_object_to_json(const PtObject *object, bool secrets)
 
 void pt_object_to_canonical(const PtObject *object, GString *out)
 {
-        g_string_append_printf(out, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",\"metadata\":",
-                               object->kind->api_version, object->kind->name);
+        g_string_append(out, "{\"apiVersion\":\"");
+        g_string_append(out, object->kind->api_version);
+        g_string_append(out, "\",\"kind\":\"");
+        g_string_append(out, object->kind->name);
+        g_string_append(out, "\",\"metadata\":");
         pt_meta_to_canonical(object, out);
         g_string_append(out, ",\"spec\":");
         pt_fields_to_canonical(object->kind->fields, object, object->present, out);

@@ -330,9 +330,13 @@ void pt_meta_to_canonical(const PtObject *object, GString *out)
                 pt_json_to_canonical(json, out);
         } else {
                 /* A name has no character that needs an escape. */
-                g_string_append_printf(out, "{\"name\":\"%s\"", object->name);
-                if (object->position)
-                        g_string_append_printf(out, ",\"position\":%" PRIu32, object->position);
+                g_string_append(out, "{\"name\":\"");
+                g_string_append(out, object->name);
+                g_string_append_c(out, '"');
+                if (object->position) {
+                        g_string_append(out, ",\"position\":");
+                        pt_canonical_integer(object->position, out);
+                }
                 g_string_append_c(out, '}');
         }
 }

@@ -95,10 +95,10 @@ static int u32_compare(const void *a, const void *b)
 }
 
 const PtType pt_type_u8 = {
-        .name = "u8",
+        .name = "integer",
         .signature = "y",
         .size = sizeof(uint8_t),
-        .syntax = "a whole number",
+        .syntax = "a whole number, 0-255",
         .schema = integer_schema,
         .from_json = integer_from_json,
         .to_json = u8_to_json,
@@ -107,10 +107,10 @@ const PtType pt_type_u8 = {
 };
 
 const PtType pt_type_u16 = {
-        .name = "u16",
+        .name = "integer",
         .signature = "q",
         .size = sizeof(uint16_t),
-        .syntax = "a whole number",
+        .syntax = "a whole number, 0-65535",
         .schema = integer_schema,
         .from_json = integer_from_json,
         .to_json = u16_to_json,
@@ -119,10 +119,10 @@ const PtType pt_type_u16 = {
 };
 
 const PtType pt_type_u32 = {
-        .name = "u32",
+        .name = "integer",
         .signature = "u",
         .size = sizeof(uint32_t),
-        .syntax = "a whole number",
+        .syntax = "a whole number, 0-4294967295",
         .schema = integer_schema,
         .from_json = integer_from_json,
         .to_json = u32_to_json,

@@ -72,6 +72,7 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                       PtDiagnostics *diag, PtList *list)
 {
         unsigned max = field->max_items ? field->max_items : PT_LIST_MAX;
+        g_autoptr(GString) at = NULL;
         PtList items = {NULL, 0};
         size_t n;
         int r = 0;
@@ -90,11 +91,13 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                               max);
                 return -EFBIG;
         }
+        at = g_string_new(pointer);
         items.items = g_malloc0_n(n, field->type->size);
         for (size_t i = 0; i < n; i++) {
-                g_autofree char *at = g_strdup_printf("%s/%zu", pointer, i);
-
-                if (field->type->from_json(field, json_object_array_get_idx(json, i), at, diag,
+                g_string_truncate(at, strlen(pointer));
+                g_string_append_c(at, '/');
+                pt_canonical_integer((int64_t) i, at);
+                if (field->type->from_json(field, json_object_array_get_idx(json, i), at->str, diag,
                                            (void *) pt_list_item(field, &items, items.n)) < 0)
                         r = -EINVAL;
                 else

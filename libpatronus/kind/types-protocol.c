@@ -58,15 +58,21 @@ static void protocol_schema(const PtField *field, struct json_object *schema)
 static int protocol_from_json(const PtField *field, struct json_object *json, const char *pointer,
                               PtDiagnostics *diag, void *value)
 {
+        const char *text = pt_json_text(json);
+        uint64_t digits;
         int64_t number;
 
         (void) field;
-        if (json_object_is_type(json, json_type_string))
+        if (text && pt_parse_unsigned(text, strlen(text), INT64_MAX, &digits) == 0) {
+                number = (int64_t) digits; /* D-Bus has one type for names and numbers */
+        } else if (text) {
                 return pt_type_enum.from_json(&names, json, pointer, diag, value);
-        if (!json_object_is_type(json, json_type_int))
+        } else if (json_object_is_type(json, json_type_int)) {
+                number = json_object_get_int64(json);
+        } else {
                 return pt_wrong_type(json, pointer, diag, "write a name (tcp) or a number 0-%d",
                                      PROTOCOL_MAX);
-        number = json_object_get_int64(json);
+        }
         if (number < 0 || number > PROTOCOL_MAX) {
                 pt_diag_error(diag, "out-of-range", pointer, "%" PRId64 " is out of range 0-%d",
                               number, PROTOCOL_MAX);

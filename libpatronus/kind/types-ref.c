@@ -27,7 +27,7 @@ static void ref_complete(const PtField *field, GString *out)
 }
 
 const PtType pt_type_ref = {
-        .name = "ref",
+        .name = "reference",
         .signature = "s",
         .size = sizeof(char *),
         .syntax = "the name of an object",

@@ -34,7 +34,8 @@ typedef struct Reader {
         PtDiagnostics *diag;
         PtObjectSink sink;
         void *userdata;
-        bool bad; /* some document was */
+        struct json_object **tree; /* or NULL: where the one document goes instead of the sink */
+        bool bad;                  /* some document was */
 
         /* The document that is being read. */
         struct json_object *root; /* NULL: none yet, or null */
@@ -172,10 +173,16 @@ static Mark find_mark(const Reader *reader, const char *pointer)
  * column. */
 static int document_to_sink(Reader *reader)
 {
-        g_autoptr(PtDiagnostics) found = pt_diag_new();
+        g_autoptr(PtDiagnostics) found = NULL;
         PtObject *object = NULL;
         int r;
 
+        if (reader->tree) {
+                json_object_put(*reader->tree);
+                *reader->tree = g_steal_pointer(&reader->root);
+                return 0;
+        }
+        found = pt_diag_new();
         r = pt_object_from_json(reader->root, reader->flags, found, &object);
         for (size_t i = 0; i < pt_diag_count(found); i++) {
                 const PtDiagnostic *entry = pt_diag_get(found, i);
@@ -485,6 +492,34 @@ static int read_json(Reader *reader, struct json_object *json)
         return r < 0 ? -EINVAL : reader->sink(object, reader->userdata);
 }
 
+static int read_checked(Reader *reader)
+{
+        int r = check_encoding(reader);
+
+        if (r < 0)
+                return r;
+        reader->marks = g_array_new(FALSE, FALSE, sizeof(Mark));
+        r = read_stream(reader);
+        g_array_unref(reader->marks);
+        return r == 0 && reader->bad ? -EINVAL : r;
+}
+
+int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnostics *diag,
+                  struct json_object **ret)
+{
+        pt_auto_json *tree = NULL;
+        Reader reader = {.source = source, .text = text, .size = size, .diag = diag, .tree = &tree};
+        int r;
+
+        if (size > PT_DOCUMENT_MAX)
+                return -EFBIG;
+        r = read_checked(&reader);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&tree);
+        return 0;
+}
+
 int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
                  PtDiagnostics *diag, PtObjectSink sink, void *userdata)
 {
@@ -498,20 +533,13 @@ int pt_yaml_read(const char *source, const char *text, size_t size, unsigned fla
                 .userdata = userdata,
         };
         pt_auto_json *json = NULL;
-        int r;
 
         if (size > PT_INPUT_MAX) {
                 problem(&reader, (Mark){1, 1}, "too-large", "%zu bytes are too many, at most %u",
                         size, PT_INPUT_MAX);
                 return -EFBIG;
         }
-        r = check_encoding(&reader);
-        if (r < 0)
-                return r;
         if (parse_as_json(&reader, &json))
                 return read_json(&reader, json);
-        reader.marks = g_array_new(FALSE, FALSE, sizeof(Mark));
-        r = read_stream(&reader);
-        g_array_unref(reader.marks);
-        return r == 0 && reader.bad ? -EINVAL : r;
+        return read_checked(&reader);
 }

@@ -96,6 +96,8 @@ PtYamlScalar pt_yaml_resolve(const char *text, int64_t *ret_number)
         static const char *const falses[] = {"false", "False", "FALSE", NULL};
         PtYamlScalar integer;
 
+        if (*text && !strchr("~nNtTfF+-.0123456789", *text)) /* most words */
+                return PT_YAML_STRING;
         if (is_one_of(text, nulls))
                 return PT_YAML_NULL;
         if (is_one_of(text, trues))

@@ -22,6 +22,10 @@ typedef int (*PtObjectSink)(PtObject *object, void *userdata);
  */
 int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
                  PtDiagnostics *diag, PtObjectSink sink, void *userdata);
+/* Any document as a tree (the last, if there are several; NULL is null), for values that are
+ * written in YAML. */
+int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnostics *diag,
+                  struct json_object **ret);
 /* One document, with "---\n" before it. */
 void pt_object_to_yaml(const PtObject *object, bool secrets, GString *out);
 /* YAML of any JSON tree, block style; lists of scalars in flow style while they fit a line. */
