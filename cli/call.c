@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "call.h"
+
+#include "output.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A commit waits for every participant: configd allows 120 s for prepare alone, then commits and
+ * verifies. */
+#define COMMIT_TIMEOUT_USEC (300 * G_USEC_PER_SEC)
+/* A trial plans with every participant. */
+#define READ_TIMEOUT_USEC (150 * G_USEC_PER_SEC)
+/* A hung daemon must not hang its own diagnosis. */
+#define QUIET_TIMEOUT_USEC (2 * G_USEC_PER_SEC)
+
+#define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
+
+const CtlTarget ctl_config = {
+        "org.patronus.Config1",
+        "/org/patronus/Config1",
+        "org.patronus.Config1",
+};
+
+int ctl_connect(Ctl *ctl, CtlCallFlags flags)
+{
+        const char *address = ctl->values[CTL_BUS] ?: getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        pt_cleanup(sd_bus_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        if (ctl->bus)
+                return CTL_DONE;
+        g_free(ctl->address);
+        ctl->address = g_strdup(address && *address ? address : SYSTEM_BUS);
+
+        r = sd_bus_new(&bus);
+        if (r >= 0)
+                r = sd_bus_set_address(bus, ctl->address);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus, true);
+        if (r >= 0)
+                r = sd_bus_start(bus);
+        /* The first round trip says whether anybody is there. */
+        if (r >= 0)
+                r = sd_bus_get_unique_name(bus, &(const char *){NULL});
+        if (r < 0) {
+                if (flags != CTL_CALL_QUIET)
+                        ctl_error("no bus at %s: %s; is dbus running (systemctl status dbus), and "
+                                  "is --bus or DBUS_SYSTEM_BUS_ADDRESS right?",
+                                  ctl->address, g_strerror(-r));
+                return CTL_UNREACHABLE;
+        }
+        ctl->bus = g_steal_pointer(&bus);
+        return CTL_DONE;
+}
+
+int ctl_method(Ctl *ctl, const CtlTarget *target, const char *member, sd_bus_message **ret)
+{
+        int r = ctl_connect(ctl, CTL_CALL_READS);
+
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_new_method_call(ctl->bus, ret, target->service, target->path,
+                                           target->interface, member);
+        return r < 0 ? r : CTL_DONE;
+}
+
+char *ctl_daemon_name(const char *service)
+{
+        const char *dot = strrchr(service, '.');
+        g_autofree char *word = g_ascii_strdown(dot ? dot + 1 : service, -1);
+
+        word[strcspn(word, "0123456789")] = '\0';
+        return g_strconcat(word, "d", NULL);
+}
+
+void ctl_say_absent(const Ctl *ctl, const char *service)
+{
+        g_autofree char *daemon = ctl_daemon_name(service);
+
+        ctl_error("%s is not on the bus at %s: is patronus-%s running (systemctl status "
+                  "patronus-%s)?",
+                  service, ctl->address, daemon, daemon);
+}
+
+typedef enum Failure {
+        FAILURE_OTHER,
+        FAILURE_ABSENT, /* nobody has the name, and nobody could be started */
+        FAILURE_BROKEN, /* somebody did, and then there was no answer */
+        FAILURE_DENIED,
+        FAILURE_UNREACHABLE, /* somebody that the service needs */
+        FAILURE_CONFLICT,
+} Failure;
+
+static Failure classify(const sd_bus_error *error)
+{
+        static const struct {
+                const char *name;
+                Failure failure;
+        } known[] = {
+                {SD_BUS_ERROR_SERVICE_UNKNOWN, FAILURE_ABSENT},
+                {SD_BUS_ERROR_NAME_HAS_NO_OWNER, FAILURE_ABSENT},
+                {"org.freedesktop.DBus.Error.Spawn.*", FAILURE_ABSENT},
+                {"org.freedesktop.systemd1.NoSuchUnit", FAILURE_ABSENT},
+                {SD_BUS_ERROR_NO_REPLY, FAILURE_BROKEN},
+                {SD_BUS_ERROR_TIMEOUT, FAILURE_BROKEN},
+                {SD_BUS_ERROR_DISCONNECTED, FAILURE_BROKEN},
+                {PT_ERROR_PREFIX "Timeout", FAILURE_BROKEN},
+                {SD_BUS_ERROR_ACCESS_DENIED, FAILURE_DENIED},
+                {SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, FAILURE_DENIED},
+                {PT_ERROR_PREFIX "NotAuthorized", FAILURE_DENIED},
+                {PT_ERROR_PREFIX "DaemonUnreachable", FAILURE_UNREACHABLE},
+                {PT_ERROR_PREFIX "Conflict", FAILURE_CONFLICT},
+        };
+
+        for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+                if (g_pattern_match_simple(known[i].name, error->name))
+                        return known[i].failure;
+        return FAILURE_OTHER;
+}
+
+/* All that the service found wrong, or its one sentence. */
+static int say_refusal(sd_bus_message *reply, const char *text)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+        if (pt_bus_read_refusal(reply, diag) < 0 || pt_diag_count(diag) == 0)
+                ctl_error("%s", text);
+        else
+                ctl_say_diagnostics(diag);
+        return CTL_REFUSED;
+}
+
+/* Says why there was an error for a reply, and what that means; returns the exit code. */
+static int say_failure(const Ctl *ctl, const char *service, CtlCallFlags flags,
+                       sd_bus_message *reply)
+{
+        const sd_bus_error *error = sd_bus_message_get_error(reply);
+        const char *text = error->message && *error->message ? error->message : error->name;
+
+        switch (classify(error)) {
+        case FAILURE_ABSENT:
+                ctl_say_absent(ctl, service);
+                return CTL_UNREACHABLE;
+        case FAILURE_BROKEN:
+                ctl_error("%s did not answer: %s", service, text);
+                if (flags == CTL_CALL_COMMITS)
+                        fprintf(stderr, "whether the change is in force is not known; look with "
+                                        "\"patronusctl status\"\n");
+                return CTL_UNREACHABLE;
+        case FAILURE_DENIED:
+                ctl_error("not allowed: %s", text);
+                return CTL_REFUSED;
+        case FAILURE_UNREACHABLE:
+                ctl_error("%s", text);
+                return CTL_UNREACHABLE;
+        case FAILURE_CONFLICT:
+                ctl_error("%s; run the command again", text);
+                return CTL_REFUSED;
+        case FAILURE_OTHER:
+                break;
+        }
+        return say_refusal(reply, text);
+}
+
+static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        (void) error;
+        *(sd_bus_message **) userdata = sd_bus_message_ref(reply);
+        return 0;
+}
+
+/* sd_bus_call(), which keeps an error's body: that has the diagnostics. Lost connections and
+ * time-outs are error replies as well. */
+static int wait_for_reply(sd_bus *bus, sd_bus_message *m, uint64_t usec, sd_bus_message **ret)
+{
+        pt_cleanup(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        pt_auto_message *reply = NULL;
+        int r = sd_bus_call_async(bus, &slot, m, on_reply, &reply, usec);
+
+        while (r >= 0 && !reply) {
+                r = sd_bus_process(bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(bus, UINT64_MAX);
+        }
+        if (!reply)
+                return r;
+        *ret = g_steal_pointer(&reply);
+        return 0;
+}
+
+int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **ret)
+{
+        static const uint64_t timeouts[] = {
+                [CTL_CALL_READS] = READ_TIMEOUT_USEC,
+                [CTL_CALL_COMMITS] = COMMIT_TIMEOUT_USEC,
+                [CTL_CALL_QUIET] = QUIET_TIMEOUT_USEC,
+        };
+        pt_auto_message *reply = NULL;
+        int r = sd_bus_message_set_auto_start(m, flags != CTL_CALL_QUIET);
+
+        if (r >= 0)
+                r = wait_for_reply(ctl->bus, m, timeouts[flags], &reply);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_is_method_error(reply, NULL))
+                return flags == CTL_CALL_QUIET
+                               ? CTL_UNREACHABLE
+                               : say_failure(ctl, sd_bus_message_get_destination(m), flags, reply);
+        if (ret)
+                *ret = g_steal_pointer(&reply);
+        return CTL_DONE;
+}
+
+int ctl_ask(Ctl *ctl, const CtlTarget *target, const char *member, CtlCallFlags flags,
+            sd_bus_message **ret, const char *types, ...)
+{
+        pt_auto_message *m = NULL;
+        va_list ap;
+        int r = ctl_method(ctl, target, member, &m);
+
+        if (r != CTL_DONE)
+                return r;
+        va_start(ap, types);
+        r = sd_bus_message_appendv(m, types, ap);
+        va_end(ap);
+        return r < 0 ? r : ctl_call(ctl, m, flags, ret);
+}
+
+int ctl_open_session(Ctl *ctl, char **ret_path, CtlTarget *ret_session)
+{
+        pt_auto_message *reply = NULL;
+        const char *path;
+        int r;
+
+        r = ctl_ask(ctl, &ctl_config, "OpenSession", CTL_CALL_READS, &reply, "a{sv}", 0);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_read(reply, "o", &path);
+        if (r < 0)
+                return r;
+        *ret_path = g_strdup(path);
+        *ret_session = (CtlTarget){ctl_config.service, *ret_path, "org.patronus.Session1"};
+        return CTL_DONE;
+}

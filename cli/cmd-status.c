@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* status: one screen about the revision in force and every daemon, which is whoever has a name of
+ * ours on the bus. */
+
+#include "call.h"
+#include "message.h"
+#include "output.h"
+#include <inttypes.h>
+#include <string.h>
+
+#define SERVICE_PREFIX "org.patronus."
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Adds org.patronus.Filter1, but not org.patronus.Filter1.Below, once. */
+static void add_services(char *const *names, GPtrArray *services)
+{
+        for (; names && *names; names++)
+                if (g_str_has_prefix(*names, SERVICE_PREFIX) &&
+                    !strchr(*names + strlen(SERVICE_PREFIX), '.') &&
+                    !g_ptr_array_find_with_equal_func(services, *names, g_str_equal, NULL))
+                        g_ptr_array_add(services, g_strdup(*names));
+}
+
+/* Those that run and those that the bus could start; configd in any case. */
+static int list_services(Ctl *ctl, GPtrArray *services, char ***ret_running)
+{
+        char *const config[] = {(char *) ctl_config.service, NULL};
+        g_auto(GStrv) running = NULL, activatable = NULL;
+        int r = sd_bus_list_names(ctl->bus, &running, &activatable);
+
+        if (r < 0)
+                return r;
+        add_services(config, services);
+        add_services(running, services);
+        add_services(activatable, services);
+        g_ptr_array_sort(services, compare_names);
+        *ret_running = g_steal_pointer(&running);
+        return 0;
+}
+
+/* All properties of a daemon's own object, with "daemon"; "State" says when there is no answer. */
+static int read_daemon(Ctl *ctl, const char *service, bool running, struct json_object **ret)
+{
+        g_autofree char *path = g_strdelimit(g_strconcat("/", service, NULL), ".", '/');
+        const CtlTarget target = {service, path, "org.freedesktop.DBus.Properties"};
+        g_autofree char *name = ctl_daemon_name(service);
+        pt_auto_message *reply = NULL;
+        pt_auto_json *daemon = NULL;
+        int outcome, r = 0;
+
+        /* "": of all interfaces */
+        outcome = ctl_ask(ctl, &target, "GetAll", CTL_CALL_QUIET, &reply, "s", "");
+        if (outcome == CTL_DONE)
+                r = ctl_message_to_json(reply, &daemon);
+        if (outcome < 0 || r < 0)
+                return outcome < 0 ? outcome : r;
+        if (!daemon) {
+                daemon = json_object_new_object();
+                json_object_object_add(
+                        daemon, "State",
+                        json_object_new_string(running ? "not answering" : "not running"));
+        }
+        json_object_object_add(daemon, "daemon", json_object_new_string(name));
+        *ret = g_steal_pointer(&daemon);
+        return outcome;
+}
+
+/* What configd says about the revision; absent when it does not. */
+static int read_revision(Ctl *ctl, uint64_t number, struct json_object **ret)
+{
+        pt_auto_message *reply = NULL;
+        int r = ctl_ask(ctl, &ctl_config, "GetRevision", CTL_CALL_QUIET, &reply, "t", number);
+
+        if (r < 0)
+                return r;
+        return r == CTL_DONE ? ctl_message_to_json(reply, ret) : 0;
+}
+
+/* "7", or "6, wanted 7" while a daemon has yet to follow. */
+static void add_following(struct json_object *daemon)
+{
+        uint64_t revision = ctl_json_number(daemon, "Revision"),
+                 wanted = ctl_json_number(daemon, "WantedRevision");
+        g_autofree char *text = NULL;
+
+        if (!ctl_json_at(daemon, "Revision"))
+                return;
+        text = wanted > 0 && wanted != revision
+                       ? g_strdup_printf("%" PRIu64 ", wanted %" PRIu64, revision, wanted)
+                       : g_strdup_printf("%" PRIu64, revision);
+        json_object_object_add(daemon, "following", json_object_new_string(text));
+}
+
+static void print_head(struct json_object *config, struct json_object *revision)
+{
+        uint64_t number = ctl_json_number(config, "Revision");
+        g_autofree char *author = ctl_safe(ctl_json_string(revision, "author"));
+        g_autofree char *comment = ctl_safe(ctl_json_string(revision, "comment"));
+        g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(
+                (gint64) (ctl_json_number(revision, "timeUSec") / G_USEC_PER_SEC));
+        g_autofree char *when = g_date_time_format(time, "%Y-%m-%d %H:%M:%S");
+
+        if (number == 0) {
+                printf("no configuration yet; \"patronusctl apply -f FILE\" makes the first "
+                       "revision\n\n");
+                return;
+        }
+        printf("%srevision %" PRIu64 "%s, root %.12s, %" PRIu64 " objects, %" PRIu64
+               " open sessions\n",
+               ctl_colour(stdout, CTL_BOLD), number, ctl_colour(stdout, CTL_PLAIN),
+               ctl_json_string(config, "Root"), ctl_json_number(config, "Objects"),
+               ctl_json_number(config, "Sessions"));
+        if (revision)
+                printf("%s by %s, %s%s%s\n", ctl_json_string(revision, "state"), author, when,
+                       *comment ? ": " : "", comment);
+        putchar('\n');
+}
+
+static void print_conditions(struct json_object *daemon)
+{
+        struct json_object *conditions = ctl_json_at(daemon, "Conditions");
+
+        if (!json_object_is_type(conditions, json_type_object))
+                return;
+        json_object_object_foreach(conditions, key, value)
+        {
+                g_autofree char *line =
+                        g_strdup_printf("%s: %s: %s", ctl_json_string(daemon, "daemon"), key,
+                                        json_object_get_string(value));
+                g_autofree char *safe = ctl_safe(line);
+
+                printf("%s\n", safe);
+        }
+}
+
+static void print_table(struct json_object *daemons)
+{
+        g_autoptr(CtlRows) rows = ctl_rows_new(CTL_TABLE);
+
+        ctl_rows_column(rows, "DAEMON", "daemon", 0);
+        ctl_rows_column(rows, "STATE", "State", 0);
+        ctl_rows_column(rows, "REVISION", "following", 0);
+        ctl_rows_column(rows, "VERSION", "Version", 0);
+        ctl_rows_column(rows, "DRIFTS REPAIRED", "Drifts", CTL_COLUMN_RIGHT | CTL_COLUMN_OPTIONAL);
+        for (size_t i = 0; i < json_object_array_length(daemons); i++) {
+                struct json_object *daemon = json_object_array_get_idx(daemons, i);
+
+                add_following(daemon);
+                ctl_rows_add(rows, daemon);
+        }
+        ctl_rows_end(rows, NULL);
+        for (size_t i = 0; i < json_object_array_length(daemons); i++)
+                print_conditions(json_object_array_get_idx(daemons, i));
+}
+
+int ctl_run_status(Ctl *ctl)
+{
+        g_autoptr(GPtrArray) services = g_ptr_array_new_with_free_func(g_free);
+        g_auto(GStrv) running = NULL;
+        pt_auto_json *status = json_object_new_object(), *revision = NULL;
+        struct json_object *daemons = json_object_new_array(), *config = NULL;
+        int r, outcome = CTL_DONE;
+
+        json_object_object_add(status, "daemons", daemons);
+        r = ctl_connect(ctl, CTL_CALL_READS);
+        if (r == CTL_DONE)
+                r = list_services(ctl, services, &running);
+        if (r != CTL_DONE)
+                return r;
+        for (unsigned i = 0; i < services->len; i++) {
+                const char *service = g_ptr_array_index(services, i);
+                struct json_object *daemon = NULL;
+
+                r = read_daemon(ctl, service,
+                                g_strv_contains((const char *const *) running, service), &daemon);
+                if (r < 0)
+                        return r;
+                json_object_array_add(daemons, daemon);
+                if (strcmp(service, ctl_config.service) == 0) {
+                        config = daemon;
+                        outcome = r;
+                }
+        }
+        if (ctl_json_number(config, "Revision") > 0) {
+                r = read_revision(ctl, ctl_json_number(config, "Revision"), &revision);
+                if (r < 0)
+                        return r;
+                json_object_object_add(status, "revision", json_object_get(revision));
+        }
+
+        if (ctl->format == CTL_YAML || ctl->format == CTL_JSON)
+                ctl_print_json(status, ctl->format);
+        else {
+                if (outcome == CTL_DONE)
+                        print_head(config, revision);
+                print_table(daemons);
+        }
+        fflush(stdout);
+        if (outcome != CTL_DONE)
+                ctl_say_absent(ctl, ctl_config.service);
+        return outcome;
+}

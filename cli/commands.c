@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "ctl.h"
+
+/* The words as usage shows them. */
+const char *const ctl_words[CTL_WORD_MAX] = {
+        [CTL_WORD_NONE] = "",
+        [CTL_WORD_TEXT] = "TEXT",
+        [CTL_WORD_NAME] = "NAME",
+        [CTL_WORD_NUMBER] = "N",
+        [CTL_WORD_FORMAT] = "table|yaml|json",
+        [CTL_WORD_INPUT] = "FILE|DIR|-",
+        [CTL_WORD_ADDRESS] = "ADDRESS",
+        [CTL_WORD_REVISION] = "REVISION",
+        [CTL_WORD_COMMAND] = "COMMAND",
+        [CTL_WORD_KIND] = "KIND",
+        [CTL_WORD_KINDS] = "KIND[,KIND]",
+        [CTL_WORD_FIELD] = "KIND[.FIELD]",
+        [CTL_WORD_OBJECT] = "KIND/NAME",
+        [CTL_WORD_OBJECT_OR_KIND] = "KIND[/NAME]",
+        [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
+};
+
+const char *const ctl_formats[] = {"table", "yaml", "json", NULL};
+
+const CtlOption ctl_options[CTL_OPTION_MAX] = {
+        [CTL_OUTPUT] =
+                {'o', "output", CTL_WORD_FORMAT,
+                 "Print a table for people, or YAML or JSON (one text a line) for programs."},
+        [CTL_BUS] =
+                {0, "bus", CTL_WORD_ADDRESS,
+                 "D-Bus address to use, instead of $DBUS_SYSTEM_BUS_ADDRESS or the system bus."},
+        [CTL_HELP] = {'h', "help", CTL_WORD_NONE, "Show help for the command and leave."},
+        [CTL_VERSION] = {0, "version", CTL_WORD_NONE, "Show the version and leave."},
+        [CTL_FILE] = {'f', "file", CTL_WORD_INPUT,
+                      "The input: a file, a directory (its *.yaml, *.yml and *.json, sorted by "
+                      "bytes), or - for standard input."},
+        [CTL_SET] = {0, "set", CTL_WORD_NAME,
+                     "Label the input as this set, and delete what carries that label and is no "
+                     "longer in the input."},
+        [CTL_REPLACE] = {0, "replace", CTL_WORD_NONE,
+                         "Make the configuration equal to the input: delete everything else."},
+        [CTL_DRY_RUN] = {'n', "dry-run", CTL_WORD_NONE,
+                         "Check and show what would happen; change nothing."},
+        [CTL_MESSAGE] = {'m', "message", CTL_WORD_TEXT, "Comment to keep with the revision."},
+        [CTL_KIND] = {'k', "kind", CTL_WORD_KINDS, "Only objects of these kinds."},
+        [CTL_REVISION] = {'r', "revision", CTL_WORD_REVISION,
+                          "Take this revision instead of the running one."},
+        [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER, "Show at most this many (default 20)."},
+};
+
+#define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE)
+
+const CtlCommand ctl_commands[] = {
+        {.name = "apply",
+         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE | COMMIT_OPTIONS,
+         .required = 1U << CTL_FILE,
+         .doc = "Bring a file's objects into force",
+         .help = "Creates and updates the objects in the input, checks the whole, and brings it "
+                 "into force as a new revision; what the input does not name stays, unless --set "
+                 "or --replace say otherwise. Creates (+), updates (~) and deletes (-) are listed. "
+                 "It is all or nothing: when anything is refused, the running configuration is "
+                 "untouched.",
+         .example = "patronusctl apply -f policy.yaml -m \"open the web server\"\n"
+                    "patronusctl apply -f /etc/patronus/policy.d --set policy",
+         .run = ctl_run_apply},
+        {.name = "plan",
+         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE,
+         .required = 1U << CTL_FILE,
+         .doc = "Show what apply would do",
+         .help = "Checks the input as apply does and shows changes, steps, impact and guarantee of "
+                 "every daemon concerned. Nothing is changed.",
+         .example = "patronusctl plan -f policy.yaml",
+         .run = ctl_run_plan},
+        {.name = "get",
+         .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
+         .doc = "Show running objects",
+         .help = "With a kind, a table of its objects; with a name, that object as YAML, which "
+                 "apply takes back.",
+         .example = "patronusctl get zones\n"
+                    "patronusctl get FirewallRule/web -o json",
+         .run = ctl_run_get},
+        {.name = "set",
+         .arguments = {{CTL_WORD_OBJECT, 1, 1}, {CTL_WORD_ASSIGNMENT, 1, CTL_MANY}},
+         .options = COMMIT_OPTIONS,
+         .doc = "Change fields of one object, or create it",
+         .help = "Fields are written with dots (destination.ports), lists with commas. An empty "
+                 "value unsets the field. Fields that are not named stay as they are. "
+                 "metadata.description and metadata.labels.KEY can be set too.",
+         .example = "patronusctl set FirewallRule/web action=allow destination.ports=80,443\n"
+                    "patronusctl set FirewallRule/web priority=",
+         .run = ctl_run_set},
+        {.name = "delete",
+         .arguments = {{CTL_WORD_OBJECT, 1, CTL_MANY}},
+         .options = COMMIT_OPTIONS,
+         .doc = "Delete objects",
+         .help = "All of them in one revision. An object that another one refers to is not "
+                 "deleted.",
+         .example = "patronusctl delete FirewallRule/web FirewallRule/ssh",
+         .run = ctl_run_delete},
+        {.name = "diff",
+         .arguments = {{CTL_WORD_REVISION, 0, 2}},
+         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE,
+         .doc = "Compare revisions, or a file with what is running",
+         .help = "Without arguments, what the running revision changed; with one revision, what "
+                 "changed from it to the running one; with two, from the first to the second; with "
+                 "-f, what applying the input would change, field by field.",
+         .example = "patronusctl diff 3 7\n"
+                    "patronusctl diff -f policy.yaml",
+         .run = ctl_run_diff},
+        {.name = "history",
+         .options = 1U << CTL_LIMIT,
+         .doc = "List the revisions, newest first",
+         .help = "Number, time, author, state and comment. Revisions are never rewritten.",
+         .run = ctl_run_history},
+        {.name = "revert",
+         .arguments = {{CTL_WORD_REVISION, 1, 1}},
+         .options = COMMIT_OPTIONS,
+         .doc = "Bring back the content of an earlier revision",
+         .help = "Makes a new revision with the old content.",
+         .example = "patronusctl revert 6 -m \"the new rule cut the printers off\"",
+         .run = ctl_run_revert},
+        {.name = "export",
+         .options = 1U << CTL_KIND | 1U << CTL_REVISION,
+         .doc = "Print the whole configuration",
+         .help = "As YAML, or as JSON with -o json; apply --replace takes it back. Secrets are "
+                 "redacted.",
+         .example = "patronusctl export > backup.yaml\n"
+                    "patronusctl export --kind Zone --revision 3",
+         .run = ctl_run_export},
+        {.name = "status",
+         .doc = "Show the revision in force and the daemons",
+         .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
+                 "and drift. Leaves with 3 when configd does not answer.",
+         .run = ctl_run_status},
+        {.name = "filter counters",
+         .doc = "Show the packet filter's counters",
+         .help = "Packets and bytes of each rule since it was made, for every pair of zones it "
+                 "applies to, and of the "
+                 "built-in rules. A counter marked \"carried\" began at the value that an earlier "
+                 "form of the rule had.",
+         .run = ctl_run_filter_counters},
+        {.name = "explain",
+         .arguments = {{CTL_WORD_FIELD, 0, 1}},
+         .doc = "Explain a kind or one of its fields",
+         .help = "Without arguments, lists the kinds. Works without any daemon.",
+         .example = "patronusctl explain FirewallRule.destination.ports",
+         .run = ctl_run_explain},
+        {.name = "schema",
+         .arguments = {{CTL_WORD_KIND, 0, 1}},
+         .doc = "Print the JSON Schema of a kind, or of all",
+         .help = "JSON Schema draft 2020-12, for editors and other programs. Works without any "
+                 "daemon.",
+         .example = "patronusctl schema FirewallRule > rule.schema.json",
+         .run = ctl_run_schema},
+        {.name = "help",
+         .arguments = {{CTL_WORD_COMMAND, 0, 2}},
+         .doc = "Show help for a command",
+         .help = "Without arguments, lists the commands.",
+         .run = ctl_run_help},
+        /* Without doc: not in any list. */
+        {.name = "complete", .arguments = {{CTL_WORD_TEXT, 0, CTL_MANY}}, .run = ctl_run_complete},
+        {.name = "man", .run = ctl_run_man},
+        {},
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "commit.h"
+
+#include "call.h"
+#include "message.h"
+#include "output.h"
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+        const char *op, *mark;
+        CtlColour colour;
+} ops[] = {
+        {"create", "+", CTL_GREEN},
+        {"update", "~", CTL_YELLOW},
+        {"delete", "-", CTL_RED},
+};
+
+void ctl_print_change(const char *op, const char *kind, const char *name)
+{
+        for (size_t i = 0; i < G_N_ELEMENTS(ops); i++)
+                if (strcmp(ops[i].op, op) == 0)
+                        printf("%s%s%s %s/%s\n", ctl_colour(stdout, ops[i].colour), ops[i].mark,
+                               ctl_colour(stdout, CTL_PLAIN), kind, name);
+}
+
+/* Rows of strings become objects: [["error", "Zone/lan", …]] → [{"severity": "error", …}]. */
+static void name_members(struct json_object *reply, const char *key, const char *const *members)
+{
+        struct json_object *rows = ctl_json_at(reply, key), *named;
+
+        if (!json_object_is_type(rows, json_type_array))
+                return;
+        named = json_object_new_array();
+        for (size_t i = 0; i < json_object_array_length(rows); i++) {
+                struct json_object *row = json_object_array_get_idx(rows, i);
+                struct json_object *object = json_object_new_object();
+
+                for (size_t j = 0; members[j]; j++)
+                        json_object_object_add(object, members[j],
+                                               json_object_get(json_object_array_get_idx(row, j)));
+                json_object_array_add(named, object);
+        }
+        json_object_object_add(reply, key, named);
+}
+
+/* Places in a directory's stream become places in its files. */
+static void place_diagnostics(struct json_object *reply, const CtlInput *input)
+{
+        struct json_object *rows = ctl_json_at(reply, "diagnostics");
+
+        for (size_t i = 0; input && rows && i < json_object_array_length(rows); i++) {
+                struct json_object *row = json_object_array_get_idx(rows, i);
+                g_autofree char *place = ctl_input_place(input, ctl_json_string(row, "place"));
+
+                json_object_object_add(row, "place", json_object_new_string(place));
+        }
+}
+
+static void say_diagnostics(struct json_object *reply)
+{
+        struct json_object *rows = ctl_json_at(reply, "diagnostics");
+
+        for (size_t i = 0; rows && i < json_object_array_length(rows); i++) {
+                struct json_object *row = json_object_array_get_idx(rows, i);
+                const char *place = ctl_json_string(row, "place"),
+                           *pointer = g_strrstr(place, "#/");
+                int subject = pointer ? (int) (pointer - place) : (int) strlen(place);
+                PtSeverity severity = pt_severity_from_string(ctl_json_string(row, "severity"));
+
+                ctl_say(severity < 0 ? PT_SEVERITY_NOTICE : severity, "%.*s%s%s%s%s", subject,
+                        place, pointer && subject ? " " : "", pointer ? pointer + 1 : "",
+                        *place ? ": " : "", ctl_json_string(row, "text"));
+        }
+}
+
+static void print_changes(struct json_object *reply)
+{
+        struct json_object *rows = ctl_json_at(reply, "changes");
+        size_t n = rows ? json_object_array_length(rows) : 0;
+        uint64_t all = ctl_json_number(reply, "created") + ctl_json_number(reply, "updated") +
+                       ctl_json_number(reply, "deleted");
+
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *row = json_object_array_get_idx(rows, i);
+
+                ctl_print_change(ctl_json_string(row, "op"), ctl_json_string(row, "kind"),
+                                 ctl_json_string(row, "name"));
+        }
+        if (all > n)
+                printf("and %" PRIu64 " more\n", all - n);
+}
+
+static void print_plan(struct json_object *reply)
+{
+        struct json_object *steps = ctl_json_at(reply, "steps");
+        size_t n = steps ? json_object_array_length(steps) : 0;
+
+        if (n > 0)
+                printf("steps:\n");
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *step =
+                        ctl_safe(json_object_get_string(json_object_array_get_idx(steps, i)));
+
+                printf("  %s\n", step);
+        }
+        if (*ctl_json_string(reply, "impact"))
+                printf("impact: %s\n", ctl_json_string(reply, "impact"));
+        if (*ctl_json_string(reply, "guarantee"))
+                printf("guarantee: %s\n", ctl_json_string(reply, "guarantee"));
+}
+
+/* "2 created, 1 updated" */
+static char *counts(struct json_object *reply)
+{
+        static const char *const words[] = {"created", "updated", "deleted"};
+        g_autoptr(GString) out = g_string_new(NULL);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+                uint64_t n = ctl_json_number(reply, words[i]);
+
+                if (n > 0)
+                        g_string_append_printf(out, "%s%" PRIu64 " %s", out->len ? ", " : "", n,
+                                               words[i]);
+        }
+        return g_strdup(out->str);
+}
+
+static void print_outcome(struct json_object *reply, unsigned flags)
+{
+        g_autofree char *n = counts(reply);
+        uint64_t revision = ctl_json_number(reply, "revision");
+        uint64_t usec = ctl_json_number(reply, "timings.totalUSec");
+
+        if (!json_object_get_boolean(ctl_json_at(reply, "changed"))) {
+                if (revision > 0)
+                        printf("nothing to do: revision %" PRIu64 " says this already\n", revision);
+                else
+                        printf("nothing to do: what is running says this already\n");
+        } else if (flags & CTL_COMMIT_DRY)
+                printf("nothing was changed: this was a trial (%s)\n", n);
+        else
+                printf("%srevision %" PRIu64 " is in force%s (%s%s%" PRIu64 " ms)\n",
+                       ctl_colour(stdout, CTL_BOLD), revision, ctl_colour(stdout, CTL_PLAIN), n,
+                       *n ? "; " : "", (usec + 500) / 1000);
+}
+
+/* The reply as JSON with names for everything, and places as the user knows them. */
+static int read_reply(sd_bus_message *message, const CtlInput *input, struct json_object **ret)
+{
+        static const char *const diagnostic[] = {"severity", "place", "code", "text", NULL};
+        static const char *const change[] = {"op", "kind", "name", NULL};
+        int r = ctl_message_to_json(message, ret);
+
+        if (r < 0)
+                return r;
+        name_members(*ret, "diagnostics", diagnostic);
+        name_members(*ret, "changes", change);
+        place_diagnostics(*ret, input);
+        return 0;
+}
+
+/* CTL_DONE if the reply says accepted; else CTL_REFUSED. */
+static int say_refusal(struct json_object *reply)
+{
+        say_diagnostics(reply);
+        if (json_object_get_boolean(ctl_json_at(reply, "accepted")))
+                return CTL_DONE;
+        fprintf(stderr, "nothing was changed\n");
+        return CTL_REFUSED;
+}
+
+unsigned ctl_commit_flags(const Ctl *ctl)
+{
+        return ctl->values[CTL_DRY_RUN] ? CTL_COMMIT_DRY | CTL_COMMIT_PLAN : 0;
+}
+
+int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_bus_message *m)
+{
+        int r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+
+        if (r >= 0 && ctl->values[CTL_MESSAGE])
+                r = ctl_append_string(m, "comment", ctl->values[CTL_MESSAGE]);
+        if (r >= 0 && flags & CTL_COMMIT_DRY)
+                r = ctl_append_true(m, "dryRun");
+        if (r >= 0 && input)
+                r = ctl_append_string(m, "source", input->source);
+        if (r >= 0 && ctl->values[CTL_SET])
+                r = ctl_append_string(m, "set", ctl->values[CTL_SET]);
+        if (r >= 0 && ctl->values[CTL_REPLACE])
+                r = ctl_append_true(m, "replace");
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags)
+{
+        bool people = ctl->format == CTL_TABLE || ctl->format == CTL_FORMAT_MAX;
+        pt_auto_message *message = NULL;
+        pt_auto_json *reply = NULL;
+        int r;
+
+        r = ctl_call(ctl, m, flags & CTL_COMMIT_DRY ? CTL_CALL_READS : CTL_CALL_COMMITS, &message);
+        if (r != CTL_DONE)
+                return r;
+        r = read_reply(message, input, &reply);
+        if (r < 0)
+                return r;
+        if (!people)
+                ctl_print_json(reply, ctl->format);
+        else if (json_object_get_boolean(ctl_json_at(reply, "accepted"))) {
+                print_changes(reply);
+                if (flags & CTL_COMMIT_PLAN)
+                        print_plan(reply);
+        }
+        fflush(stdout); /* before what standard error says about it */
+        r = say_refusal(reply);
+        if (r == CTL_DONE && people)
+                print_outcome(reply, flags);
+        return r;
+}
+
+int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input)
+{
+        pt_auto_message *message = NULL;
+        pt_auto_json *reply = NULL;
+        int r;
+
+        r = ctl_call(ctl, m, CTL_CALL_READS, &message);
+        if (r != CTL_DONE)
+                return r;
+        r = read_reply(message, input, &reply);
+        return r < 0 ? r : say_refusal(reply);
+}

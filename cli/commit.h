@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The options that Commit, Load, Apply and Revert take, and the reply that they all give, for
+ * people or programs.
+ */
+
+#include "input.h"
+
+typedef enum CtlCommitFlags {
+        CTL_COMMIT_DRY = 1 << 0,  /* nothing was meant to change */
+        CTL_COMMIT_PLAN = 1 << 1, /* show steps, impact and guarantee */
+} CtlCommitFlags;
+
+/* What --dry-run asks for. */
+unsigned ctl_commit_flags(const Ctl *ctl);
+/* Appends the a{sv} by the command line; `input` may be NULL. 0 or a negative errno. */
+int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_bus_message *m);
+/* Sends the call and prints the reply; `input` may be NULL. The exit code of the command, or a
+ * negative errno. */
+int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags);
+/* The same for Load: says only what is wrong. */
+int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input);
+/* "+ FirewallRule/web", with colour on a terminal. `op` is "create", "update" or "delete". */
+void ctl_print_change(const char *op, const char *kind, const char *name);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * patronusctl: a thin client of configd. This header holds what its files share: the one table of
+ * commands and options (commands.c), from which parsing, usage, --help, the man page and completion
+ * derive, and the context of one run.
+ *
+ * Nothing here knows a kind by name: kinds come from the tables that libpatronus links in.
+ */
+
+#include "base/diag.h"
+#include "kind/json.h"
+#include <systemd/sd-bus.h>
+
+/* What the shell sees. Functions that talk to people return one of these, or a negative errno when
+ * something that cannot be the user's fault failed (main() then says so and leaves with
+ * CTL_REFUSED). */
+typedef enum CtlExit {
+        CTL_DONE = 0,
+        CTL_REFUSED = 1,     /* nothing was changed, diagnostics say why */
+        CTL_USAGE = 2,       /* the command line is wrong */
+        CTL_UNREACHABLE = 3, /* a service or the bus does not answer */
+} CtlExit;
+
+/* What a word on the command line is; the names of the words and their completion follow from it.
+ */
+typedef enum CtlWord {
+        CTL_WORD_NONE,
+        CTL_WORD_TEXT,
+        CTL_WORD_NAME,
+        CTL_WORD_NUMBER,
+        CTL_WORD_FORMAT,
+        CTL_WORD_INPUT,
+        CTL_WORD_ADDRESS,
+        CTL_WORD_REVISION,
+        CTL_WORD_COMMAND,
+        CTL_WORD_KIND,
+        CTL_WORD_KINDS,
+        CTL_WORD_FIELD,
+        CTL_WORD_OBJECT,
+        CTL_WORD_OBJECT_OR_KIND,
+        CTL_WORD_ASSIGNMENT,
+        CTL_WORD_MAX,
+} CtlWord;
+
+typedef enum CtlOptionId {
+        CTL_OUTPUT,
+        CTL_BUS,
+        CTL_HELP,
+        CTL_VERSION,
+        CTL_FILE,
+        CTL_SET,
+        CTL_REPLACE,
+        CTL_DRY_RUN,
+        CTL_MESSAGE,
+        CTL_KIND,
+        CTL_REVISION,
+        CTL_LIMIT,
+        CTL_OPTION_MAX,
+} CtlOptionId;
+
+typedef struct CtlOption {
+        char letter; /* or 0 */
+        const char *name;
+        CtlWord argument; /* CTL_WORD_NONE: a flag */
+        const char *doc;
+} CtlOption;
+
+typedef struct CtlArgument {
+        CtlWord word;
+        unsigned min, max; /* how often; CTL_MANY: without end; only the last row may be open */
+} CtlArgument;
+#define CTL_MANY UINT32_MAX
+#define CTL_ARGUMENTS_MAX 2
+
+typedef struct Ctl Ctl;
+
+typedef struct CtlCommand {
+        const char *name; /* "apply", "filter counters" */
+        CtlArgument arguments[CTL_ARGUMENTS_MAX];
+        unsigned options;    /* 1U << CTL_..., besides the global ones */
+        unsigned required;   /* those of them that must be given */
+        const char *doc;     /* one line */
+        const char *help;    /* paragraphs for --help and the man page */
+        const char *example; /* lines, or NULL */
+        int (*run)(Ctl *ctl);
+} CtlCommand;
+
+#define CTL_GLOBAL_OPTIONS (1U << CTL_OUTPUT | 1U << CTL_BUS | 1U << CTL_HELP | 1U << CTL_VERSION)
+
+extern const CtlOption ctl_options[CTL_OPTION_MAX];
+extern const CtlCommand ctl_commands[];           /* the last has name NULL */
+extern const char *const ctl_words[CTL_WORD_MAX]; /* "KIND/NAME" */
+extern const char *const ctl_formats[];           /* "table", "yaml", "json", NULL */
+
+typedef enum CtlFormat { CTL_TABLE, CTL_YAML, CTL_JSON, CTL_FORMAT_MAX } CtlFormat;
+
+/* One run. */
+struct Ctl {
+        const CtlCommand *command;
+        const char *values[CTL_OPTION_MAX]; /* NULL: not given; "" for a flag */
+        GPtrArray *arguments;               /* const char *, after the command's own words */
+        CtlFormat format; /* CTL_FORMAT_MAX: not given, the command's own choice */
+        sd_bus *bus;      /* NULL until the first call */
+        char *address;    /* of that bus, for messages */
+};
+
+/* The i-th argument or NULL. */
+const char *ctl_argument(const Ctl *ctl, unsigned i);
+
+/* arguments.c: fills `ctl` from the command line; CTL_USAGE after a message. */
+int ctl_parse(Ctl *ctl, int argc, char **argv);
+/* The command that the first words name, and in ret_n how many words that took; NULL if none. */
+const CtlCommand *ctl_find_command(const char *const *words, unsigned n, unsigned *ret_n);
+/* The option that "-o", "--output", "--output=x" or "-ox" names, and its attached value or NULL. */
+const CtlOption *ctl_find_option(const char *word, const char **ret_value);
+/* Whether the command takes the option, with the global ones. */
+bool ctl_takes_option(const CtlCommand *command, const CtlOption *option);
+/* A whole number in decimal within limits; -EINVAL otherwise. */
+int ctl_parse_number(const char *text, uint64_t max, uint64_t *ret);
+/* The kind, or NULL after "unknown kind …; did you mean …?". */
+const PtKind *ctl_parse_kind(const char *text);
+/* A revision number from 1; CTL_USAGE after a message. */
+int ctl_parse_revision(const char *text, uint64_t *ret);
+/* Splits KIND/NAME; CTL_USAGE after a message. */
+int ctl_parse_object(const char *text, const PtKind **ret_kind, const char **ret_name);
+
+/* help.c */
+void ctl_usage(const CtlCommand *command, GString *out); /* "patronusctl get KIND[/NAME]\n" */
+void ctl_help(const CtlCommand *command, GString *out);  /* NULL: of the whole program */
+
+/* Commands, by file. */
+int ctl_run_apply(Ctl *ctl);
+int ctl_run_plan(Ctl *ctl);
+int ctl_run_set(Ctl *ctl);
+int ctl_run_delete(Ctl *ctl);
+int ctl_run_revert(Ctl *ctl);
+int ctl_run_get(Ctl *ctl);
+int ctl_run_export(Ctl *ctl);
+int ctl_run_diff(Ctl *ctl);
+int ctl_run_history(Ctl *ctl);
+int ctl_run_status(Ctl *ctl);
+int ctl_run_filter_counters(Ctl *ctl);
+int ctl_run_explain(Ctl *ctl);
+int ctl_run_schema(Ctl *ctl);
+int ctl_run_help(Ctl *ctl);
+int ctl_run_man(Ctl *ctl);
+int ctl_run_complete(Ctl *ctl);

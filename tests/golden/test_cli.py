@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What patronusctl says without any daemon: help, usage errors, explain, schema, completion.
+
+UPDATE_GOLDEN=1 writes cli/*.txt anew. What the kind tables say is not a golden: adding a field is not a change of the client.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GOLDEN = pathlib.Path(__file__).parent / "cli"
+NOWHERE = "unix:path=/nonexistent/bus"
+COMMANDS = ["apply", "plan", "get", "set", "delete", "diff", "history", "revert", "export", "status", "filter counters", "explain",
+            "schema", "help"]
+
+
+@pytest.fixture(scope="session")
+def ctl(build_dir):
+    def run(*args, **options):
+        env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": NOWHERE, "LC_ALL": "C.UTF-8"}
+        return subprocess.run([build_dir / "cli/patronusctl", *args], env=env, capture_output=True, text=True, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kinds(ctl):
+    return [json.loads(line) for line in ctl("explain", "-o", "json").stdout.splitlines()]
+
+
+def same(name, text):
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text(), f"{path} differs; if that is meant: UPDATE_GOLDEN=1"
+
+
+# --- help ---------------------------------------------------------------------------------------------------------------
+
+
+def test_help(ctl):
+    done = ctl("--help")
+    assert done.returncode == 0
+    same("help.txt", done.stdout)
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(ctl, command):
+    done = ctl("help", *command.split())
+    assert done.returncode == 0
+    same(f"help-{command.replace(' ', '-')}.txt", done.stdout)
+    assert ctl(*command.split(), "--help").stdout == done.stdout
+    assert ctl("-h", *command.split()).stdout == done.stdout
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
+
+
+def test_no_command_is_a_usage_error(ctl):
+    done = ctl()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == ctl("--help").stdout
+
+
+def test_version(ctl):
+    done = ctl("--version")
+    assert done.returncode == 0
+    assert re.fullmatch(r"patronusctl \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_man_page_names_all_and_formats(ctl, tmp_path):
+    page = tmp_path / "patronusctl.8"
+    page.write_text(ctl("man").stdout)
+    done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, env={**os.environ, "MANWIDTH": "100"})
+    assert (done.returncode, done.stderr) == (0, "")
+    for command in COMMANDS:
+        assert re.search(rf"^   {command}$", done.stdout, re.M), command
+    for option in re.findall(r"--[a-z-]+", (GOLDEN / "help-apply.txt").read_text()):
+        assert option in done.stdout
+
+
+# --- the command line ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line, says", [
+    ("aply -f x", 'unknown command "aply"; did you mean "apply"?'),
+    ("filter", 'unknown command "filter"'),
+    ("filter countrs", 'did you mean "filter counters"?'),
+    ("apply", '"apply" needs --file FILE|DIR|-'),
+    ("apply -f", "--file needs a value"),
+    ("apply -f a -f b", "--file is given twice"),
+    ("apply -f a --replcae", "unknown option --replcae; did you mean --replace?"),
+    ("apply -f a -x", "unknown option -x"),
+    ("apply -f a --replace=1", "--replace takes no value"),
+    ("apply -f a --replace --set x", "exclude each other"),
+    ("apply -f a --set -x", "cannot name a set"),
+    ("apply -f a b", 'does not take the argument "b"'),
+    ("get", '"get" needs an argument'),
+    ("get -o xml zones", '--output is one of table|yaml|json, not "xml"'),
+    ("get --replace zones", '"get" does not take --replace'),
+    ("get FirewalRule", 'unknown kind "FirewalRule"; did you mean FirewallRule?'),
+    ("get Zone/UPPER", '"Zone/UPPER" is not KIND/NAME'),
+    ("set Zone/lan", '"set" needs more arguments'),
+    ("set Zone/lan masquerade", "is not FIELD=VALUE"),
+    ("set Zone/lan metadata.name=x", "metadata.description=TEXT"),
+    ("delete Zone", '"Zone" is not KIND/NAME'),
+    ("revert x", '"x" is not a revision'),
+    ("revert 0", '"0" is not a revision'),
+    ("revert 1 2", 'does not take the argument "2"'),
+    ("diff 1 2 3", 'does not take the argument "3"'),
+    ("diff -f x 1", "not both"),
+    ("history --limit 0", "--limit is a number from 1"),
+    ("export -o table", "export prints yaml or json"),
+    ("export --kind Zone,Nothing", 'unknown kind "Nothing"'),
+    ("explain FirewallRule.prioritty", "priority"),
+    ("schema Nothing", 'unknown kind "Nothing"'),
+    ("help nothing", "there is no command"),
+])
+def test_usage_errors(ctl, line, says):
+    done = ctl(*line.split())
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and says in done.stderr
+
+
+@pytest.mark.parametrize("line", ["-o json explain", "explain -o json", "explain --output json", "explain --output=json", "explain -ojson",
+                                  "-o json -- explain"])
+def test_options_stand_anywhere(ctl, line):
+    done = ctl(*line.split())
+    assert done.returncode == 0
+    assert json.loads(done.stdout.splitlines()[0])["kind"]
+
+
+@pytest.mark.parametrize("line, place", [
+    ("set FirewallRule/web priority=70000", "FirewallRule/web /spec/priority: "),
+    ("set FirewallRule/web destination.ports=80,70000", "FirewallRule/web /spec/destination/ports/1: "),
+    ("set FirewallRule/web prioritty=1", "priority"),
+    ("set FirewallRule/web action=alow", "allow"),
+])
+def test_set_refuses_bad_values_before_it_looks_for_a_bus(ctl, line, place):
+    done = ctl(*line.split())
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and place in done.stderr
+    assert done.stderr.endswith("\nnothing was changed\n")
+
+
+@pytest.mark.parametrize("line", ["status", "get zones", "apply -f -", "history", "filter counters", "set Zone/lan masquerade=true"])
+def test_no_bus(ctl, line):
+    done = ctl(*line.split(), input="")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert NOWHERE in done.stderr and "dbus" in done.stderr
+
+
+@pytest.mark.parametrize("line", ["status", "get zones", "filter counters", "history"])
+def test_no_service_on_the_bus(ctl, private_bus, line):
+    done = ctl("--bus", private_bus, *line.split())
+    assert done.returncode == 3
+    assert re.search(r"org\.patronus\.(Config|Filter)1 is not on the bus at unix:path=.*systemctl status patronus-(config|filter)d", done.stderr)
+
+
+def test_input_that_cannot_be_read(ctl, tmp_path):
+    done = ctl("apply", "-f", tmp_path / "absent.yaml")
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/absent.yaml: No such file or directory\n"
+    done = ctl("apply", "-f", tmp_path)
+    assert done.returncode == 1
+    assert "no *.yaml, *.yml or *.json" in done.stderr
+    huge = tmp_path / "huge.yaml"
+    with huge.open("wb") as file:
+        file.truncate(100 << 20)
+    done = ctl("apply", "-f", huge)
+    assert done.returncode == 1
+    assert "larger than 64 MiB" in done.stderr
+    with huge.open("rb") as file:
+        assert "larger than 64 MiB" in ctl("apply", "-f", "-", stdin=file).stderr
+
+
+def test_full_disk_is_an_error(ctl, build_dir):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([build_dir / "cli/patronusctl", "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+
+
+# --- the tables ---------------------------------------------------------------------------------------------------------
+
+
+def leaves(schema, path=()):
+    """Dotted paths of all fields in a kind's schema, with their schemas."""
+    for name, field in schema.get("properties", {}).items():
+        yield ".".join((*path, name)), field
+        yield from leaves(field, (*path, name))
+
+
+def test_explain_lists_the_kinds(ctl, kinds):
+    done = ctl("explain")
+    assert done.returncode == 0
+    assert [kind["kind"] for kind in kinds] == sorted(kind["kind"] for kind in kinds)
+    for kind in kinds:
+        assert re.search(rf"^{kind['kind']} +{kind['plural']} +\S", done.stdout, re.M)
+
+
+def test_explain_knows_all_that_the_schema_knows(ctl, kinds):
+    for kind in kinds:
+        name = kind["kind"]
+        spec = json.loads(ctl("schema", name).stdout)["properties"]["spec"]
+        whole = ctl("explain", name)
+        assert whole.returncode == 0 and kind["description"].split(".")[0] in " ".join(whole.stdout.split())
+        for path, field in leaves(spec):
+            done = ctl("explain", f"{name}.{path}")
+            assert done.returncode == 0, f"{name}.{path}: {done.stderr}"
+            assert field["description"].split(".")[0] in " ".join(done.stdout.split())
+        assert ctl("explain", kind["plural"]).stdout == whole.stdout
+
+
+def test_schema(ctl, kinds):
+    done = ctl("schema", "-o", "json")
+    schema = json.loads(done.stdout)
+    assert set(schema["$defs"]) >= {kind["kind"] for kind in kinds}
+    assert done.stdout.count("\n") == 1
+    assert json.loads(ctl("schema").stdout) == schema
+    assert ctl("schema", "-o", "yaml").stdout.startswith("---\n")
+
+
+# --- completion ---------------------------------------------------------------------------------------------------------
+
+
+def complete(ctl, line):
+    """What a shell would ask for this line."""
+    words = line.split(" ")[1:]
+    done = ctl("complete", "--", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split()
+
+
+def test_complete_commands_and_options(ctl):
+    assert complete(ctl, "patronusctl ap") == ["apply"]
+    assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
+    assert complete(ctl, "patronusctl filter ") == ["counters"]
+    assert complete(ctl, "patronusctl help fil") == ["filter"]
+    assert complete(ctl, "patronusctl help filter c") == ["counters"]
+    assert complete(ctl, "patronusctl apply --r") == ["--replace"]
+    assert "--replace" not in complete(ctl, "patronusctl get --")
+    assert complete(ctl, "patronusctl get -o ") == ["table", "yaml", "json"]
+    assert complete(ctl, "patronusctl get --output=j") == ["--output=json"]
+    assert complete(ctl, "patronusctl apply -f ") == [":files"]
+
+
+def test_complete_kinds_and_fields(ctl, kinds):
+    assert complete(ctl, "patronusctl schema ") == [kind["kind"] for kind in kinds]
+    assert complete(ctl, "patronusctl export --kind Fir") == ["FirewallRule"]
+    assert complete(ctl, "patronusctl delete Zo") == ["Zone/"]
+    assert "FirewallRule.priority" in complete(ctl, "patronusctl explain FirewallRule.pr")
+    assert "priority=" in complete(ctl, "patronusctl set FirewallRule/web pr")
+    assert set(complete(ctl, "patronusctl set FirewallRule/web action=")) == {"action=allow", "action=drop", "action=reject"}
+    assert complete(ctl, "patronusctl set FirewallRule/web priority=1 action=dr") == ["action=drop"]
+    assert "destination.ports=" in complete(ctl, "patronusctl set FirewallRule/web destination.")
+
+
+def test_complete_is_silent_without_a_bus(ctl):
+    assert complete(ctl, "patronusctl get Zone/") == []
+
+
+BASH = r"""
+. /usr/share/bash-completion/bash_completion
+. "$ROOT/cli/completion/patronusctl"
+compopt() { printf 'option %s\n' "${@: -1}"; }
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE=$LINE COMP_POINT=${#LINE}
+_patronusctl
+printf '%s\n' "${COMPREPLY[@]}"
+"""
+
+
+def bash_completes(build_dir, line):
+    """The completion function under bash, with the words that readline makes of the line."""
+    words = re.findall(r"[=:]+|[^ =:]+", line)
+    if line.endswith((" ", "=")):
+        words.append("")
+    words[0] = str(build_dir / "cli/patronusctl")
+    env = {**os.environ, "ROOT": str(ROOT), "LINE": line.replace("patronusctl", words[0], 1), "DBUS_SYSTEM_BUS_ADDRESS": NOWHERE}
+    done = subprocess.run(["bash", "-c", BASH, "bash", *words], env=env, capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.split("\n")[:-1]
+
+
+@pytest.mark.parametrize("line, candidates", [
+    ("patronusctl hist", ["history"]),
+    ("patronusctl set FirewallRule/web act", ["option nospace", "action="]),
+    ("patronusctl set FirewallRule/web action=a", ["allow"]),
+    ("patronusctl set FirewallRule/web action=", ["allow", "drop", "reject"]),
+    ("patronusctl get --output=y", ["yaml"]),
+    ("patronusctl delete Zo", ["option nospace", "Zone/"]),
+    ("patronusctl apply -f cli/completion/pat", ["option filenames", "cli/completion/patronusctl"]),
+])
+def test_bash_completion(build_dir, line, candidates):
+    assert bash_completes(build_dir, line) == candidates
