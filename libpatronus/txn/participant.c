@@ -95,7 +95,8 @@ int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bo
 
         if (p->txn.step != PT_STEP_IDLE)
                 return -EBUSY;
-        p->overtaken = 0;
+        if (!reconcile)
+                p->overtaken = 0;
         r = p->engine->observe(p->ctx, &observed);
         if (r < 0)
                 return r;

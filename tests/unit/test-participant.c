@@ -1,126 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "txn/participant.h"
-
-#include "file-engine.h"
-#include "store-unit.h"
-#include "unit.h"
-#include <inttypes.h>
+#include "participant-unit.h"
 
 /* Starting and reconciling, without a bus; the bus is test-bus-participant.c's. */
 
-typedef struct Fixture {
-        char *parent, *state_dir, *engine_dir;
-        PtStore *store;
-        PtSlice *decided; /* what unit_commit() decided last */
-        FileEngine engine;
-        PtEngineCtx ctx;
-        PtParticipant *participant;
-} Fixture;
-
-static int setup(void **state)
-{
-        Fixture *f = g_new0(Fixture, 1);
-
-        f->parent = g_dir_make_tmp("test-participant-XXXXXX", NULL);
-        f->state_dir = g_build_filename(f->parent, "state", NULL);
-        f->engine_dir = g_build_filename(f->parent, "engine", NULL);
-        assert_return_code(g_mkdir_with_parents(f->engine_dir, 0700), errno);
-        f->store = unit_open(f->state_dir);
-        f->decided = pt_slice_new();
-        f->engine.dir = f->engine_dir;
-        f->ctx.state_dir = f->state_dir;
-        f->ctx.netns_fd = -EBADF;
-        f->ctx.engine = &f->engine;
-        assert_return_code(sd_event_new(&f->ctx.event), 0);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        Fixture *f = *state;
-
-        pt_participant_free(f->participant);
-        assert_int_equal(f->engine.alive, 0);
-        pt_store_close(f->store);
-        pt_slice_unref(f->decided);
-        sd_event_unref(f->ctx.event);
-        unit_run("rm", "-rf", f->parent, NULL);
-        g_free(f->parent);
-        g_free(f->state_dir);
-        g_free(f->engine_dir);
-        g_free(f);
-        return 0;
-}
-
-/* A daemon that starts, after the one before has died. */
-static int start(Fixture *f, PtDiagnostics *diag)
-{
-        PtParticipantConfig config = {
-                .daemon = "filterd",
-                .engine = &file_engine,
-                .ctx = &f->ctx,
-        };
-
-        g_clear_pointer(&f->participant, pt_participant_free);
-        assert_return_code(pt_participant_new(&config, &f->participant), 0);
-        return pt_participant_start(f->participant, diag);
-}
-
-static bool has_file(const Fixture *f, const char *name)
-{
-        g_autofree char *path = g_build_filename(f->engine_dir, name, NULL);
-
-        return access(path, F_OK) == 0;
-}
-
-static void remove_file(const Fixture *f, const char *name)
-{
-        g_autofree char *path = g_build_filename(f->engine_dir, name, NULL);
-
-        assert_return_code(unlink(path), errno);
-}
-
-static void reconciled(int result, void *userdata)
-{
-        int *r = userdata;
-
-        *r = result;
-}
-
-static int reconcile(Fixture *f)
-{
-        int result = 1;
-
-        assert_return_code(pt_participant_reconcile(f->participant, reconciled, &result), 0);
-        assert_int_equal(result, 1); /* from the loop, never before */
-        while (result == 1)
-                assert_return_code(sd_event_run(f->ctx.event, UINT64_MAX), 0);
-        return result;
-}
-
 static void test_nothing_decided(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
-        assert_int_equal(start(f, NULL), -ENOENT);
+        assert_int_equal(unit_start(f, NULL), -ENOENT);
         assert_int_equal(pt_participant_revision(f->participant), 0);
         assert_int_equal(pt_slice_count(pt_participant_slice(f->participant), NULL), 0);
-        assert_int_equal(reconcile(f), 0);
+        assert_int_equal(unit_reconcile(f), 0);
         assert_int_equal(f->engine.plans, 0);
 }
 
 static void test_start_applies_what_is_decided(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
         unit_commit(f->store, &f->decided, "b", 2);
-        assert_int_equal(start(f, NULL), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
         assert_int_equal(pt_participant_revision(f->participant), 2);
         assert_same_root(pt_participant_slice(f->participant), f->decided);
-        assert_true(has_file(f, "FirewallRule.a"));
-        assert_true(has_file(f, "FirewallRule.b"));
+        assert_true(unit_has_file(f, "FirewallRule.a"));
+        assert_true(unit_has_file(f, "FirewallRule.b"));
         assert_int_equal(f->engine.writes, 2);
         assert_int_equal(f->engine.verifies, 1);
         assert_false(pt_participant_busy(f->participant));
@@ -128,11 +32,11 @@ static void test_start_applies_what_is_decided(void **state)
 
 static void test_start_touches_nothing_that_is_in_force(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
-        assert_int_equal(start(f, NULL), 0);
-        assert_int_equal(start(f, NULL), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
         assert_int_equal(f->engine.writes, 1);
         assert_int_equal(f->engine.commits, 2); /* the second one only adopts */
         assert_int_equal(pt_participant_revision(f->participant), 1);
@@ -140,58 +44,58 @@ static void test_start_touches_nothing_that_is_in_force(void **state)
 
 static void test_start_catches_up(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
-        assert_int_equal(start(f, NULL), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
         unit_commit(f->store, &f->decided, "b", 2); /* while it was down */
-        assert_int_equal(start(f, NULL), 0);
-        assert_true(has_file(f, "FirewallRule.b"));
+        assert_int_equal(unit_start(f, NULL), 0);
+        assert_true(unit_has_file(f, "FirewallRule.b"));
         assert_int_equal(pt_participant_revision(f->participant), 2);
 }
 
 static void test_start_keeps_a_later_revision(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
         PtDigest other = {.bytes = {1}};
 
         unit_commit(f->store, &f->decided, "a", 1);
-        assert_int_equal(start(f, NULL), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
         file_engine_mark(&f->engine, 2, &other);
-        remove_file(f, "FirewallRule.a");
-        assert_int_equal(start(f, NULL), 0);
+        unit_remove_file(f, "FirewallRule.a");
+        assert_int_equal(unit_start(f, NULL), 0);
         assert_int_equal(f->engine.plans, 1);
         assert_int_equal(pt_participant_revision(f->participant), 0);
-        assert_int_equal(reconcile(f), 0);
+        assert_int_equal(unit_reconcile(f), 0);
         assert_int_equal(f->engine.plans, 1);
-        assert_false(has_file(f, "FirewallRule.a"));
+        assert_false(unit_has_file(f, "FirewallRule.a"));
 
         /* Somebody removed what was there: better the decided one than nothing. */
-        remove_file(f, "marker");
-        assert_int_equal(reconcile(f), 0);
-        assert_true(has_file(f, "FirewallRule.a"));
+        unit_remove_file(f, "marker");
+        assert_int_equal(unit_reconcile(f), 0);
+        assert_true(unit_has_file(f, "FirewallRule.a"));
         assert_int_equal(pt_participant_revision(f->participant), 1);
 }
 
 static void test_start_keeps_what_no_disk_knows(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
         PtDigest other = {.bytes = {1}};
 
         file_engine_mark(&f->engine, 1, &other);
-        assert_int_equal(start(f, NULL), -ENOENT);
-        assert_int_equal(reconcile(f), 0);
+        assert_int_equal(unit_start(f, NULL), -ENOENT);
+        assert_int_equal(unit_reconcile(f), 0);
         assert_int_equal(f->engine.plans, 0);
 }
 
 static void test_failure_is_said_and_tried_again(void **state)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
         f->engine.fault = FILE_FAULT_COMMIT;
-        assert_int_equal(start(f, diag), -EIO);
+        assert_int_equal(unit_start(f, diag), -EIO);
         assert_int_equal(pt_diag_errors(diag), 1);
         assert_string_equal(pt_diag_get(diag, 0)->text, "the disk is on fire");
         assert_int_equal(pt_participant_revision(f->participant), 0);
@@ -201,38 +105,38 @@ static void test_failure_is_said_and_tried_again(void **state)
         f->engine.fault = FILE_FAULT_NONE;
         while (pt_participant_revision(f->participant) == 0)
                 assert_return_code(sd_event_run(f->ctx.event, UINT64_MAX), 0);
-        assert_true(has_file(f, "FirewallRule.a"));
+        assert_true(unit_has_file(f, "FirewallRule.a"));
 }
 
 static void test_every_fault_of_a_start(void **state)
 {
         static const FileFault faults[] = {FILE_FAULT_PLAN, FILE_FAULT_COMMIT, FILE_FAULT_VERIFY};
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
         for (size_t i = 0; i < G_N_ELEMENTS(faults); i++) {
                 f->engine.later = !f->engine.later;
                 f->engine.fault = faults[i];
-                assert_true(start(f, NULL) < 0);
+                assert_true(unit_start(f, NULL) < 0);
                 assert_int_equal(pt_participant_revision(f->participant), 0);
                 assert_false(pt_participant_busy(f->participant));
         }
         f->engine.fault = FILE_FAULT_NONE;
-        assert_int_equal(reconcile(f), 0);
+        assert_int_equal(unit_reconcile(f), 0);
         assert_int_equal(pt_participant_revision(f->participant), 1);
 }
 
 static void test_engine_that_ends_later(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         f->engine.later = true;
         unit_commit(f->store, &f->decided, "a", 1);
-        assert_int_equal(start(f, NULL), 0);
-        assert_true(has_file(f, "FirewallRule.a"));
-        remove_file(f, "FirewallRule.a");
-        assert_int_equal(reconcile(f), 0);
-        assert_true(has_file(f, "FirewallRule.a"));
+        assert_int_equal(unit_start(f, NULL), 0);
+        assert_true(unit_has_file(f, "FirewallRule.a"));
+        unit_remove_file(f, "FirewallRule.a");
+        assert_int_equal(unit_reconcile(f), 0);
+        assert_true(unit_has_file(f, "FirewallRule.a"));
 }
 
 static int end_loop(sd_event_source *source, uint64_t usec, void *userdata)
@@ -242,14 +146,14 @@ static int end_loop(sd_event_source *source, uint64_t usec, void *userdata)
 
 static void test_start_ends_with_the_loop(void **state)
 {
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         f->engine.fault = FILE_FAULT_HANG;
         unit_commit(f->store, &f->decided, "a", 1);
         assert_return_code(sd_event_add_time_relative(f->ctx.event, NULL, CLOCK_MONOTONIC, 1000, 0,
                                                       end_loop, NULL),
                            0);
-        assert_int_equal(start(f, NULL), -ECANCELED);
+        assert_int_equal(unit_start(f, NULL), -ECANCELED);
         file_engine_release(&f->engine); /* even if it ends after all */
         assert_int_equal(pt_participant_revision(f->participant), 1);
 }
@@ -257,33 +161,34 @@ static void test_start_ends_with_the_loop(void **state)
 static void test_damaged_disk(void **state)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
         unit_commit(f->store, &f->decided, "b", 2);
         unit_write(f->state_dir, "revisions/2/filterd.ndjson", "x", 1);
-        assert_int_equal(start(f, diag), 0);
+        assert_int_equal(unit_start(f, diag), 0);
         assert_int_equal(pt_participant_revision(f->participant), 1);
-        assert_true(has_file(f, "FirewallRule.a"));
+        assert_true(unit_has_file(f, "FirewallRule.a"));
         assert_true(pt_diag_count(diag) > 0);
 }
 
 static void test_one_reconcile_serves_all_who_wait(void **state)
 {
         int first = 1, second = 1;
-        Fixture *f = *state;
+        UnitFixture *f = *state;
 
         unit_commit(f->store, &f->decided, "a", 1);
-        assert_int_equal(start(f, NULL), 0);
-        assert_return_code(pt_participant_reconcile(f->participant, reconciled, &first), 0);
-        assert_return_code(pt_participant_reconcile(f->participant, reconciled, &second), 0);
+        assert_int_equal(unit_start(f, NULL), 0);
+        assert_return_code(pt_participant_reconcile(f->participant, unit_reconciled, &first), 0);
+        assert_return_code(pt_participant_reconcile(f->participant, unit_reconciled, &second), 0);
         assert_return_code(pt_participant_reconcile(f->participant, NULL, NULL), 0);
         while (first == 1 || second == 1)
                 assert_return_code(sd_event_run(f->ctx.event, UINT64_MAX), 0);
         assert_int_equal(f->engine.plans, 2);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+        cmocka_unit_test_setup_teardown(name, unit_participant_setup, unit_participant_teardown)
 
 int main(void)
 {
