@@ -47,7 +47,7 @@ typedef struct Reader {
         Mark key_mark;
         Frame frames[PT_JSON_DEPTH_MAX];
         unsigned depth;
-        unsigned skipped_depth; /* levels below what is kept: deeper than the limit, or in a key */
+        unsigned skipped_depth; /* levels inside a key, which are not kept */
 } Reader;
 
 static Mark mark_of(const yaml_mark_t *mark)
@@ -287,43 +287,34 @@ static void read_scalar(Reader *reader, const yaml_event_t *event, Mark mark)
         add_value(reader, value, mark);
 }
 
-static void read_start(Reader *reader, struct json_object *container, Mark mark)
+static int read_start(Reader *reader, struct json_object *container, Mark mark)
 {
-        if (reader->skipped_depth > 0) {
+        /* libyaml's time for a token grows with the depth of flow collections: no further token is
+         * asked for. */
+        if (reader->depth + reader->skipped_depth >= PT_JSON_DEPTH_MAX) {
                 json_object_put(container);
-                reader->skipped_depth++;
-                return;
-        }
-        if (at_key(reader)) {
-                problem(reader, mark, "yaml-key", "a key that is not a string; write a word");
-                json_object_put(container);
-                reader->skipped_depth++;
-                return;
-        }
-        if (reader->depth >= PT_JSON_DEPTH_MAX) {
                 problem(reader, mark, "too-deep", "nested deeper than %d", PT_JSON_DEPTH_MAX);
+                return -EINVAL;
+        }
+        if (at_key(reader) || reader->skipped_depth > 0) {
                 json_object_put(container);
-                reader->skipped_depth++;
-                return;
+                if (reader->skipped_depth++ == 0)
+                        problem(reader, mark, "yaml-key",
+                                "a key that is not a string; write a word");
+                return 0;
         }
         add_value(reader, container, mark);
         reader->frames[reader->depth++] = (Frame){container, NULL};
+        return 0;
 }
 
 static void read_end(Reader *reader)
 {
-        if (reader->skipped_depth == 0) {
+        if (reader->skipped_depth == 0)
                 reader->depth--;
-                return;
-        }
-        if (--reader->skipped_depth > 0)
-                return;
-        /* What was skipped was a key, or a value. */
-        if (at_key(reader)) {
-                reader->frames[reader->depth - 1].key = g_strdup("");
-                return;
-        }
-        add_value(reader, NULL, reader->key_mark);
+        else if (--reader->skipped_depth == 0)
+                reader->frames[reader->depth - 1].key =
+                        g_strdup(""); /* its value belongs somewhere */
 }
 
 /* Anchors and tags, which nodes may have. */
@@ -347,9 +338,6 @@ static int read_event(Reader *reader, const yaml_event_t *event)
         switch (event->type) {
         case YAML_DOCUMENT_START_EVENT:
                 reader->document_fed = reader->fed;
-                if (event->data.document_start.tag_directives.start !=
-                    event->data.document_start.tag_directives.end)
-                        problem(reader, mark, "yaml-tag", "%%TAG is not taken; remove it");
                 return 0;
         case YAML_SCALAR_EVENT:
                 check_properties(reader, event->data.scalar.anchor, event->data.scalar.tag, mark);
@@ -372,13 +360,11 @@ static int read_event(Reader *reader, const yaml_event_t *event)
         case YAML_SEQUENCE_START_EVENT:
                 check_properties(reader, event->data.sequence_start.anchor,
                                  event->data.sequence_start.tag, mark);
-                read_start(reader, json_object_new_array_ext(4), mark);
-                return 0;
+                return read_start(reader, json_object_new_array_ext(4), mark);
         case YAML_MAPPING_START_EVENT:
                 check_properties(reader, event->data.mapping_start.anchor,
                                  event->data.mapping_start.tag, mark);
-                read_start(reader, json_object_new_object(), mark);
-                return 0;
+                return read_start(reader, json_object_new_object(), mark);
         case YAML_SEQUENCE_END_EVENT:
         case YAML_MAPPING_END_EVENT:
                 read_end(reader);
@@ -453,22 +439,42 @@ static int read_stream(Reader *reader)
         return r;
 }
 
-/* libyaml would take UTF-16, Latin-1 and NUL in places; all of that is an accident. */
-static int check_encoding(Reader *reader)
+static Mark mark_at(const Reader *reader, const char *at)
 {
-        const char *end;
         Mark mark = {1, 1};
 
-        if (g_utf8_validate_len(reader->text, reader->size, &end))
-                return 0;
-        for (const char *c = reader->text; c < end; c++) {
+        for (const char *c = reader->text; c < at; c++) {
                 mark.column++;
                 if (*c == '\n')
                         mark = (Mark){mark.line + 1, 1};
         }
-        problem(reader, mark, "not-utf8", "byte 0x%02x is not UTF-8 text; save the file as UTF-8",
-                (unsigned char) *end);
-        return -EINVAL;
+        return mark;
+}
+
+/*
+ * What libyaml must not see: UTF-16, Latin-1 and NUL, which it takes in places, and %TAG
+ * directives, of which it compares each with all before.
+ */
+static int check_text(Reader *reader)
+{
+        static const char directive[] = "%TAG";
+        const char *end = reader->text + reader->size, *at;
+
+        if (!g_utf8_validate_len(reader->text, reader->size, &at)) {
+                problem(reader, mark_at(reader, at), "not-utf8",
+                        "byte 0x%02x is not UTF-8 text; save the file as UTF-8",
+                        (unsigned char) *at);
+                return -EINVAL;
+        }
+        for (at = reader->text;
+             (at = memmem(at, (size_t) (end - at), directive, strlen(directive))); at++)
+                if (at == reader->text ||
+                    !g_ascii_isprint(at[-1])) { /* a line break, of which YAML has five */
+                        problem(reader, mark_at(reader, at), "yaml-tag",
+                                "%%TAG is not taken; remove it");
+                        return -EINVAL;
+                }
+        return 0;
 }
 
 /* One JSON text, if that is what the input is: JSON writes characters beyond U+FFFF as two escapes,
@@ -494,7 +500,7 @@ static int read_json(Reader *reader, struct json_object *json)
 
 static int read_checked(Reader *reader)
 {
-        int r = check_encoding(reader);
+        int r = check_text(reader);
 
         if (r < 0)
                 return r;

@@ -119,8 +119,9 @@ static int check_against(const PtObject *object, void *userdata)
 
         if (strcmp(object->name, context->zone->object.name) == 0)
                 return 0;
-        if (check_shared(context->zone, other, ZONE_INTERFACES, context->diag) < 0 ||
-            check_shared(context->zone, other, ZONE_SOURCES, context->diag) < 0)
+        if (check_shared(context->zone, other, ZONE_INTERFACES, context->diag) < 0)
+                context->result = -EINVAL;
+        if (check_shared(context->zone, other, ZONE_SOURCES, context->diag) < 0)
                 context->result = -EINVAL;
         return 0;
 }
