@@ -144,6 +144,33 @@ int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *w
         return write_meta(folder, revision, warned, check);
 }
 
+static int sync_file(int folder, const char *name)
+{
+        pt_auto_fd int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+        return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int pt_store_sync_revision(int revisions_fd, const PtStoreRevision *revision)
+{
+        pt_auto_fd int folder = make_folder(revisions_fd, revision->info.number);
+        int r;
+
+        if (folder < 0)
+                return folder;
+        r = sync_file(folder, PT_STORE_META);
+        for (unsigned i = 0; i < revision->slices->len && r >= 0; i++) {
+                const PtStoreSlice *slice = g_ptr_array_index(revision->slices, i);
+                g_autofree char *name = g_strconcat(slice->daemon, ".ndjson", NULL);
+
+                r = sync_file(folder, name);
+                if (r ==
+                    -ENOENT) /* damage that was there before is no reason to keep the journal */
+                        r = 0;
+        }
+        return r >= 0 && fsync(folder) < 0 ? -errno : r;
+}
+
 int pt_store_write_link(int revisions_fd, uint64_t number)
 {
         g_autofree char *target = g_strdup_printf("%" PRIu64, number);

@@ -50,6 +50,8 @@ int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, 
 /* Writes what the revision has as text, and meta.json, without a sync. `check`: leaves what is
  * right already. */
 int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check);
+/* Makes the files of a revision durable, and its folder; not the folder's own name. */
+int pt_store_sync_revision(int revisions_fd, const PtStoreRevision *revision);
 int pt_store_write_link(int revisions_fd, uint64_t number);
 /* Reads meta.json; -ENOENT, -EBADMSG. */
 int pt_store_read_meta(int revisions_fd, uint64_t number, PtStoreRevision **ret);

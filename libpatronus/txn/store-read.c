@@ -158,10 +158,13 @@ int pt_store_walk(const PtStoreReader *reader, uint64_t number, const char *daem
                 if (chain.numbers->len == 0)
                         chain.root = header.root;
                 else if (!pt_digest_equal(&header.root, &wanted)) {
+                        /* Either may be wrong; if it is the older one, it will not be whole by
+                         * itself. */
+                        *ret_bad = g_array_index(chain.numbers, uint64_t, chain.numbers->len - 1);
                         pt_diag_error(diag, "revision-damaged", NULL,
                                       "revisions/%" PRIu64
-                                      "/%s.ndjson is not what the revision after it is based on",
-                                      at, daemon);
+                                      "/%s.ndjson is not based on revision %" PRIu64,
+                                      *ret_bad, daemon, at);
                         return -EBADMSG;
                 }
                 g_array_append_val(chain.numbers, at);

@@ -137,15 +137,31 @@ static int retire(PtStore *store)
         return 0;
 }
 
+/* What is only in the journal must outlive a power cut without it. */
+static int sync_revisions(const PtStore *store)
+{
+        for (unsigned i = 0; i < store->revisions->len; i++) {
+                const PtStoreRevision *revision = g_ptr_array_index(store->revisions, i);
+                int r = 0;
+
+                if (revision->info.state == PT_REVISION_DECIDED)
+                        r = pt_store_sync_revision(store->revisions_fd, revision);
+                if (r < 0)
+                        return r;
+        }
+        return fsync(store->revisions_fd) < 0 ? -errno : 0;
+}
+
 int pt_store_restart_journal(PtStore *store, const char *keep)
 {
         const PtStoreRevision *decided =
                 store->decided > 0 ? pt_store_find(store, store->decided) : NULL;
         g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
 
-        /* What is only in the journal now must outlive a power cut without it. */
-        if (syncfs(store->revisions_fd) < 0)
-                return -errno;
+        int r = sync_revisions(store);
+
+        if (r < 0)
+                return r;
         g_ptr_array_add(records, pt_store_record_mark("checkpoint", store->last));
         if (store->oldest > 0)
                 g_ptr_array_add(records, pt_store_record_mark("retired", store->oldest));

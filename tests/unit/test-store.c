@@ -166,7 +166,7 @@ static void test_pending(void **state)
                         store = unit_open(copy);
                         assert_int_equal(pt_store_pending(store), 0);
                         unit_assert_load(store, decide ? 2 : 1, decide ? after : before);
-                        unit_run("rm", "-rf", copy, NULL);
+                        unit_remove(copy);
                         pt_slice_unref(before);
                         before = pt_slice_new();
                 }
