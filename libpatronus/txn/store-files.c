@@ -94,15 +94,19 @@ int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, 
 /* Whether the file has this very text, or is a snapshot that has taken the place of the delta. */
 static bool slice_is_written(int folder, const char *name, const PtStoreSlice *slice)
 {
+        pt_auto_fd int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        size_t text_size = strlen(slice->text), size;
         g_autofree char *content = NULL;
+        char head[PT_SLICE_HEADER_MAX];
         PtSliceHeader header;
-        size_t size;
+        ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
 
-        if (pt_read_file(folder, name, PT_SLICE_FILE_MAX, &content, &size) < 0)
+        if (n < 0)
                 return false;
-        if (size == strlen(slice->text) && memcmp(content, slice->text, size) == 0)
+        if (pt_read_all(fd, text_size, &content, &size) >= 0 && size == text_size &&
+            memcmp(content, slice->text, size) == 0)
                 return true;
-        return pt_slice_header(content, size, &header) >= 0 && !header.delta &&
+        return pt_slice_header(head, (size_t) n, &header) >= 0 && !header.delta &&
                pt_digest_equal(&header.root, &slice->root);
 }
 
