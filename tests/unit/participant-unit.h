@@ -44,7 +44,7 @@ static inline int unit_participant_teardown(void **state)
         pt_store_close(f->store);
         pt_slice_unref(f->decided);
         sd_event_unref(f->ctx.event);
-        unit_run("rm", "-rf", f->parent, NULL);
+        unit_remove(f->parent);
         g_free(f->parent);
         g_free(f->state_dir);
         g_free(f->engine_dir);
