@@ -98,8 +98,7 @@ static void notify_ready(PtDaemon *daemon)
         (void) sd_notify(false, "READY=1");
 }
 
-/* ---- the bus ----------------------------------------------------------------------------------
- */
+/* ---- the bus ---------------------------------------------------------------------------- */
 
 static void bus_drop(PtDaemon *daemon)
 {
@@ -240,8 +239,7 @@ static void bus_connect(void *userdata)
                 bus_failed(daemon, r, "The bus");
 }
 
-/* ---- options ----------------------------------------------------------------------------------
- */
+/* ---- options ---------------------------------------------------------------------------- */
 
 static int set_state_dir(PtDaemon *daemon, const char *value)
 {
@@ -356,8 +354,7 @@ static int parse_options(PtDaemon *daemon, int argc, char **argv)
         return 0;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole -------------------------------------------------------------------------- */
 
 static int print_introspection(PtDaemon *daemon)
 {

@@ -8,8 +8,7 @@
 
 #define TRANSACTION_INTERFACE "org.patronus.Transaction1"
 
-/* ---- who may call -----------------------------------------------------------------------------
- */
+/* ---- who may call ----------------------------------------------------------------------- */
 
 static void forget_caller(PtParticipant *p)
 {
@@ -114,8 +113,7 @@ static int enter(PtParticipant *p, sd_bus_message *m, PtStep a, PtStep b, sd_bus
         return 0;
 }
 
-/* ---- replies ----------------------------------------------------------------------------------
- */
+/* ---- replies ---------------------------------------------------------------------------- */
 
 static int reply_new(sd_bus_message *call, sd_bus_message **ret)
 {
@@ -172,8 +170,7 @@ static int reply_send(sd_bus_message *reply)
         return sd_bus_send(NULL, reply, NULL);
 }
 
-/* ---- Plan -------------------------------------------------------------------------------------
- */
+/* ---- Plan ------------------------------------------------------------------------------- */
 
 static int append_steps(sd_bus_message *reply, const GPtrArray *steps)
 {
@@ -293,18 +290,20 @@ static int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = authorize(p, m, error);
         if (r < 0)
                 return r;
+        if (p->call || (p->txn.step != PT_STEP_IDLE && !p->txn.reconcile && !is_caller(p, m)))
+                return pt_bus_fail(error, -EBUSY, "A transaction is under way");
         if (p->txn.reconcile || p->waiting->len > 0) {
-                /* A repair is short; the call waits for its end. */
+                /* A repair is short: the call waits for its end. */
                 if (p->held_plan)
                         return pt_bus_fail(error, -EBUSY, "Another Plan waits already");
                 r = remember_caller(p, m);
                 if (r < 0)
                         return r;
                 p->held_plan = sd_bus_message_ref(m);
+                if (!p->txn.reconcile)
+                        pt_transaction_abort(p); /* the repair waits for that one to end */
                 return 1;
         }
-        if (p->call || (p->txn.step != PT_STEP_IDLE && !is_caller(p, m)))
-                return pt_bus_fail(error, -EBUSY, "A transaction is under way");
         r = plan(p, m);
         return r < 0 ? r : 1;
 }
@@ -321,8 +320,7 @@ void pt_participant_idle(PtParticipant *p)
                 (void) sd_bus_reply_method_errno(m, r, NULL);
 }
 
-/* ---- Prepare, Commit, Verify ------------------------------------------------------------------
- */
+/* ---- Prepare, Commit, Verify ------------------------------------------------------------ */
 
 /* The step that answers `m` when it ends. */
 static PtDiagnostics *step_begin(PtParticipant *p, sd_bus_message *m)
@@ -427,8 +425,7 @@ static int method_verify(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return 1;
 }
 
-/* ---- Abort, GetState --------------------------------------------------------------------------
- */
+/* ---- Abort, GetState -------------------------------------------------------------------- */
 
 static int method_abort(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -506,8 +503,7 @@ static const sd_bus_vtable transaction_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-/* ---- coming and going -------------------------------------------------------------------------
- */
+/* ---- coming and going ------------------------------------------------------------------- */
 
 void pt_participant_changed(PtParticipant *p)
 {

@@ -23,8 +23,7 @@ static uint64_t now_usec(void)
         return (uint64_t) g_get_monotonic_time();
 }
 
-/* ---- what Daemon1 says ------------------------------------------------------------------------
- */
+/* ---- what Daemon1 says ------------------------------------------------------------------ */
 
 static void update_state(PtParticipant *p)
 {
@@ -55,8 +54,7 @@ void pt_participant_set_condition(PtParticipant *p, const char *name, const char
         pt_participant_changed(p);
 }
 
-/* ---- one transaction --------------------------------------------------------------------------
- */
+/* ---- one transaction -------------------------------------------------------------------- */
 
 static void set_step(PtParticipant *p, PtStep step)
 {
@@ -64,7 +62,15 @@ static void set_step(PtParticipant *p, PtStep step)
         update_state(p);
 }
 
-/* The transaction is over; what waited for that may begin. */
+/* The engine is free: repair goes first, then a Plan that waited for it. */
+static void next(PtParticipant *p)
+{
+        if (p->waiting->len > 0)
+                (void) sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT);
+        else
+                pt_participant_idle(p);
+}
+
 static void transaction_end(PtParticipant *p)
 {
         PtTransaction txn = p->txn;
@@ -74,10 +80,7 @@ static void transaction_end(PtParticipant *p)
         if (txn.plan)
                 p->engine->plan_free(txn.plan);
         pt_slice_unref(txn.wanted);
-        if (p->waiting->len > 0)
-                (void) sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT);
-        else
-                pt_participant_idle(p);
+        next(p);
 }
 
 static void transaction_drop(PtParticipant *p)
@@ -118,17 +121,19 @@ int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bo
 /* The wanted slice is what the system has now. */
 static void adopt_wanted(PtParticipant *p)
 {
-        g_autoptr(PtSlice) before = g_steal_pointer(&p->slice);
+        PtSlice *before = p->slice;
 
         p->slice = pt_slice_ref(p->txn.wanted);
+        pt_slice_unref(before);
         p->info.revision = p->info.wanted_revision = p->txn.revision;
         p->in_force = true;
         p->undecided = false;
+        g_hash_table_remove(p->info.conditions, CONDITION_UNDECIDED);
+        if (p->txn.reconcile)
+                return; /* not mended before it is verified, nor is the disk */
         pt_backoff_reset(p->retry);
         g_hash_table_remove(p->info.conditions, CONDITION_FAILED);
-        g_hash_table_remove(p->info.conditions, CONDITION_UNDECIDED);
-        if (!p->txn.reconcile) /* else it is the older slice that the disk still had */
-                g_hash_table_remove(p->info.conditions, CONDITION_DAMAGED);
+        g_hash_table_remove(p->info.conditions, CONDITION_DAMAGED);
 }
 
 static void step_done(int result, void *userdata)
@@ -233,8 +238,7 @@ void pt_transaction_abort(PtParticipant *p)
         }
 }
 
-/* ---- reconcile --------------------------------------------------------------------------------
- */
+/* ---- reconcile -------------------------------------------------------------------------- */
 
 /* true if the system says that it has a revision that the disk does not know as decided. */
 static bool marker_is_later(PtParticipant *p)
@@ -264,6 +268,9 @@ static void reconcile_end(PtParticipant *p, int result)
                        p->info.wanted_revision, text);
                 pt_participant_set_condition(p, CONDITION_FAILED, text);
                 (void) pt_backoff_arm(p->retry);
+        } else {
+                pt_participant_set_condition(p, CONDITION_FAILED, NULL);
+                pt_backoff_reset(p->retry);
         }
         for (guint i = 0; i < waiting->len; i++) {
                 const Waiting *w = &g_array_index(waiting, Waiting, i);
@@ -304,7 +311,7 @@ static void reconcile_begin(PtParticipant *p)
                 }
         }
         reconcile_end(p, r);
-        pt_participant_idle(p);
+        next(p);
 }
 
 static int reconcile_dispatch(sd_event_source *source, void *userdata)
@@ -342,8 +349,7 @@ int pt_participant_reconcile(PtParticipant *p, PtDone done, void *userdata)
         return sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT);
 }
 
-/* ---- the start --------------------------------------------------------------------------------
- */
+/* ---- the start -------------------------------------------------------------------------- */
 
 typedef struct Blocking {
         bool done;
@@ -423,8 +429,7 @@ int pt_participant_start(PtParticipant *p, PtDiagnostics *diag)
         return r;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole -------------------------------------------------------------------------- */
 
 int pt_participant_new(const PtParticipantConfig *config, PtParticipant **ret)
 {

@@ -2,13 +2,11 @@
 #include "private-bus.h"
 
 #include "base/io.h"
+#include "unit.h"
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 

@@ -76,8 +76,7 @@ static int teardown(void **state)
         return 0;
 }
 
-/* ---- calls ------------------------------------------------------------------------------------
- */
+/* ---- calls ------------------------------------------------------------------------------ */
 
 static int answered(sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -224,8 +223,7 @@ static PtSlice *with_rule(const PtSlice *before, const char *name)
         return after;
 }
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------------ */
 
 static void test_transaction(void **state)
 {
@@ -559,6 +557,23 @@ static void test_plan_waits_for_a_reconcile(void **state)
         close_bus(&other);
 }
 
+static void test_plan_lets_a_reconcile_go_first(void **state)
+{
+        Test *t = *state;
+        g_autoptr(PtSlice) wanted = with_rule(t->f->decided, "b"), more = with_rule(wanted, "c");
+        int result = 1;
+
+        /* Committed, never to be verified, and something to repair. */
+        assert_ok(plan(t, 2, t->f->decided, wanted));
+        assert_ok(step(t, "Commit", 2));
+        assert_return_code(pt_participant_reconcile(t->f->participant, unit_reconciled, &result),
+                           0);
+        assert_ok(plan(t, 3, wanted, more));
+        assert_int_equal(result, 0);
+        assert_ok(step(t, "Commit", 3));
+        assert_true(unit_has_file(t->f, "FirewallRule.c"));
+}
+
 /* Calls as another user, from a child; true if the call was let through to its own checks. */
 static bool allowed_for(Test *t, uid_t uid, const char *member)
 {
@@ -781,6 +796,7 @@ int main(void)
                 TEST(test_reconcile_overtakes_a_plan),
                 TEST(test_reconcile_waits_for_a_commit),
                 TEST(test_plan_waits_for_a_reconcile),
+                TEST(test_plan_lets_a_reconcile_go_first),
                 TEST(test_who_may_call),
                 TEST(test_state),
                 TEST(test_daemon_interface),

@@ -5,11 +5,9 @@
 #include "bus/introspect.h"
 #include "base/log.h"
 #include "private-bus.h"
+#include "unit.h"
 #include <string.h>
 #include <sys/wait.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 
 static PrivateBus bus;
 

@@ -2,6 +2,7 @@
 #include "bus/daemon.h"
 
 #include "private-bus.h"
+#include "unit.h"
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,17 +12,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <stdarg.h>
-#include <setjmp.h>
-#include <cmocka.h>
 
 #define NAME "org.patronus.Test1"
 #define PATH "/org/patronus/Test1"
 
 static PrivateBus bus;
 
-/* ---- a small daemon, run in a child -----------------------------------------------------------
- */
+/* ---- a small daemon, run in a child ----------------------------------------------------- */
 
 static int method_ping(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
@@ -81,8 +78,7 @@ static const PtDaemonClass test_class = {
         .stop = t_stop,
 };
 
-/* ---- running and watching it ------------------------------------------------------------------
- */
+/* ---- running and watching it ------------------------------------------------------------ */
 
 typedef struct Child {
         pid_t pid;
@@ -171,8 +167,7 @@ static void assert_answers(void)
         sd_bus_flush_close_unref(client);
 }
 
-/* ---- tests ------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------------ */
 
 static void test_lifecycle(void **state)
 {
