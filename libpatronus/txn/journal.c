@@ -153,6 +153,9 @@ int pt_journal_open(int dirfd, const char *name, PtJournalEach each, void *userd
         journal->name = g_strdup(name);
         journal->fd = openat(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         r = journal->fd < 0 ? -errno : replay(journal, each, userdata, diag);
+        if (r >= 0 && journal->size == 0 &&
+            fsync(dirfd) < 0) /* the name of a new file is not durable by itself */
+                r = -errno;
         if (r < 0) {
                 pt_diag_error(diag, "cannot-read", NULL, "the journal cannot be opened: %s",
                               g_strerror(-r));

@@ -5,7 +5,6 @@
 #include "kind/json.h"
 #include "txn/journal.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -210,16 +209,10 @@ int pt_store_read_meta(int revisions_fd, uint64_t number, PtStoreRevision **ret)
         return 0;
 }
 
-static void closedirp(DIR **dir)
-{
-        if (*dir)
-                closedir(*dir);
-}
-
 int pt_store_delete(int revisions_fd, uint64_t number)
 {
         g_autofree char *name = g_strdup_printf("%" PRIu64, number);
-        pt_cleanup(closedirp) DIR *dir = NULL;
+        pt_cleanup(pt_closedirp) DIR *dir = NULL;
         const struct dirent *entry;
         int folder = openat(revisions_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 

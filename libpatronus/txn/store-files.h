@@ -8,9 +8,16 @@
  */
 
 #include "txn/store-record.h"
+#include <dirent.h>
 
 #define PT_STORE_META "meta.json"
 #define PT_STORE_DECIDED "decided"
+
+static inline void pt_closedirp(DIR **dir)
+{
+        if (*dir)
+                closedir(*dir);
+}
 
 typedef struct PtStoreReader {
         int revisions_fd;

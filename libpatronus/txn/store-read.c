@@ -2,7 +2,6 @@
 #include "txn/store-files.h"
 #include "base/io.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -26,12 +25,6 @@ static bool parse_number(const char *text, uint64_t *ret)
         return true;
 }
 
-static void closedirp(DIR **dir)
-{
-        if (*dir)
-                closedir(*dir);
-}
-
 static int compare_numbers(gconstpointer a, gconstpointer b)
 {
         uint64_t x = *(const uint64_t *) a, y = *(const uint64_t *) b;
@@ -42,7 +35,7 @@ static int compare_numbers(gconstpointer a, gconstpointer b)
 int pt_store_scan(int revisions_fd, bool all, GArray **ret)
 {
         g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-        pt_cleanup(closedirp) DIR *dir = NULL;
+        pt_cleanup(pt_closedirp) DIR *dir = NULL;
         pt_auto_fd int fd = openat(revisions_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         const struct dirent *entry;
 

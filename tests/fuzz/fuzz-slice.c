@@ -2,8 +2,7 @@
 
 /*
  * Slices and deltas from disk or from a memfd. No fuzzer finds a SHA-256, so the input is read
- * twice: as it is, and with the root that its objects give put into its header (found by a first
- * reading with the check of the root failing).
+ * twice: as it is, and with a header that fits the objects in it.
  */
 
 #include "base/io.h"
@@ -31,8 +30,8 @@ static PtSlice *make_base(void)
         return slice;
 }
 
-/* What is accepted must be written as it was read. */
-static void check_accepted(const PtSlice *base, const PtSlice *slice, const char *text, size_t size)
+/* What is accepted must survive being written, as a slice and as a delta. */
+static void check_accepted(const PtSlice *base, const PtSlice *slice)
 {
         g_autoptr(GString) again = g_string_new(NULL);
         g_autoptr(PtSlice) taken = NULL;
@@ -50,7 +49,6 @@ static void check_accepted(const PtSlice *base, const PtSlice *slice, const char
         g_assert(pt_delta_apply(base, again->str, again->len, NULL, &taken) == 0);
         pt_slice_root(taken, &after);
         g_assert(pt_digest_equal(&before, &after));
-        g_assert(memchr(text, '\n', size));
 }
 
 static void read_text(const PtSlice *base, const char *text, size_t size)
@@ -63,7 +61,7 @@ static void read_text(const PtSlice *base, const char *text, size_t size)
         g_assert((r == 0) == (applied != NULL));
         g_assert((r == 0) == (pt_diag_errors(diag) == 0));
         if (r == 0)
-                check_accepted(base, applied, text, size);
+                check_accepted(base, applied);
         g_assert(fd >= 0);
         if (pt_slice_read(fd, NULL, &slice) == 0)
                 g_assert(r == 0);
