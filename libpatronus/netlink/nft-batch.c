@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "netlink/nft-batch.h"
+
+#include "netlink/nft-expr.h"
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/table.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+
+/* No message of ours is larger: attributes have 16-bit lengths, and elements are split well below. */
+#define MESSAGE_ROOM (96U * 1024U)
+#define ELEMENTS_ROOM (48U * 1024U)
+
+struct PtNftBatch {
+        char *buffer;
+        size_t size, allocated;
+        unsigned messages;
+        size_t last; /* offset of the last message */
+        bool finished;
+
+        /* Between elements_begin and elements_end. */
+        const char *table, *set;
+        uint32_t set_id;
+        bool remove;
+        struct nlmsghdr *elements; /* the message being filled, or NULL */
+        struct nlattr *nest;
+        unsigned n;
+};
+
+static char *room(PtNftBatch *batch)
+{
+        size_t need = batch->size + MESSAGE_ROOM;
+
+        if (need > batch->allocated) {
+                batch->allocated = MAX(need, batch->allocated + batch->allocated / 2);
+                batch->buffer = g_realloc(batch->buffer, batch->allocated);
+        }
+        return batch->buffer + batch->size;
+}
+
+/* Sequence numbers are the messages' ordinals, rebased when the batch is sent. */
+static struct nlmsghdr *begin(PtNftBatch *batch, uint16_t type, uint16_t flags)
+{
+        return nftnl_nlmsg_build_hdr(room(batch), type, NFPROTO_INET, flags, batch->messages + 1);
+}
+
+static void end(PtNftBatch *batch, const struct nlmsghdr *header)
+{
+        batch->last = batch->size;
+        batch->size += NLMSG_ALIGN(header->nlmsg_len);
+        batch->messages++;
+}
+
+PtNftBatch *pt_nft_batch_new(uint32_t generation)
+{
+        PtNftBatch *batch = g_new0(PtNftBatch, 1);
+        struct nlmsghdr *header = nftnl_batch_begin(room(batch), 0);
+
+        if (generation)
+                mnl_attr_put_u32(header, NFNL_BATCH_GENID, htonl(generation));
+        batch->size = NLMSG_ALIGN(header->nlmsg_len);
+        return batch;
+}
+
+void pt_nft_batch_free(PtNftBatch *batch)
+{
+        if (!batch)
+                return;
+        g_free(batch->buffer);
+        g_free(batch);
+}
+
+unsigned pt_nft_batch_messages(const PtNftBatch *batch)
+{
+        return batch->messages;
+}
+
+size_t pt_nft_batch_size(const PtNftBatch *batch)
+{
+        return batch->size;
+}
+
+static void put_table(PtNftBatch *batch, uint16_t type, uint16_t flags, const char *table)
+{
+        struct nlmsghdr *header = begin(batch, type, flags);
+
+        mnl_attr_put_strz(header, NFTA_TABLE_NAME, table);
+        end(batch, header);
+}
+
+void pt_nft_batch_add_table(PtNftBatch *batch, const char *table)
+{
+        put_table(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE, table);
+}
+
+void pt_nft_batch_delete_table(PtNftBatch *batch, const char *table)
+{
+        put_table(batch, NFT_MSG_DELTABLE, 0, table);
+}
+
+void pt_nft_batch_add_chain(PtNftBatch *batch, const char *table, const char *chain, const PtNftHook *hook)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+
+        mnl_attr_put_strz(header, NFTA_CHAIN_TABLE, table);
+        mnl_attr_put_strz(header, NFTA_CHAIN_NAME, chain);
+        if (hook) {
+                struct nlattr *nest = mnl_attr_nest_start(header, NFTA_CHAIN_HOOK);
+
+                mnl_attr_put_u32(header, NFTA_HOOK_HOOKNUM, htonl(hook->hook));
+                mnl_attr_put_u32(header, NFTA_HOOK_PRIORITY, htonl((uint32_t) hook->priority));
+                mnl_attr_nest_end(header, nest);
+                mnl_attr_put_strz(header, NFTA_CHAIN_TYPE, hook->type);
+                mnl_attr_put_u32(header, NFTA_CHAIN_POLICY, htonl(hook->policy));
+        }
+        end(batch, header);
+}
+
+void pt_nft_batch_delete_chain(PtNftBatch *batch, const char *table, const char *chain)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_DELCHAIN, 0);
+
+        mnl_attr_put_strz(header, NFTA_CHAIN_TABLE, table);
+        mnl_attr_put_strz(header, NFTA_CHAIN_NAME, chain);
+        end(batch, header);
+}
+
+static void delete_rules(PtNftBatch *batch, const char *table, const char *chain, uint64_t handle)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_DELRULE, 0);
+
+        mnl_attr_put_strz(header, NFTA_RULE_TABLE, table);
+        mnl_attr_put_strz(header, NFTA_RULE_CHAIN, chain);
+        if (handle)
+                mnl_attr_put_u64(header, NFTA_RULE_HANDLE, htobe64(handle));
+        end(batch, header);
+}
+
+void pt_nft_batch_flush_chain(PtNftBatch *batch, const char *table, const char *chain)
+{
+        delete_rules(batch, table, chain, 0);
+}
+
+void pt_nft_batch_delete_rule(PtNftBatch *batch, const char *table, const char *chain, uint64_t handle)
+{
+        delete_rules(batch, table, chain, handle);
+}
+
+static void put_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint16_t flags)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_NEWRULE, flags);
+
+        nftnl_rule_nlmsg_build_payload(header, rule);
+        end(batch, header);
+        nftnl_rule_free(rule);
+}
+
+void pt_nft_batch_append_rule(PtNftBatch *batch, struct nftnl_rule *rule)
+{
+        put_rule(batch, rule, NLM_F_CREATE | NLM_F_APPEND);
+}
+
+void pt_nft_batch_insert_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint64_t before)
+{
+        nftnl_rule_set_u64(rule, NFTNL_RULE_POSITION, before);
+        put_rule(batch, rule, NLM_F_CREATE);
+}
+
+void pt_nft_batch_replace_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint64_t handle)
+{
+        nftnl_rule_set_u64(rule, NFTNL_RULE_HANDLE, handle);
+        put_rule(batch, rule, NLM_F_REPLACE);
+}
+
+void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
+        struct nlattr *nest;
+
+        mnl_attr_put_strz(header, NFTA_SET_TABLE, spec->table);
+        mnl_attr_put_strz(header, NFTA_SET_NAME, spec->name);
+        mnl_attr_put_u32(header, NFTA_SET_ID, htonl(spec->id));
+        mnl_attr_put_u32(header, NFTA_SET_FLAGS, htonl(spec->flags));
+        mnl_attr_put_u32(header, NFTA_SET_KEY_TYPE, htonl(spec->key_type));
+        mnl_attr_put_u32(header, NFTA_SET_KEY_LEN, htonl(spec->key_len));
+        if (spec->flags & NFT_SET_MAP) {
+                mnl_attr_put_u32(header, NFTA_SET_DATA_TYPE, htonl(spec->data_type));
+                mnl_attr_put_u32(header, NFTA_SET_DATA_LEN, htonl(spec->data_len));
+        }
+        if (spec->size) {
+                nest = mnl_attr_nest_start(header, NFTA_SET_DESC);
+                mnl_attr_put_u32(header, NFTA_SET_DESC_SIZE, htonl(spec->size));
+                mnl_attr_nest_end(header, nest);
+        }
+        if (spec->counter) {
+                nest = mnl_attr_nest_start(header, NFTA_SET_EXPR);
+                mnl_attr_put_strz(header, NFTA_EXPR_NAME, "counter");
+                mnl_attr_nest_end(header, nest);
+        }
+        end(batch, header);
+}
+
+void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *set)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_DELSET, 0);
+
+        mnl_attr_put_strz(header, NFTA_SET_TABLE, table);
+        mnl_attr_put_strz(header, NFTA_SET_NAME, set);
+        end(batch, header);
+}
+
+void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set, uint32_t set_id, bool remove)
+{
+        batch->table = table;
+        batch->set = set;
+        batch->set_id = set_id;
+        batch->remove = remove;
+        batch->elements = NULL;
+}
+
+static void elements_flush(PtNftBatch *batch)
+{
+        if (!batch->elements)
+                return;
+        mnl_attr_nest_end(batch->elements, batch->nest);
+        end(batch, batch->elements);
+        batch->elements = NULL;
+}
+
+void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element)
+{
+        if (batch->elements && batch->elements->nlmsg_len > ELEMENTS_ROOM)
+                elements_flush(batch);
+        if (!batch->elements) {
+                batch->elements = begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+                                        batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
+                mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_TABLE, batch->table);
+                mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_SET, batch->set);
+                if (batch->set_id)
+                        mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_LIST_SET_ID, htonl(batch->set_id));
+                batch->nest = mnl_attr_nest_start(batch->elements, NFTA_SET_ELEM_LIST_ELEMENTS);
+                batch->n = 0;
+        }
+        nftnl_set_elem_nlmsg_build(batch->elements, element, (int) ++batch->n);
+        nftnl_set_elem_free(element);
+}
+
+void pt_nft_batch_elements_end(PtNftBatch *batch)
+{
+        elements_flush(batch);
+        batch->table = batch->set = NULL;
+}
+
+const void *pt_nft_batch_finish(PtNftBatch *batch, uint32_t *sequence, size_t *ret_size, uint32_t *ret_ack)
+{
+        const struct nlmsghdr *tail = nftnl_batch_end(room(batch), batch->messages + 1);
+
+        g_assert(!batch->finished && batch->messages > 0);
+        batch->finished = true;
+        batch->size += NLMSG_ALIGN(tail->nlmsg_len);
+        ((struct nlmsghdr *) (batch->buffer + batch->last))->nlmsg_flags |= NLM_F_ACK;
+        *ret_ack = ((struct nlmsghdr *) (batch->buffer + batch->last))->nlmsg_seq + *sequence;
+        for (size_t at = 0; at < batch->size;) {
+                struct nlmsghdr *header = (struct nlmsghdr *) (batch->buffer + at);
+
+                header->nlmsg_seq += *sequence;
+                at += NLMSG_ALIGN(header->nlmsg_len);
+        }
+        *sequence += batch->messages + 2;
+        *ret_size = batch->size;
+        return batch->buffer;
+}
+
+static const char *attribute_string(const struct nlmsghdr *header, int type)
+{
+        const struct nlattr *attr;
+
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
+                if (mnl_attr_get_type(attr) == type)
+                        return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL : mnl_attr_get_str(attr);
+        }
+        return NULL;
+}
+
+/* Attributes 1 and 2 of chains, rules, sets and elements name the table and the object (linux/netfilter/nf_tables.h). */
+static char *describe(const struct nlmsghdr *header)
+{
+        unsigned type = header->nlmsg_type & 0xff;
+        const char *name = attribute_string(header, 2);
+        const char *what;
+
+        if (type <= NFT_MSG_DELTABLE)
+                return g_strdup_printf("table %s", attribute_string(header, NFTA_TABLE_NAME));
+        if (type <= NFT_MSG_DELCHAIN) {
+                /* NFTA_CHAIN_NAME is 3. */
+                name = attribute_string(header, NFTA_CHAIN_NAME);
+                what = "chain";
+        } else if (type <= NFT_MSG_DELRULE) {
+                struct nftnl_rule *rule = nftnl_rule_alloc();
+                g_autofree char *comment = NULL;
+                char *text;
+
+                if (rule && nftnl_rule_nlmsg_parse(header, rule) >= 0)
+                        comment = pt_nft_rule_comment(rule);
+                text = g_strdup_printf("rule %s in chain %s", comment ?: "(unnamed)", name ?: "?");
+                nftnl_rule_free(rule);
+                return text;
+        } else {
+                what = type <= NFT_MSG_DELSET ? "set" : "elements of set";
+        }
+        return g_strdup_printf("%s %s", what, name ?: "?");
+}
+
+char *pt_nft_batch_describe(const PtNftBatch *batch, uint32_t sequence)
+{
+        for (size_t at = 0; at < batch->size;) {
+                const struct nlmsghdr *header = (const struct nlmsghdr *) (batch->buffer + at);
+
+                if (header->nlmsg_seq == sequence && header->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+                        return describe(header);
+                at += NLMSG_ALIGN(header->nlmsg_len);
+        }
+        return g_strdup("the transaction");
+}

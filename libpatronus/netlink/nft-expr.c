@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "netlink/nft-expr.h"
+
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <string.h>
+
+struct nftnl_rule *pt_nft_rule_new(const char *table, const char *chain)
+{
+        struct nftnl_rule *rule = nftnl_rule_alloc();
+
+        g_assert(rule);
+        nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, table);
+        nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
+        return rule;
+}
+
+static struct nftnl_expr *add(struct nftnl_rule *rule, const char *name)
+{
+        struct nftnl_expr *expr = nftnl_expr_alloc(name);
+
+        g_assert(expr);
+        nftnl_rule_add_expr(rule, expr);
+        return expr;
+}
+
+void pt_nft_meta(struct nftnl_rule *rule, uint32_t key, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "meta");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_DREG, dreg);
+}
+
+void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "ct");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, dreg);
+}
+
+void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "payload");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, base);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, dreg);
+}
+
+void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len)
+{
+        static const uint8_t zero[16];
+        struct nftnl_expr *expr = add(rule, "bitwise");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, reg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
+        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
+        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len);
+}
+
+void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *data, uint32_t len)
+{
+        struct nftnl_expr *expr = add(rule, "cmp");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_SREG, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CMP_OP, op);
+        nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len);
+}
+
+void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo, const void *hi, uint32_t len)
+{
+        struct nftnl_expr *expr = add(rule, "range");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_RANGE_SREG, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_RANGE_OP, op);
+        nftnl_expr_set(expr, NFTNL_EXPR_RANGE_FROM_DATA, lo, len);
+        nftnl_expr_set(expr, NFTNL_EXPR_RANGE_TO_DATA, hi, len);
+}
+
+void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set, uint32_t set_id)
+{
+        struct nftnl_expr *expr = add(rule, "lookup");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, sreg);
+        if (dreg >= 0)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, (uint32_t) dreg);
+        nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set);
+        if (set_id)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
+}
+
+void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len)
+{
+        struct nftnl_expr *expr = add(rule, "immediate");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, dreg);
+        nftnl_expr_set(expr, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain)
+{
+        struct nftnl_expr *expr = add(rule, "immediate");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_VERDICT, (uint32_t) verdict);
+        if (chain)
+                nftnl_expr_set_str(expr, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+struct nftnl_expr *pt_nft_counter_new(uint64_t packets, uint64_t bytes)
+{
+        struct nftnl_expr *expr = nftnl_expr_alloc("counter");
+
+        g_assert(expr);
+        if (packets || bytes) {
+                nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_PACKETS, packets);
+                nftnl_expr_set_u64(expr, NFTNL_EXPR_CTR_BYTES, bytes);
+        }
+        return expr;
+}
+
+void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes)
+{
+        nftnl_rule_add_expr(rule, pt_nft_counter_new(packets, bytes));
+}
+
+void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code)
+{
+        struct nftnl_expr *expr = add(rule, "reject");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_REJECT_TYPE, type);
+        nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, code);
+}
+
+void pt_nft_masquerade(struct nftnl_rule *rule)
+{
+        add(rule, "masq");
+}
+
+size_t pt_nft_userdata(const char *comment, const void *data, size_t size, uint8_t ret[static NFT_USERDATA_MAXLEN])
+{
+        size_t n = 0;
+
+        if (comment) {
+                size_t keep = MIN(strlen(comment), NFT_USERDATA_MAXLEN - 5 - size);
+
+                ret[n++] = PT_NFT_UDATA_COMMENT;
+                ret[n++] = (uint8_t) (keep + 1);
+                memcpy(ret + n, comment, keep);
+                n += keep;
+                ret[n++] = 0;
+        }
+        if (data) {
+                ret[n++] = PT_NFT_UDATA_PATRONUS;
+                ret[n++] = (uint8_t) size;
+                memcpy(ret + n, data, size);
+                n += size;
+        }
+        return n;
+}
+
+const void *pt_nft_userdata_find(const void *userdata, size_t size, uint8_t type, size_t *ret_size)
+{
+        const uint8_t *p = userdata;
+
+        for (size_t at = 0; at + 2 <= size && at + 2 + p[at + 1] <= size; at += 2U + p[at + 1])
+                if (p[at] == type) {
+                        *ret_size = p[at + 1];
+                        return p + at + 2;
+                }
+        return NULL;
+}
+
+char *pt_nft_rule_comment(const struct nftnl_rule *rule)
+{
+        uint32_t size = 0;
+        size_t len;
+        const void *userdata = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        const char *comment = userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
+
+        return comment ? g_strndup(comment, len) : NULL;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "netlink/nft.h"
+
+#include "netlink/nft-socket.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <libnftnl/chain.h>
+#include <libnftnl/expr.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define RECEIVE_SIZE (64U * 1024U)
+/* A transaction is one datagram; unprivileged limits end at 212 kB. */
+#define SEND_BUFFER (1U << 30)
+/* Errors of a bad batch arrive one each; what does not fit is of no use to a reader. */
+#define RECEIVE_BUFFER (4U << 20)
+
+struct PtNft {
+        struct mnl_socket *socket;
+        uint32_t sequence;
+        char *buffer;
+
+        /* A forked transaction under way. */
+        sd_event_source *child;
+        PtNftBatch *batch;
+        uint32_t ack;
+        PtNftDone done;
+        void *userdata;
+};
+
+static int enter_namespace(int netns_fd, int *ret_previous)
+{
+        pt_auto_fd int own = -EBADF;
+        struct stat wanted, current;
+
+        if (netns_fd < 0)
+                return 0;
+        own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        if (own < 0 || fstat(own, &current) < 0 || fstat(netns_fd, &wanted) < 0)
+                return -errno;
+        if (current.st_ino == wanted.st_ino && current.st_dev == wanted.st_dev)
+                return 0; /* needs no CAP_SYS_ADMIN */
+        if (setns(netns_fd, CLONE_NEWNET) < 0)
+                return -errno;
+        *ret_previous = pt_steal_fd(&own);
+        return 0;
+}
+
+int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
+{
+        pt_auto_fd int previous = -EBADF;
+        struct mnl_socket *socket;
+        int r, one = 1, size = RECEIVE_BUFFER;
+
+        r = enter_namespace(netns_fd, &previous);
+        if (r < 0)
+                return r;
+        socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+        r = socket ? 0 : -errno;
+        if (previous >= 0 && setns(previous, CLONE_NEWNET) < 0)
+                g_error("cannot return to the network namespace: %m");
+        if (r < 0)
+                return r;
+
+        (void) mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &one, sizeof(one));
+        (void) mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &one, sizeof(one));
+        (void) setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+        if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0) {
+                r = -errno;
+                mnl_socket_close(socket);
+                return r;
+        }
+        *ret = socket;
+        return 0;
+}
+
+int pt_nft_open(int netns_fd, PtNft **ret)
+{
+        g_autoptr(PtNft) nft = g_new0(PtNft, 1);
+        int size = SEND_BUFFER;
+        int r;
+
+        r = pt_nft_socket_open(netns_fd, 0, &nft->socket);
+        if (r < 0)
+                return r;
+        if (setsockopt(mnl_socket_get_fd(nft->socket), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+                return -errno; /* -EPERM: no CAP_NET_ADMIN in the namespace's user namespace */
+        nft->buffer = g_malloc(RECEIVE_SIZE);
+        nft->sequence = 1;
+        *ret = g_steal_pointer(&nft);
+        return 0;
+}
+
+void pt_nft_close(PtNft *nft)
+{
+        if (!nft)
+                return;
+        sd_event_source_disable_unref(nft->child);
+        pt_nft_batch_free(nft->batch);
+        if (nft->socket)
+                mnl_socket_close(nft->socket);
+        g_free(nft->buffer);
+        g_free(nft);
+}
+
+uint32_t pt_nft_port(const PtNft *nft)
+{
+        return mnl_socket_get_portid(nft->socket);
+}
+
+/* The kernel's own sentence (NLMSGERR_ATTR_MSG), when it follows the error. */
+static const char *extended_message(const struct nlmsghdr *header)
+{
+        const struct nlattr *attr;
+        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+        size_t offset = sizeof(*error);
+
+        if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
+                return NULL;
+        if (!(header->nlmsg_flags & NLM_F_CAPPED))
+                offset += error->msg.nlmsg_len - sizeof(struct nlmsghdr);
+        if (header->nlmsg_len < NLMSG_HDRLEN + offset)
+                return NULL;
+        mnl_attr_for_each(attr, header, (unsigned) offset) {
+                if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+                        return mnl_attr_get_str(attr);
+        }
+        return NULL;
+}
+
+/* All answers are queued when sendmsg returns: the kernel works in the sender's context (nfnetlink_rcv_batch). */
+static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret_what)
+{
+        int result = -ENOMSG; /* neither error nor acknowledgement: the kernel dropped the batch */
+        bool failed = false;
+
+        for (;;) {
+                ssize_t n = recv(mnl_socket_get_fd(nft->socket), nft->buffer, RECEIVE_SIZE, MSG_DONTWAIT);
+                int left = (int) n;
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0 && errno == ENOBUFS) {
+                        result = failed ? result : -ENOBUFS;
+                        continue;
+                }
+                if (n < 0)
+                        return errno == EAGAIN ? result : -errno;
+
+                for (const struct nlmsghdr *header = (const struct nlmsghdr *) nft->buffer; mnl_nlmsg_ok(header, left);
+                     header = mnl_nlmsg_next(header, &left)) {
+                        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+
+                        if (header->nlmsg_type != NLMSG_ERROR)
+                                continue;
+                        if (error->error == 0) {
+                                if (!failed && header->nlmsg_seq == ack)
+                                        result = 0;
+                                continue;
+                        }
+                        if (failed)
+                                continue; /* the first error is the cause */
+                        failed = true;
+                        result = error->error;
+                        if (ret_what) {
+                                g_autofree char *what = pt_nft_batch_describe(batch, header->nlmsg_seq);
+                                const char *message = extended_message(header);
+
+                                *ret_what = message ? g_strdup_printf("%s (%s)", what, message) : g_steal_pointer(&what);
+                        }
+                }
+        }
+}
+
+int pt_nft_send(PtNft *nft, PtNftBatch *batch, char **ret_what)
+{
+        size_t size;
+        uint32_t ack;
+        const void *data = pt_nft_batch_finish(batch, &nft->sequence, &size, &ack);
+
+        if (nft->child)
+                return -EBUSY;
+        if (mnl_socket_sendto(nft->socket, data, size) < 0)
+                return -errno;
+        return collect(nft, batch, ack, ret_what);
+}
+
+static int child_ended(sd_event_source *source, const siginfo_t *si, void *userdata)
+{
+        PtNft *nft = userdata;
+        g_autoptr(PtNftBatch) batch = g_steal_pointer(&nft->batch);
+        g_autofree char *what = NULL;
+        int r;
+
+        nft->child = sd_event_source_disable_unref(nft->child);
+        r = collect(nft, batch, nft->ack, &what);
+        /* An exit code is the errno of sendmsg; a killed child may or may not have reached the kernel: the answers say. */
+        if (r == -ENOMSG && si->si_code == CLD_EXITED && si->si_status != 0)
+                r = -si->si_status;
+        nft->done(r, what, nft->userdata);
+        return 0;
+}
+
+int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone done, void *userdata)
+{
+        const void *data;
+        size_t size;
+        pid_t pid;
+        int r;
+
+        if (nft->child)
+                return -EBUSY;
+        data = pt_nft_batch_finish(batch, &nft->sequence, &size, &nft->ack);
+        pid = fork();
+        if (pid < 0)
+                return -errno;
+        if (pid == 0)
+                _exit(mnl_socket_sendto(nft->socket, data, size) < 0 ? errno : 0);
+
+        r = sd_event_add_child(event, &nft->child, pid, WEXITED, child_ended, nft);
+        if (r < 0) {
+                (void) waitpid(pid, NULL, 0);
+                return r;
+        }
+        nft->batch = batch;
+        nft->done = done;
+        nft->userdata = userdata;
+        return 0;
+}
+
+/* Sends a request and hands each answer to `each`; 0, or the kernel's or each's error. */
+static int talk(PtNft *nft, struct nlmsghdr *request, mnl_cb_t each, void *userdata)
+{
+        uint32_t sequence = request->nlmsg_seq = nft->sequence++;
+        ssize_t n;
+        int r;
+
+        if (nft->child)
+                return -EBUSY;
+        if (mnl_socket_sendto(nft->socket, request, request->nlmsg_len) < 0)
+                return -errno;
+        do {
+                n = mnl_socket_recvfrom(nft->socket, nft->buffer, RECEIVE_SIZE);
+                if (n < 0)
+                        return -errno;
+                r = mnl_cb_run(nft->buffer, (size_t) n, sequence, pt_nft_port(nft), each, userdata);
+        } while (r > 0);
+        return r < 0 ? -errno : 0;
+}
+
+static struct nlmsghdr *request_new(char *buffer, uint16_t type, uint16_t flags)
+{
+        return nftnl_nlmsg_build_hdr(buffer, type, NFPROTO_INET, flags, 0);
+}
+
+static int generation_cb(const struct nlmsghdr *header, void *userdata)
+{
+        uint32_t *ret = userdata;
+        const struct nlattr *attr;
+
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
+                if (mnl_attr_get_type(attr) == NFTA_GEN_ID && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+                        *ret = ntohl(mnl_attr_get_u32(attr));
+        }
+        return MNL_CB_STOP;
+}
+
+int pt_nft_generation(PtNft *nft, uint32_t *ret)
+{
+        char buffer[MNL_NLMSG_HDRLEN + 64];
+
+        return talk(nft, request_new(buffer, NFT_MSG_GETGEN, 0), generation_cb, ret);
+}
+
+typedef struct Each {
+        int (*rule)(struct nftnl_rule *rule, void *userdata);
+        int (*element)(struct nftnl_set_elem *element, void *userdata);
+        GPtrArray *names;
+        const char *table;
+        int name_attribute;
+        void *userdata;
+} Each;
+
+static int rule_cb(const struct nlmsghdr *header, void *userdata)
+{
+        Each *each = userdata;
+        struct nftnl_rule *rule = nftnl_rule_alloc();
+        int r;
+
+        if (!rule || nftnl_rule_nlmsg_parse(header, rule) < 0) {
+                nftnl_rule_free(rule);
+                errno = EBADMSG;
+                return MNL_CB_ERROR;
+        }
+        r = each->rule(rule, each->userdata);
+        nftnl_rule_free(rule);
+        if (r < 0) {
+                errno = -r;
+                return MNL_CB_ERROR;
+        }
+        return MNL_CB_OK;
+}
+
+int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
+                      int (*rule)(struct nftnl_rule *rule, void *userdata), void *userdata)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETRULE, NLM_F_DUMP);
+        Each each = { .rule = rule, .userdata = userdata };
+
+        mnl_attr_put_strz(request, NFTA_RULE_TABLE, table);
+        mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
+        return talk(nft, request, rule_cb, &each);
+}
+
+static int elements_cb(const struct nlmsghdr *header, void *userdata)
+{
+        Each *each = userdata;
+        struct nftnl_set *set = nftnl_set_alloc();
+        int r = set && nftnl_set_elems_nlmsg_parse(header, set) >= 0 ? 0 : -EBADMSG;
+
+        if (r == 0)
+                r = nftnl_set_elem_foreach(set, each->element, each->userdata);
+        nftnl_set_free(set);
+        if (r < 0) {
+                errno = -r;
+                return MNL_CB_ERROR;
+        }
+        return MNL_CB_OK;
+}
+
+int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
+                         int (*element)(struct nftnl_set_elem *element, void *userdata), void *userdata)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
+        Each each = { .element = element, .userdata = userdata };
+
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
+        return talk(nft, request, elements_cb, &each);
+}
+
+int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key, uint32_t key_len,
+                       int (*element)(struct nftnl_set_elem *element, void *userdata), void *userdata)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
+        struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
+        Each each = { .element = element, .userdata = userdata };
+        struct nlattr *nest;
+
+        g_assert(wanted);
+        nftnl_set_elem_set(wanted, NFTNL_SET_ELEM_KEY, key, key_len);
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
+        nest = mnl_attr_nest_start(request, NFTA_SET_ELEM_LIST_ELEMENTS);
+        nftnl_set_elem_nlmsg_build(request, wanted, 1);
+        mnl_attr_nest_end(request, nest);
+        nftnl_set_elem_free(wanted);
+        return talk(nft, request, elements_cb, &each);
+}
+
+static int name_cb(const struct nlmsghdr *header, void *userdata)
+{
+        Each *each = userdata;
+        const struct nlattr *attr;
+        const char *table = NULL, *name = NULL;
+
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
+                /* The table's name is attribute 1 of sets and chains alike. */
+                int type = mnl_attr_get_type(attr);
+
+                if ((type == NFTA_SET_TABLE || type == each->name_attribute) &&
+                    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+                        *(type == NFTA_SET_TABLE ? &table : &name) = mnl_attr_get_str(attr);
+        }
+        if (g_strcmp0(table, each->table) == 0 && name)
+                g_ptr_array_add(each->names, g_strdup(name));
+        return MNL_CB_OK;
+}
+
+static int list_names(PtNft *nft, const char *table, uint16_t type, int attribute, GPtrArray **ret)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, type, NLM_F_DUMP);
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        Each each = { .names = names, .table = table, .name_attribute = attribute };
+        int r;
+
+        mnl_attr_put_strz(request, 1, table);
+        r = talk(nft, request, name_cb, &each);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&names);
+        return 0;
+}
+
+int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret)
+{
+        return list_names(nft, table, NFT_MSG_GETSET, NFTA_SET_NAME, ret);
+}
+
+int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret)
+{
+        return list_names(nft, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, ret);
+}
+
+typedef struct Counter {
+        uint64_t packets, bytes;
+        bool found;
+} Counter;
+
+static int counter_cb(struct nftnl_expr *expr, void *userdata)
+{
+        Counter *counter = userdata;
+
+        if (counter->found || g_strcmp0(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") != 0)
+                return 0;
+        counter->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
+        counter->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
+        counter->found = true;
+        return 0;
+}
+
+static bool counter_take(const Counter *counter, uint64_t *ret_packets, uint64_t *ret_bytes)
+{
+        if (counter->found) {
+                *ret_packets = counter->packets;
+                *ret_bytes = counter->bytes;
+        }
+        return counter->found;
+}
+
+bool pt_nft_rule_counter(const struct nftnl_rule *rule, uint64_t *ret_packets, uint64_t *ret_bytes)
+{
+        Counter counter = { 0 };
+
+        /* The iterator does not change the rule; libnftnl's prototype lacks the const. */
+        nftnl_expr_foreach((struct nftnl_rule *) (uintptr_t) rule, counter_cb, &counter);
+        return counter_take(&counter, ret_packets, ret_bytes);
+}
+
+bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packets, uint64_t *ret_bytes)
+{
+        Counter counter = { 0 };
+
+        nftnl_set_elem_expr_foreach(element, counter_cb, &counter);
+        return counter_take(&counter, ret_packets, ret_bytes);
+}
