@@ -237,6 +237,13 @@ int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone
         return 0;
 }
 
+/* After an error in the middle of a dump: what is still to come must not be taken for the next answer. */
+static void drain(PtNft *nft)
+{
+        while (recv(mnl_socket_get_fd(nft->socket), nft->buffer, RECEIVE_SIZE, MSG_DONTWAIT) > 0)
+                ;
+}
+
 /* Sends a request and hands each answer to `each`; 0, or the kernel's or each's error. */
 static int talk(PtNft *nft, struct nlmsghdr *request, mnl_cb_t each, void *userdata)
 {
@@ -254,7 +261,11 @@ static int talk(PtNft *nft, struct nlmsghdr *request, mnl_cb_t each, void *userd
                         return -errno;
                 r = mnl_cb_run(nft->buffer, (size_t) n, sequence, pt_nft_port(nft), each, userdata);
         } while (r > 0);
-        return r < 0 ? -errno : 0;
+        if (r < 0) {
+                r = -errno;
+                drain(nft);
+        }
+        return r;
 }
 
 static struct nlmsghdr *request_new(char *buffer, uint16_t type, uint16_t flags)
