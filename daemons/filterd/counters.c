@@ -11,7 +11,7 @@ G_STATIC_ASSERT(sizeof(FwTag) == 26);
 
 void fw_tag_of(const FirewallRule *rule, bool carried, FwTag *ret)
 {
-        *ret = (FwTag){ .version = FW_TAG_VERSION, .flags = carried ? FW_TAG_CARRIED : 0 };
+        *ret = (FwTag){.version = FW_TAG_VERSION, .flags = carried ? FW_TAG_CARRIED : 0};
         pt_object_uid(&rule->object, ret->uid);
         memcpy(ret->generation, rule->object.digest.bytes, sizeof(ret->generation));
 }
@@ -25,7 +25,8 @@ bool fw_tag_same(const FwTag *a, const FwTag *b)
 bool fw_tag_read(const void *userdata, size_t size, FwTag *ret)
 {
         size_t len;
-        const FwTag *tag = userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
+        const FwTag *tag =
+                userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
 
         if (!tag || len != sizeof(*tag) || tag->version != FW_TAG_VERSION)
                 return false;
@@ -41,7 +42,8 @@ FwCarry *fw_carry_new(void)
 {
         FwCarry *carry = g_new0(FwCarry, 1);
 
-        carry->counts = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify) g_bytes_unref, g_free);
+        carry->counts = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
+                                              (GDestroyNotify) g_bytes_unref, g_free);
         return carry;
 }
 
@@ -63,7 +65,8 @@ static GBytes *key_of(const char *klass, const uint8_t *uid)
         return g_bytes_new_take(key, len + 16);
 }
 
-void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets, uint64_t bytes)
+void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets,
+                  uint64_t bytes)
 {
         GBytes *key;
         FwCount *count;
@@ -84,7 +87,8 @@ void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16
 
 bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 16], FwCount *ret)
 {
-        g_autoptr(GBytes) key = carry && g_hash_table_size(carry->counts) > 0 ? key_of(klass, uid) : NULL;
+        g_autoptr(GBytes) key =
+                carry && g_hash_table_size(carry->counts) > 0 ? key_of(klass, uid) : NULL;
         const FwCount *count = key ? g_hash_table_lookup(carry->counts, key) : NULL;
 
         if (!count)
@@ -127,7 +131,7 @@ static int read_element(struct nftnl_set_elem *element, void *userdata)
 
 int fw_carry_read_map(PtNft *nft, const char *klass, const char *map, FwCarry *carry)
 {
-        Reader reader = { .carry = carry, .klass = klass };
+        Reader reader = {.carry = carry, .klass = klass};
 
         return pt_nft_dump_elements(nft, PT_MARK_NFT_TABLE, map, read_element, &reader);
 }
@@ -154,10 +158,11 @@ int fw_carry_read_all(PtNft *nft, FwCarry *carry)
                 r = pt_nft_list_sets(nft, PT_MARK_NFT_TABLE, &sets);
         for (unsigned i = 0; r == 0 && i < chains->len; i++) {
                 g_autofree char *klass = class_of(g_ptr_array_index(chains, i), 'z');
-                Reader reader = { .carry = carry, .klass = klass };
+                Reader reader = {.carry = carry, .klass = klass};
 
                 if (klass)
-                        r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, g_ptr_array_index(chains, i), read_rule, &reader);
+                        r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, g_ptr_array_index(chains, i),
+                                              read_rule, &reader);
         }
         for (unsigned i = 0; r == 0 && i < sets->len; i++) {
                 g_autofree char *klass = class_of(g_ptr_array_index(sets, i), 'm');

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define TABLE PT_MARK_NFT_TABLE
-/* Above this many elements that leave a map, reading the whole map is cheaper than asking for each. */
+/* Above this many elements that leave a map, reading the whole map is cheaper than asking for each.
+ */
 #define SINGLE_READS_MAX 512
 
 typedef struct Emit {
@@ -40,9 +41,11 @@ static int verdict_of(const FirewallRule *rule, const char **ret_chain)
         g_assert_not_reached();
 }
 
-static size_t userdata_of(const FirewallRule *rule, bool carried, uint8_t ret[static NFT_USERDATA_MAXLEN])
+static size_t userdata_of(const FirewallRule *rule, bool carried,
+                          uint8_t ret[static NFT_USERDATA_MAXLEN])
 {
-        g_autofree char *comment = g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
+        g_autofree char *comment =
+                g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
         FwTag tag;
 
         fw_tag_of(rule, carried, &tag);
@@ -53,17 +56,17 @@ static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwC
 {
         uint8_t uid[16];
 
-        *ret = (FwCount){ 0 };
+        *ret = (FwCount){0};
         pt_object_uid(&rule->object, uid);
         return fw_carry_take(emit->carry, klass->name, uid, ret);
 }
 
-static struct nftnl_rule *rule_new(Emit *emit, const FwClass *klass, const char *chain, const FirewallRule *rule,
-                                   const FwCount *count)
+static struct nftnl_rule *rule_new(Emit *emit, const FwClass *klass, const char *chain,
+                                   const FirewallRule *rule, const FwCount *count)
 {
         struct nftnl_rule *r = pt_nft_rule_new(TABLE, chain);
         uint8_t userdata[NFT_USERDATA_MAXLEN];
-        FwCount carried = { 0 };
+        FwCount carried = {0};
         const char *target;
         FwMatch match;
         int verdict = verdict_of(rule, &target);
@@ -77,19 +80,21 @@ static struct nftnl_rule *rule_new(Emit *emit, const FwClass *klass, const char 
         fw_match_put(&match, TABLE, emit->batch, &emit->set_id, r);
         pt_nft_counter(r, count->packets, count->bytes);
         pt_nft_verdict(r, verdict, target);
-        nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata, (uint32_t) userdata_of(rule, is_carried, userdata));
+        nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
+                            (uint32_t) userdata_of(rule, is_carried, userdata));
         return r;
 }
 
 /* Folds. */
 
 /* Opens and closes elements_begin/end around the keys of several rules. */
-static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule, bool remove)
+static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule,
+                     bool remove)
 {
         size_t len = fw_shape_key_len(unit->shape);
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         FwKey keys[FW_KEYS_MAX];
-        FwCount count = { 0 };
+        FwCount count = {0};
         const char *target;
         uint32_t verdict = (uint32_t) verdict_of(rule, &target);
         bool carried = !remove && take(emit, klass, rule, &count);
@@ -105,13 +110,16 @@ static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const
                 g_assert(element);
                 nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, keys[i].bytes, (uint32_t) len);
                 if (!remove) {
-                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_VERDICT, &verdict,
+                                           sizeof(verdict));
                         if (target)
                                 nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, target);
-                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, userdata, (uint32_t) size);
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, userdata,
+                                           (uint32_t) size);
                         /* The rule's count is the sum over its elements: the first carries it. */
                         if (i == 0 && carried)
-                                nftnl_set_elem_add_expr(element, pt_nft_counter_new(count.packets, count.bytes));
+                                nftnl_set_elem_add_expr(
+                                        element, pt_nft_counter_new(count.packets, count.bytes));
                         fw_touched_element(emit->touched, unit->name, &keys[i], len, rule);
                 } else {
                         fw_touched_gone(emit->touched, unit->name, &keys[i], len);
@@ -136,7 +144,8 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
         pt_nft_batch_add_set(emit->batch, &spec);
         pt_nft_batch_elements_begin(emit->batch, TABLE, unit->name, spec.id, false);
         for (unsigned i = 0; i < unit->n; i++)
-                put_keys(emit, klass, unit, g_array_index(klass->entries, FwEntry, start + i).rule, false);
+                put_keys(emit, klass, unit, g_array_index(klass->entries, FwEntry, start + i).rule,
+                         false);
         pt_nft_batch_elements_end(emit->batch);
 }
 
@@ -146,7 +155,8 @@ static void put_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsi
         for (unsigned i = 0; i < unit->n; i++)
                 pt_nft_batch_append_rule(
                         emit->batch,
-                        rule_new(emit, klass, unit->name, g_array_index(klass->entries, FwEntry, start + i).rule, NULL));
+                        rule_new(emit, klass, unit->name,
+                                 g_array_index(klass->entries, FwEntry, start + i).rule, NULL));
         fw_touched_chain(emit->touched, klass, unit, start);
 }
 
@@ -187,16 +197,19 @@ static void put_class(Emit *emit, const FwClass *klass)
         }
 }
 
-void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry, GHashTable *defaults,
-                 PtNftBatch *batch, FwTouched *touched)
+void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry,
+                 GHashTable *defaults, PtNftBatch *batch, FwTouched *touched)
 {
-        Emit emit = { .batch = batch, .touched = touched, .carry = carry };
+        Emit emit = {.batch = batch, .touched = touched, .carry = carry};
         GHashTableIter iter;
         FwClass *klass;
 
         fw_touched_expect(touched, layout);
-        if (replace)
+        if (replace) {
+                /* Adding what may exist makes deleting it always right. */
+                pt_nft_batch_add_table(batch, TABLE);
                 pt_nft_batch_delete_table(batch, TABLE);
+        }
         fw_ruleset_put_base(batch);
         g_hash_table_iter_init(&iter, layout->classes);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
@@ -225,9 +238,11 @@ static int read_kernel_rule(struct nftnl_rule *rule, void *userdata)
         GArray *rules = userdata;
         uint32_t size = 0;
         const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
-        KernelRule k = { .handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE), .comment = pt_nft_rule_comment(rule) };
+        KernelRule k = {.handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE),
+                        .comment = pt_nft_rule_comment(rule)};
 
-        (void) fw_tag_read(data, size, &k.tag); /* a foreign rule has none: it matches nothing, and goes */
+        (void) fw_tag_read(data, size,
+                           &k.tag); /* a foreign rule has none: it matches nothing, and goes */
         (void) pt_nft_rule_counter(rule, &k.count.packets, &k.count.bytes);
         g_array_append_val(rules, k);
         return 0;
@@ -259,15 +274,20 @@ typedef struct Resync {
         const char *chain;
 } Resync;
 
-/* Inserts first, before what they precede by its present handle; then replacements; then what leaves. */
-static void resync(Emit *emit, const Resync *sync, struct nftnl_rule *(*make)(Emit *emit, unsigned i, void *userdata),
-                   bool (*stale)(const KernelRule *kernel, unsigned i, void *userdata), void *userdata)
+/* Inserts first, before what they precede by its present handle; then replacements; then what
+ * leaves. */
+static void resync(Emit *emit, const Resync *sync,
+                   struct nftnl_rule *(*make)(Emit *emit, unsigned i, void *userdata),
+                   bool (*stale)(const KernelRule *kernel, unsigned i, void *userdata),
+                   void *userdata)
 {
         g_autofree bool *stays = g_new0(bool, sync->kernel->len + 1);
-        g_autofree uint64_t *anchors = g_new0(uint64_t, sync->n + 1); /* handle of the next that stays; 0: the end */
+        g_autofree uint64_t *anchors =
+                g_new0(uint64_t, sync->n + 1); /* handle of the next that stays; 0: the end */
 
         for (unsigned i = sync->n; i-- > 0;)
-                anchors[i] = sync->keep[i] ? kernel_rule(sync->kernel, sync->match[i])->handle : anchors[i + 1];
+                anchors[i] = sync->keep[i] ? kernel_rule(sync->kernel, sync->match[i])->handle
+                                           : anchors[i + 1];
         for (unsigned i = 0; i < sync->n; i++) {
                 if (sync->keep[i]) {
                         stays[sync->match[i]] = true;
@@ -280,11 +300,13 @@ static void resync(Emit *emit, const Resync *sync, struct nftnl_rule *(*make)(Em
         }
         for (unsigned i = 0; i < sync->n; i++)
                 if (sync->keep[i] && stale(kernel_rule(sync->kernel, sync->match[i]), i, userdata))
-                        pt_nft_batch_replace_rule(emit->batch, make(emit, i, userdata),
-                                                  kernel_rule(sync->kernel, sync->match[i])->handle);
+                        pt_nft_batch_replace_rule(
+                                emit->batch, make(emit, i, userdata),
+                                kernel_rule(sync->kernel, sync->match[i])->handle);
         for (unsigned k = 0; k < sync->kernel->len; k++)
                 if (!stays[k])
-                        pt_nft_batch_delete_rule(emit->batch, TABLE, sync->chain, kernel_rule(sync->kernel, (int) k)->handle);
+                        pt_nft_batch_delete_rule(emit->batch, TABLE, sync->chain,
+                                                 kernel_rule(sync->kernel, (int) k)->handle);
 }
 
 typedef struct ShardSync {
@@ -303,7 +325,8 @@ static const FirewallRule *shard_rule(const ShardSync *shard, unsigned i)
 static struct nftnl_rule *make_shard_rule(Emit *emit, unsigned i, void *userdata)
 {
         const ShardSync *shard = userdata;
-        const FwCount *count = shard->match[i] >= 0 ? &kernel_rule(shard->kernel, shard->match[i])->count : NULL;
+        const FwCount *count =
+                shard->match[i] >= 0 ? &kernel_rule(shard->kernel, shard->match[i])->count : NULL;
 
         return rule_new(emit, shard->klass, shard->unit->name, shard_rule(shard, i), count);
 }
@@ -316,12 +339,15 @@ static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdat
         return !fw_tag_same(&kernel->tag, &tag);
 }
 
-static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start, GArray *kernel)
+static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start,
+                       GArray *kernel)
 {
         g_autofree int *match = g_new(int, unit->n + 1);
         g_autofree bool *keep = g_new(bool, unit->n + 1);
-        ShardSync shard = { .klass = klass, .unit = unit, .start = start, .kernel = kernel, .match = match };
-        Resync sync = { .kernel = kernel, .match = match, .keep = keep, .n = unit->n, .chain = unit->name };
+        ShardSync shard = {
+                .klass = klass, .unit = unit, .start = start, .kernel = kernel, .match = match};
+        Resync sync = {
+                .kernel = kernel, .match = match, .keep = keep, .n = unit->n, .chain = unit->name};
 
         for (unsigned i = 0; i < unit->n; i++) {
                 FwTag tag;
@@ -329,7 +355,8 @@ static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, uns
                 fw_tag_of(shard_rule(&shard, i), false, &tag);
                 match[i] = -1;
                 for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
-                        if (memcmp(kernel_rule(kernel, (int) k)->tag.uid, tag.uid, sizeof(tag.uid)) == 0)
+                        if (memcmp(kernel_rule(kernel, (int) k)->tag.uid, tag.uid,
+                                   sizeof(tag.uid)) == 0)
                                 match[i] = (int) k;
         }
         fw_sequence_keep(match, unit->n, keep);
@@ -356,7 +383,7 @@ static int sync_class_chain(Emit *emit, const FwClass *klass)
         g_autofree bool *keep = g_new(bool, n + 1);
         g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GArray) kernel = NULL;
-        Resync sync = { .match = match, .keep = keep, .n = n, .chain = klass->chain };
+        Resync sync = {.match = match, .keep = keep, .n = n, .chain = klass->chain};
         int r;
 
         r = read_chain(emit, klass->chain, &kernel);
@@ -364,7 +391,8 @@ static int sync_class_chain(Emit *emit, const FwClass *klass)
                 return r;
         for (unsigned k = 0; k < kernel->len; k++)
                 if (kernel_rule(kernel, (int) k)->comment)
-                        g_hash_table_insert(names, kernel_rule(kernel, (int) k)->comment, GUINT_TO_POINTER(k + 1));
+                        g_hash_table_insert(names, kernel_rule(kernel, (int) k)->comment,
+                                            GUINT_TO_POINTER(k + 1));
         for (unsigned i = 0; i < n; i++) {
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
 
@@ -403,9 +431,10 @@ static int read_leaving(struct nftnl_set_elem *element, void *userdata)
         return 0;
 }
 
-static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule)
+static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
+                      const FirewallRule *rule)
 {
-        ElementReader reader = { .carry = emit->carry, .klass = klass->name, .rule = rule };
+        ElementReader reader = {.carry = emit->carry, .klass = klass->name, .rule = rule};
         FwKey keys[FW_KEYS_MAX];
         FwMatch match;
         unsigned n;
@@ -414,8 +443,9 @@ static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, cons
         fw_match_of(rule, &match);
         n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; r == 0 && i < n; i++)
-                r = pt_nft_get_element(emit->nft, TABLE, unit->name, keys[i].bytes, (uint32_t) fw_shape_key_len(unit->shape),
-                                       read_leaving, &reader);
+                r = pt_nft_get_element(emit->nft, TABLE, unit->name, keys[i].bytes,
+                                       (uint32_t) fw_shape_key_len(unit->shape), read_leaving,
+                                       &reader);
         return r < 0 ? r : reader.other ? -EUCLEAN : 0;
 }
 
@@ -424,7 +454,8 @@ static void carry_chain(Emit *emit, const FwClass *klass, GArray *kernel)
         for (unsigned i = 0; i < kernel->len; i++) {
                 const KernelRule *rule = kernel_rule(kernel, (int) i);
 
-                fw_carry_add(emit->carry, klass->name, rule->tag.uid, rule->count.packets, rule->count.bytes);
+                fw_carry_add(emit->carry, klass->name, rule->tag.uid, rule->count.packets,
+                             rule->count.bytes);
         }
 }
 
@@ -457,7 +488,8 @@ static bool same_rules(const FwClassChange *change, const UnitChange *unit)
         if (unit->before->n != unit->after->n || unit->before->shape != unit->after->shape)
                 return false;
         for (unsigned i = 0; i < unit->after->n; i++)
-                if (rule_at(change->before, unit->start_before + i) != rule_at(change->after, unit->start_after + i))
+                if (rule_at(change->before, unit->start_before + i) !=
+                    rule_at(change->after, unit->start_after + i))
                         return false;
         return true;
 }
@@ -470,7 +502,8 @@ static GArray *pair_units(const FwClassChange *change)
 
         g_array_set_clear_func(units, unit_change_clear);
         for (unsigned i = 0; change->before && i < change->before->units->len; i++) {
-                UnitChange unit = { .before = g_ptr_array_index(change->before->units, i), .start_before = start };
+                UnitChange unit = {.before = g_ptr_array_index(change->before->units, i),
+                                   .start_before = start};
 
                 g_array_append_val(units, unit);
                 g_hash_table_insert(by_name, unit.before->name, GUINT_TO_POINTER(units->len));
@@ -480,7 +513,7 @@ static GArray *pair_units(const FwClassChange *change)
         for (unsigned i = 0; change->after && i < change->after->units->len; i++) {
                 const FwUnit *after = g_ptr_array_index(change->after->units, i);
                 unsigned index = GPOINTER_TO_UINT(g_hash_table_lookup(by_name, after->name));
-                UnitChange fresh = { .after = after, .start_after = start };
+                UnitChange fresh = {.after = after, .start_after = start};
 
                 if (index > 0) {
                         UnitChange *unit = &g_array_index(units, UnitChange, index - 1);
@@ -496,8 +529,8 @@ static GArray *pair_units(const FwClassChange *change)
 }
 
 /* Rules of one list of a fold that are not in the other, by object. */
-static GPtrArray *only_in(const FwClass *a, const FwUnit *unit_a, unsigned start_a, const FwClass *b,
-                          const FwUnit *unit_b, unsigned start_b)
+static GPtrArray *only_in(const FwClass *a, const FwUnit *unit_a, unsigned start_a,
+                          const FwClass *b, const FwUnit *unit_b, unsigned start_b)
 {
         g_autoptr(GHashTable) others = g_hash_table_new(NULL, NULL);
         GPtrArray *only = g_ptr_array_new();
@@ -523,14 +556,19 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
                 return r;
         }
         if (!unit->after)
-                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name, emit->carry);
+                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                                         emit->carry);
 
-        unit->leaving = only_in(change->before, unit->before, unit->start_before, change->after, unit->after, unit->start_after);
-        unit->coming = only_in(change->after, unit->after, unit->start_after, change->before, unit->before, unit->start_before);
+        unit->leaving = only_in(change->before, unit->before, unit->start_before, change->after,
+                                unit->after, unit->start_after);
+        unit->coming = only_in(change->after, unit->after, unit->start_after, change->before,
+                               unit->before, unit->start_before);
         if (unit->leaving->len > SINGLE_READS_MAX)
-                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name, emit->carry);
+                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                                         emit->carry);
         for (unsigned i = 0; r == 0 && i < unit->leaving->len; i++)
-                r = carry_keys(emit, change->before, unit->before, g_ptr_array_index(unit->leaving, i));
+                r = carry_keys(emit, change->before, unit->before,
+                               g_ptr_array_index(unit->leaving, i));
         return r;
 }
 
@@ -538,11 +576,13 @@ static void sync_fold(Emit *emit, const FwClassChange *change, const UnitChange 
 {
         pt_nft_batch_elements_begin(emit->batch, TABLE, unit->before->name, 0, true);
         for (unsigned i = 0; i < unit->leaving->len; i++)
-                put_keys(emit, change->before, unit->before, g_ptr_array_index(unit->leaving, i), true);
+                put_keys(emit, change->before, unit->before, g_ptr_array_index(unit->leaving, i),
+                         true);
         pt_nft_batch_elements_end(emit->batch);
         pt_nft_batch_elements_begin(emit->batch, TABLE, unit->after->name, 0, false);
         for (unsigned i = 0; i < unit->coming->len; i++)
-                put_keys(emit, change->after, unit->after, g_ptr_array_index(unit->coming, i), false);
+                put_keys(emit, change->after, unit->after, g_ptr_array_index(unit->coming, i),
+                         false);
         pt_nft_batch_elements_end(emit->batch);
 }
 
@@ -576,7 +616,8 @@ static int change_class(Emit *emit, const FwClassChange *change, GArray *units)
                 if (!unit->before)
                         put_unit(emit, change->after, unit->after, unit->start_after);
                 else if (unit->after && unit->kernel)
-                        sync_shard(emit, change->after, unit->after, unit->start_after, unit->kernel);
+                        sync_shard(emit, change->after, unit->after, unit->start_after,
+                                   unit->kernel);
                 else if (unit->after && unit->leaving)
                         sync_fold(emit, change, unit);
         }
@@ -603,12 +644,14 @@ static int emit_patch(Emit *emit, const FwPatch *patch)
         return 0;
 }
 
-int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch, FwTouched *touched)
+int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch,
+                  FwTouched *touched)
 {
         g_autoptr(FwCarry) carry = fw_carry_new();
-        g_autoptr(GPtrArray) units = g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
+        g_autoptr(GPtrArray) units =
+                g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
         g_autoptr(GHashTable) defaults = NULL;
-        Emit emit = { .batch = batch, .touched = touched, .carry = carry, .nft = nft };
+        Emit emit = {.batch = batch, .touched = touched, .carry = carry, .nft = nft};
         int r = 0;
 
         for (unsigned i = 0; i < delta->changes->len; i++) {
@@ -632,8 +675,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         if (r == 0 && delta->dispatch) {
                 r = fw_ruleset_read_defaults(nft, &defaults);
                 if (r == 0)
-                        fw_ruleset_put_dispatch(delta->zones ?: delta->layout->zones, delta->pairs, defaults, true,
-                                                &emit.set_id, batch);
+                        fw_ruleset_put_dispatch(delta->zones ?: delta->layout->zones, delta->pairs,
+                                                defaults, true, &emit.set_id, batch);
         }
         if (r < 0)
                 return r;

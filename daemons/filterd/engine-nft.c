@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* A foreign transaction between our reading and our writing makes the kernel refuse ours; five times in a row is a
- * program that does nothing else. */
+/* A foreign transaction between our reading and our writing makes the kernel refuse ours; five
+ * times in a row is a program that does nothing else. */
 #define RESTARTS_MAX 5
 /* From this size on the kernel works for tens of milliseconds: a child waits for it. */
 #define FORK_SIZE (1024U * 1024U)
@@ -128,7 +128,8 @@ static void plan_free(PtPlan *base)
 static void step(NftPlan *plan, unsigned n, const char *what)
 {
         if (n > 0)
-                g_ptr_array_add(plan->plan.steps, g_strdup_printf("%s %u rule%s", what, n, n == 1 ? "" : "s"));
+                g_ptr_array_add(plan->plan.steps,
+                                g_strdup_printf("%s %u rule%s", what, n, n == 1 ? "" : "s"));
 }
 
 static void describe_delta(NftPlan *plan)
@@ -145,8 +146,8 @@ static void describe_delta(NftPlan *plan)
         plan->plan.empty = fw_delta_is_empty(delta);
 }
 
-static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed, PtDiagnostics *diag,
-                    PtPlan **ret)
+static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
+                    PtDiagnostics *diag, PtPlan **ret)
 {
         FwEngine *engine = ctx->engine;
         NftPlan *plan = g_new0(NftPlan, 1);
@@ -162,7 +163,8 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         pt_slice_root(wanted, &plan->plan.root);
         rules = pt_slice_count(wanted, &pt_kind_firewall_rule);
 
-        known = observed->found && observed->marker.version == FW_LAYOUT_VERSION && !engine->distrusted;
+        known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
+                !engine->distrusted;
         same_revision = known && observed->marker.revision == revision;
         if (known && engine->layout) {
                 pt_slice_root(engine->layout->slice, &in_force);
@@ -177,7 +179,9 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                 r = fw_layout_new(wanted, diag, &plan->layout);
                 plan->adopt = known && pt_digest_equal(&observed->marker.root, &plan->plan.root);
                 if (r == 0 && !plan->adopt)
-                        g_ptr_array_add(plan->plan.steps, g_strdup_printf("load the whole ruleset, %zu rules", rules));
+                        g_ptr_array_add(
+                                plan->plan.steps,
+                                g_strdup_printf("load the whole ruleset, %zu rules", rules));
                 plan->plan.empty = plan->adopt;
                 plan->plan.commit_usec = plan->adopt ? 0 : USEC_COMMIT + rules * USEC_EACH_LOADED;
         }
@@ -192,7 +196,8 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
 
 static int prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata)
 {
-        /* The plan has checked everything that user space can; the transaction itself is all or nothing. */
+        /* The plan has checked everything that user space can; the transaction itself is all or
+         * nothing. */
         done(0, userdata);
         return 0;
 }
@@ -238,7 +243,9 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
 static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
 {
         g_autoptr(PtNftBatch) batch = NULL;
-        FwMarker marker = { .revision = plan->plan.revision, .root = plan->plan.root, .version = FW_LAYOUT_VERSION };
+        FwMarker marker = {.revision = plan->plan.revision,
+                           .root = plan->plan.root,
+                           .version = FW_LAYOUT_VERSION};
         uint32_t generation;
         int r;
 
@@ -279,9 +286,10 @@ static void sent(int result, const char *what, void *userdata)
         if (result == 0) {
                 settle(engine, plan);
         } else {
-                pt_diag_error(plan->diag, "kernel-refused", "", "the kernel refused %s: %s", what ?: "the transaction",
-                              strerror(-result));
-                pt_log(LOG_ERR, "the kernel refused %s: %s", what ?: "the transaction", strerror(-result));
+                pt_diag_error(plan->diag, "kernel-refused", "", "the kernel refused %s: %s",
+                              what ?: "the transaction", strerror(-result));
+                pt_log(LOG_ERR, "the kernel refused %s: %s", what ?: "the transaction",
+                       strerror(-result));
         }
         plan->done(result == -ERESTART ? -EAGAIN : result, plan->userdata);
 }
@@ -296,7 +304,8 @@ static void try_commit(NftPlan *plan)
         r = make_batch(engine, plan, &batch);
         if (r == 0) {
                 /* Before the loop runs there is nothing to keep waiting. */
-                if (pt_nft_batch_size(batch) >= FORK_SIZE && sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
+                if (pt_nft_batch_size(batch) >= FORK_SIZE &&
+                    sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
                         r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
                         if (r == 0) {
                                 (void) g_steal_pointer(&batch); /* the socket has taken it */
@@ -335,9 +344,11 @@ static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
 
         if (r < 0 && r != -ENOENT)
                 return r;
-        if (r == -ENOENT || marker.revision != plan->plan.revision || !pt_digest_equal(&marker.root, &plan->plan.root)) {
+        if (r == -ENOENT || marker.revision != plan->plan.revision ||
+            !pt_digest_equal(&marker.root, &plan->plan.root)) {
                 pt_diag_error(diag, "not-in-force", "",
-                              "the kernel's marker does not say revision %" PRIu64 ": something else changed the table",
+                              "the kernel's marker does not say revision %" PRIu64
+                              ": something else changed the table",
                               plan->plan.revision);
                 return -EUCLEAN;
         }
@@ -375,8 +386,8 @@ static int marker_read(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_r
         return 0;
 }
 
-static const PtKind *const owned[] = { &pt_kind_firewall_rule, &pt_kind_zone, NULL };
-static const PtKind *const reads[] = { NULL };
+static const PtKind *const owned[] = {&pt_kind_firewall_rule, &pt_kind_zone, NULL};
+static const PtKind *const reads[] = {NULL};
 
 const PtEngine fw_engine_nft = {
         .name = "nft",

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The nft engine: txn/engine.h over one nf_tables table. Commits in one transaction: it is ATOMIC. */
+/* The nft engine: txn/engine.h over one nf_tables table. Commits in one transaction: it is ATOMIC.
+ */
 
 #include "counters.h"
 #include "layout.h"
@@ -11,7 +12,8 @@ extern const PtEngine fw_engine_nft;
 
 typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
 
-/* Somebody else changed the table: the next plan replaces the whole instead of relying on what was there. */
+/* Somebody else changed the table: the next plan replaces the whole instead of relying on what was
+ * there. */
 void fw_engine_distrust(FwEngine *engine);
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */

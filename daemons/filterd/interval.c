@@ -23,7 +23,8 @@ static bool decrement(uint8_t *bytes, size_t len)
         return false;
 }
 
-/* By start; of two that start together the wider first, so that parents precede what they contain. */
+/* By start; of two that start together the wider first, so that parents precede what they contain.
+ */
 static int compare(const void *a, const void *b)
 {
         const FwInterval *x = a, *y = b;
@@ -36,7 +37,7 @@ static int compare(const void *a, const void *b)
 static void put(GArray *out, const uint8_t *from, const uint8_t *hi, size_t len, uint32_t number)
 {
         FwInterval *last = out->len > 0 ? &g_array_index(out, FwInterval, out->len - 1) : NULL;
-        FwInterval next = { .number = number };
+        FwInterval next = {.number = number};
 
         if (memcmp(from, hi, len) > 0)
                 return;
@@ -53,8 +54,8 @@ GArray *fw_interval_flatten(FwInterval *intervals, size_t n, size_t len)
 {
         GArray *out = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) open = g_array_new(FALSE, FALSE, sizeof(FwInterval));
-        FwInterval all = { 0 };
-        uint8_t at[FW_INTERVAL_KEY_MAX] = { 0 }; /* first value not yet written */
+        FwInterval all = {0};
+        uint8_t at[FW_INTERVAL_KEY_MAX] = {0}; /* first value not yet written */
         bool done = false;
 
         memset(all.hi, 0xff, len);
@@ -87,7 +88,8 @@ GArray *fw_interval_flatten(FwInterval *intervals, size_t n, size_t len)
 
                         memcpy(before, start, len);
                         decrement(before, len);
-                        put(out, at, before, len, g_array_index(open, FwInterval, open->len - 1).number);
+                        put(out, at, before, len,
+                            g_array_index(open, FwInterval, open->len - 1).number);
                         memcpy(at, start, len);
                 }
                 g_array_append_val(open, intervals[i]);

@@ -32,12 +32,12 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 compare->zones = true;
         if (kind != &pt_kind_firewall_rule)
                 return 0;
-        change = (RuleChange){ .before = enabled(before), .after = enabled(after) };
+        change = (RuleChange){.before = enabled(before), .after = enabled(after)};
         if (change.before || change.after) {
                 g_array_append_val(compare->rules, change);
-                *(!change.before        ? &compare->delta->created
-                          : change.after ? &compare->delta->updated
-                                         : &compare->delta->deleted) += 1;
+                *(!change.before ? &compare->delta->created
+                  : change.after ? &compare->delta->updated
+                                 : &compare->delta->deleted) += 1;
         }
         return 0;
 }
@@ -86,8 +86,8 @@ static FwUnit *unit_at(const FwClass *klass, unsigned index)
 }
 
 /*
- * The fold that a rule would join that stands at `index`. Cutting goes from left to right, so the left neighbour takes it
- * first; the right one only if the entry before is of another shape.
+ * The fold that a rule would join that stands at `index`. Cutting goes from left to right, so the
+ * left neighbour takes it first; the right one only if the entry before is of another shape.
  */
 static FwUnit *joins(const FwClass *klass, unsigned index, uint32_t shape)
 {
@@ -112,7 +112,8 @@ static bool keys_free(const FwUnit *unit, const FirewallRule *rule, const Firewa
                 return false;
         n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; i < n; i++) {
-                const FirewallRule *owner = fw_unit_owner(unit, &keys[i], fw_shape_key_len(unit->shape));
+                const FirewallRule *owner =
+                        fw_unit_owner(unit, &keys[i], fw_shape_key_len(unit->shape));
 
                 if (owner && owner != but)
                         return false;
@@ -141,8 +142,9 @@ static uint64_t mix_of(const FirewallRule *rule)
 }
 
 /*
- * The unit that takes the change as a patch, or NULL: when the shape differs, a key is another rule's, the order changes,
- * the rule names the unit, the fold would become too small, or the next run began at a collision that may be gone.
+ * The unit that takes the change as a patch, or NULL: when the shape differs, a key is another
+ * rule's, the order changes, the rule names the unit, the fold would become too small, or the next
+ * run began at a collision that may be gone.
  */
 static FwUnit *patchable(const FwClass *klass, const RuleChange *change)
 {
@@ -182,7 +184,8 @@ static GArray *copy_entries(const GArray *entries)
         return copy;
 }
 
-/* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one patch a unit. */
+/* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one
+ * patch a unit. */
 static bool unit_is_patched(const FwLayoutDelta *delta, const FwUnit *unit)
 {
         for (unsigned i = 0; i < delta->patches->len; i++)
@@ -196,7 +199,7 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
         unsigned first_patch = delta->patches->len;
         bool patched = true;
         bool touched = false;
-        FwClassChange change = { .before = klass };
+        FwClassChange change = {.before = klass};
         GArray *entries;
 
         for (unsigned i = 0; i < rules->len && patched; i++) {
@@ -213,7 +216,10 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
                 unit = patchable(klass, &here);
                 patched = unit && !unit_is_patched(delta, unit);
                 if (patched) {
-                        FwPatch patch = { .klass = klass, .unit = unit, .before = here.before, .after = here.after };
+                        FwPatch patch = {.klass = klass,
+                                         .unit = unit,
+                                         .before = here.before,
+                                         .after = here.after};
 
                         g_array_append_val(delta->patches, patch);
                 }
@@ -249,14 +255,14 @@ static void add_pair(const FwZone *from, const FwZone *to, const char *name, voi
 {
         PairBuilder *builder = userdata;
         FwLayoutDelta *delta = builder->delta;
-        FwPair pair = { .from = from, .to = to };
+        FwPair pair = {.from = from, .to = to};
 
         if (name) {
                 pair.klass = g_hash_table_lookup(builder->classes, name);
                 if (!pair.klass)
                         pair.klass = g_hash_table_lookup(delta->layout->classes, name);
                 if (!pair.klass) {
-                        FwClassChange change = { .after = fw_class_from_slice(name, delta->slice) };
+                        FwClassChange change = {.after = fw_class_from_slice(name, delta->slice)};
 
                         g_array_append_val(delta->changes, change);
                         pair.klass = change.after;
@@ -273,20 +279,22 @@ static void clear_change(void *p)
         fw_class_unref(change->after);
 }
 
-/* Pairs and classes anew, when zones or the set of scopes changed: classes that no pair uses any more go. */
+/* Pairs and classes anew, when zones or the set of scopes changed: classes that no pair uses any
+ * more go. */
 static void change_pairs(FwLayoutDelta *delta)
 {
         g_autoptr(GHashTable) classes = g_hash_table_new(g_str_hash, g_str_equal);
-        PairBuilder builder = { .delta = delta, .classes = classes };
+        PairBuilder builder = {.delta = delta, .classes = classes};
         GHashTableIter iter;
         FwClass *klass;
 
         delta->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
-        fw_pairs_foreach(delta->zones ?: delta->layout->zones, delta->scopes ?: delta->layout->scopes, add_pair, &builder);
+        fw_pairs_foreach(delta->zones ?: delta->layout->zones,
+                         delta->scopes ?: delta->layout->scopes, add_pair, &builder);
         g_hash_table_iter_init(&iter, delta->layout->classes);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
                 if (!g_hash_table_contains(classes, klass->name)) {
-                        FwClassChange change = { .before = klass };
+                        FwClassChange change = {.before = klass};
 
                         g_array_append_val(delta->changes, change);
                 }
@@ -297,7 +305,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
         g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(RuleChange));
-        Compare compare = { .delta = delta, .rules = rules };
+        Compare compare = {.delta = delta, .rules = rules};
         bool edge = false;
         GHashTableIter iter;
         FwClass *klass;
@@ -373,13 +381,16 @@ void fw_delta_apply(FwLayoutDelta *delta)
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
 
-                for (unsigned k = 0; change->before && change->after && k < layout->pairs->len; k++) {
+                for (unsigned k = 0; change->before && change->after && k < layout->pairs->len;
+                     k++) {
                         FwPair *pair = &g_array_index(layout->pairs, FwPair, k);
 
                         if (pair->klass == change->before)
                                 pair->klass = change->after;
                 }
-                for (unsigned k = 0; change->before && change->after && delta->pairs && k < delta->pairs->len; k++) {
+                for (unsigned k = 0;
+                     change->before && change->after && delta->pairs && k < delta->pairs->len;
+                     k++) {
                         FwPair *pair = &g_array_index(delta->pairs, FwPair, k);
 
                         if (pair->klass == change->before)

@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What a new slice does to a layout. A rule that enters, leaves or changes inside a fold is a patch: a few keys. Anything
- * else cuts its class anew, at the cost of a pass over the class's entries, and takes over the units that stay. Both give
- * what fw_layout_new() would give; the tests compare.
+ * What a new slice does to a layout. A rule that enters, leaves or changes inside a fold is a
+ * patch: a few keys. Anything else cuts its class anew, at the cost of a pass over the class's
+ * entries, and takes over the units that stay. Both give what fw_layout_new() would give; the tests
+ * compare.
  */
 
 #include "layout.h"
@@ -24,12 +25,12 @@ typedef struct FwClassChange {
 typedef struct FwLayoutDelta {
         FwLayout *layout;
         PtSlice *slice;
-        FwZones *zones;     /* NULL: no zone changed */
-        GHashTable *scopes; /* NULL: the same */
-        GArray *pairs;      /* NULL: the same; FwPair of the new zones */
-        bool dispatch;      /* zones or pairs differ in what the kernel sees */
-        GArray *patches;    /* FwPatch */
-        GArray *changes;    /* FwClassChange */
+        FwZones *zones;                     /* NULL: no zone changed */
+        GHashTable *scopes;                 /* NULL: the same */
+        GArray *pairs;                      /* NULL: the same; FwPair of the new zones */
+        bool dispatch;                      /* zones or pairs differ in what the kernel sees */
+        GArray *patches;                    /* FwPatch */
+        GArray *changes;                    /* FwClassChange */
         unsigned created, updated, deleted; /* rules */
 } FwLayoutDelta;
 

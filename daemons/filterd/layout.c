@@ -19,7 +19,8 @@ char *fw_scope_of(const FirewallRule *rule)
 static unsigned slot_hash(const void *p)
 {
         const FwSlot *slot = p;
-        uint32_t hash = 2166136261U; /* FNV-1a; our own rules cannot be chosen to attack us more than we let them */
+        uint32_t hash = 2166136261U; /* FNV-1a; our own rules cannot be chosen to attack us more
+                                        than we let them */
 
         for (uint32_t i = 0; i < slot->len; i++)
                 hash = (hash ^ slot->bytes[i]) * 16777619U;
@@ -120,7 +121,7 @@ GArray *fw_entries_new(void)
 
 static FwEntry entry_of(const FirewallRule *rule)
 {
-        FwEntry entry = { .rule = (const FirewallRule *) pt_object_ref(&rule->object) };
+        FwEntry entry = {.rule = (const FirewallRule *) pt_object_ref(&rule->object)};
         uint8_t uid[16];
         FwMatch match;
 
@@ -181,19 +182,23 @@ static void cutter_init(Cutter *cutter)
 
                 cutter->old_starts[i] = start;
                 if (unit->shape)
-                        g_hash_table_insert(cutter->old_folds, (void *) (uintptr_t) at(cutter->old, start)->rule,
+                        g_hash_table_insert(cutter->old_folds,
+                                            (void *) (uintptr_t) at(cutter->old, start)->rule,
                                             GUINT_TO_POINTER(i + 1));
                 start += unit->n;
         }
 }
 
-/* The fold that begins at `i` in the old class too, with the same rules and for the same reason to end. */
+/* The fold that begins at `i` in the old class too, with the same rules and for the same reason to
+ * end. */
 static FwUnit *reuse(const Cutter *cutter, unsigned i)
 {
         unsigned index, start, len = cutter->klass->entries->len;
         FwUnit *unit;
 
-        index = cutter->old ? GPOINTER_TO_UINT(g_hash_table_lookup(cutter->old_folds, at(cutter->klass, i)->rule)) : 0;
+        index = cutter->old ? GPOINTER_TO_UINT(g_hash_table_lookup(cutter->old_folds,
+                                                                   at(cutter->klass, i)->rule))
+                            : 0;
         if (index == 0)
                 return NULL;
         unit = g_ptr_array_index(cutter->old->units, index - 1);
@@ -204,7 +209,8 @@ static FwUnit *reuse(const Cutter *cutter, unsigned i)
                 if (at(cutter->klass, i + k)->rule != at(cutter->old, start + k)->rule)
                         return NULL;
         if (unit->collided) {
-                if (i + unit->n == len || at(cutter->klass, i + unit->n)->rule != at(cutter->old, start + unit->n)->rule)
+                if (i + unit->n == len ||
+                    at(cutter->klass, i + unit->n)->rule != at(cutter->old, start + unit->n)->rule)
                         return NULL;
         } else if (i + unit->n < len && at(cutter->klass, i + unit->n)->shape == unit->shape) {
                 return NULL;
@@ -213,7 +219,8 @@ static FwUnit *reuse(const Cutter *cutter, unsigned i)
         return unit;
 }
 
-/* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than FW_FOLD_MIN. */
+/* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than
+ * FW_FOLD_MIN. */
 static FwUnit *fold(const Cutter *cutter, unsigned i)
 {
         const FwClass *klass = cutter->klass;
@@ -228,7 +235,8 @@ static FwUnit *fold(const Cutter *cutter, unsigned i)
                 fw_match_of(entry->rule, &match);
                 n = fw_match_keys(&match, unit->shape, keys);
                 for (unsigned k = 0; k < n && !unit->collided; k++)
-                        unit->collided = fw_unit_owner(unit, &keys[k], fw_shape_key_len(unit->shape)) != NULL;
+                        unit->collided = fw_unit_owner(unit, &keys[k],
+                                                       fw_shape_key_len(unit->shape)) != NULL;
                 if (unit->collided)
                         break;
                 fw_unit_claim(unit, entry->rule);
@@ -287,7 +295,7 @@ FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
         g_autoptr(GHashTable) folds = NULL;
         FwClass *klass = g_new0(FwClass, 1);
         const char *slash = strchr(name, '/');
-        Cutter cutter = { .klass = klass, .old = old };
+        Cutter cutter = {.klass = klass, .old = old};
 
         klass->refs = 1;
         klass->name = g_strdup(name);
@@ -323,7 +331,8 @@ void fw_class_unref(FwClass *klass)
         g_free(klass);
 }
 
-/* A class sees the rules of its own zones and those that name none; the router only what names it. */
+/* A class sees the rules of its own zones and those that name none; the router only what names it.
+ */
 static bool scope_matches(const char *from, const char *to, const FirewallRule *rule)
 {
         const char *rule_from = any_if_absent(rule->from), *rule_to = any_if_absent(rule->to);
@@ -366,7 +375,7 @@ FwClass *fw_class_from_slice(const char *name, const PtSlice *slice)
 {
         const char *slash = strchr(name, '/');
         g_autofree char *from = g_strndup(name, (size_t) (slash - name));
-        Collect collect = { .entries = fw_entries_new(), .from = from, .to = slash + 1 };
+        Collect collect = {.entries = fw_entries_new(), .from = from, .to = slash + 1};
 
         (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, collect_rule, &collect);
         g_array_sort(collect.entries, compare_entries);
@@ -382,11 +391,14 @@ static bool has(GHashTable *scopes, const char *from, const char *to)
         return g_hash_table_contains(scopes, scope);
 }
 
-static void pair(const FwZone *from, const FwZone *to, GHashTable *scopes, FwPairFunc each, void *userdata)
+static void pair(const FwZone *from, const FwZone *to, GHashTable *scopes, FwPairFunc each,
+                 void *userdata)
 {
         bool router = !from->zone;
-        bool exact = has(scopes, from->name, to->name), by_from = has(scopes, from->name, FW_ZONE_ANY);
-        bool by_to = !router && has(scopes, FW_ZONE_ANY, to->name), by_any = !router && has(scopes, FW_ZONE_ANY, FW_ZONE_ANY);
+        bool exact = has(scopes, from->name, to->name),
+             by_from = has(scopes, from->name, FW_ZONE_ANY);
+        bool by_to = !router && has(scopes, FW_ZONE_ANY, to->name),
+             by_any = !router && has(scopes, FW_ZONE_ANY, FW_ZONE_ANY);
         g_autofree char *name = NULL;
 
         if (exact || (by_from && by_to))
@@ -427,7 +439,7 @@ static int count_scope(const PtObject *object, void *userdata)
 static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)
 {
         FwLayout *layout = userdata;
-        FwPair pair_ = { .from = from, .to = to };
+        FwPair pair_ = {.from = from, .to = to};
 
         if (name) {
                 pair_.klass = g_hash_table_lookup(layout->classes, name);
@@ -446,7 +458,8 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
 
         layout->slice = pt_slice_ref(slice);
         layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-        layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) fw_class_unref);
+        layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                                (GDestroyNotify) fw_class_unref);
         layout->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
         r = fw_zones_new(slice, diag, &layout->zones);
         if (r < 0)

@@ -23,7 +23,8 @@ typedef struct Listing {
         unsigned entry;    /* of a fold: whose keys are being read */
 } Listing;
 
-static void add(Listing *listing, unsigned entry, uint64_t packets, uint64_t bytes, const FwTag *tag)
+static void add(Listing *listing, unsigned entry, uint64_t packets, uint64_t bytes,
+                const FwTag *tag)
 {
         FwCounterRow *row;
 
@@ -46,7 +47,8 @@ static int read_shard_rule(struct nftnl_rule *rule, void *userdata)
         if (!fw_tag_read(data, size, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
                 return 0;
         for (unsigned i = 0; i < listing->unit->n; i++) {
-                fw_tag_of(g_array_index(listing->klass->entries, FwEntry, listing->start + i).rule, false, &wanted);
+                fw_tag_of(g_array_index(listing->klass->entries, FwEntry, listing->start + i).rule,
+                          false, &wanted);
                 if (memcmp(wanted.uid, tag.uid, sizeof(tag.uid)) == 0) {
                         add(listing, listing->start + i, packets, bytes, &tag);
                         break;
@@ -78,11 +80,13 @@ static int read_fold(Listing *listing)
                 unsigned n;
 
                 listing->entry = listing->first + i;
-                fw_match_of(g_array_index(listing->klass->entries, FwEntry, listing->entry).rule, &match);
+                fw_match_of(g_array_index(listing->klass->entries, FwEntry, listing->entry).rule,
+                            &match);
                 n = fw_match_keys(&match, listing->unit->shape, keys);
                 for (unsigned k = 0; k < n; k++) {
-                        int r = pt_nft_get_element(listing->nft, TABLE, listing->unit->name, keys[k].bytes, (uint32_t) len,
-                                                   read_fold_element, listing);
+                        int r = pt_nft_get_element(listing->nft, TABLE, listing->unit->name,
+                                                   keys[k].bytes, (uint32_t) len, read_fold_element,
+                                                   listing);
 
                         if (r < 0 && r != -ENOENT)
                                 return r;
@@ -109,7 +113,8 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
                         listing->n = MIN(limit - listed, start + unit->n - listing->first);
                         listing->rows = rows + listed;
                         r = unit->shape ? read_fold(listing)
-                                        : pt_nft_dump_rules(listing->nft, TABLE, unit->name, read_shard_rule, listing);
+                                        : pt_nft_dump_rules(listing->nft, TABLE, unit->name,
+                                                            read_shard_rule, listing);
                         if (r < 0 && r != -ENOENT)
                                 return r;
                         listed += listing->n;
@@ -117,7 +122,8 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
                 start += unit->n;
         }
         for (unsigned i = 0; i < listed; i++) {
-                const PtObject *object = &g_array_index(klass->entries, FwEntry, from + i).rule->object;
+                const PtObject *object =
+                        &g_array_index(klass->entries, FwEntry, from + i).rule->object;
 
                 rows[i].kind = object->kind->name;
                 rows[i].name = object->name;
@@ -130,7 +136,8 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
 static void fixed(const char *comment, uint64_t packets, uint64_t bytes, void *userdata)
 {
         Listing *listing = userdata;
-        FwCounterRow row = { .kind = "", .name = comment, .klass = "", .packets = packets, .bytes = bytes };
+        FwCounterRow row = {
+                .kind = "", .name = comment, .klass = "", .packets = packets, .bytes = bytes};
 
         listing->each(&row, listing->userdata);
 }
@@ -140,7 +147,8 @@ static int compare_names(const void *a, const void *b)
         return strcmp((*(FwClass *const *) a)->name, (*(FwClass *const *) b)->name);
 }
 
-/* A cursor is "CLASS#ENTRY": what comes next. A class that a commit has taken away meanwhile continues at the one after. */
+/* A cursor is "CLASS#ENTRY": what comes next. A class that a commit has taken away meanwhile
+ * continues at the one after. */
 static int parse_cursor(const char *after, char **ret_class, unsigned *ret_entry)
 {
         const char *hash = strchr(after, '#');
@@ -154,10 +162,11 @@ static int parse_cursor(const char *after, char **ret_class, unsigned *ret_entry
 }
 
 int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
-                     void (*each)(const FwCounterRow *row, void *userdata), void *userdata, char **ret_next)
+                     void (*each)(const FwCounterRow *row, void *userdata), void *userdata,
+                     char **ret_next)
 {
         const FwLayout *layout = fw_engine_layout(engine);
-        Listing listing = { .nft = fw_engine_nft_socket(engine), .each = each, .userdata = userdata };
+        Listing listing = {.nft = fw_engine_nft_socket(engine), .each = each, .userdata = userdata};
         g_autoptr(GPtrArray) classes = g_ptr_array_new();
         g_autofree char *name = NULL;
         unsigned entry = 0;

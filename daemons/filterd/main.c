@@ -56,7 +56,8 @@ static int attach(PtDaemon *daemon, sd_bus *bus)
         FwManager *manager = self ? self->manager : NULL;
         int r;
 
-        r = pt_participant_attach(manager ? fw_manager_participant(manager) : NULL, bus, BUS_PATH, owner_uid());
+        r = pt_participant_attach(manager ? fw_manager_participant(manager) : NULL, bus, BUS_PATH,
+                                  owner_uid());
         return r < 0 ? r : fw_bus_attach(manager, bus, BUS_PATH);
 }
 
@@ -72,8 +73,8 @@ static void stop(PtDaemon *daemon)
 }
 
 static const PtDaemonOption options[] = {
-        { "early", NULL, "load the confirmed ruleset, or a closed one, and leave", set_early },
-        { 0 },
+        {"early", NULL, "load the confirmed ruleset, or a closed one, and leave", set_early},
+        {0},
 };
 
 static const PtDaemonClass filterd = {

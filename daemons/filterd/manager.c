@@ -9,7 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-/* Repairing again and again means that another program insists: it is told louder and given more room. */
+/* Repairing again and again means that another program insists: it is told louder and given more
+ * room. */
 #define REPAIR_BURST 10
 #define REPAIR_WINDOW_USEC (10 * G_USEC_PER_SEC)
 
@@ -52,8 +53,8 @@ static void retry_later(FwManager *manager)
 {
         if (manager->retry)
                 return;
-        (void) sd_event_add_time_relative(pt_daemon_event(manager->daemon), &manager->retry, CLOCK_MONOTONIC,
-                                          G_USEC_PER_SEC, 0, retry_now, manager);
+        (void) sd_event_add_time_relative(pt_daemon_event(manager->daemon), &manager->retry,
+                                          CLOCK_MONOTONIC, G_USEC_PER_SEC, 0, retry_now, manager);
 }
 
 static void repaired(int result, void *userdata)
@@ -64,17 +65,21 @@ static void repaired(int result, void *userdata)
 
         manager->repairing = false;
         if (result < 0) {
-                pt_log(LOG_ERR, "the table could not be repaired: %s; trying again", strerror(-result));
-                pt_participant_set_condition(manager->participant, "Drift", "the table could not be repaired");
+                pt_log(LOG_ERR, "the table could not be repaired: %s; trying again",
+                       strerror(-result));
+                pt_participant_set_condition(manager->participant, "Drift",
+                                             "the table could not be repaired");
                 manager->drift = g_steal_pointer(&what);
                 retry_later(manager);
                 return;
         }
         manager->drifts++;
         pt_participant_set_condition(manager->participant, "Drift", NULL);
-        pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us", what, usec);
+        pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us",
+               what, usec);
         if (pt_daemon_bus(manager->daemon))
-                fw_bus_drift_repaired(pt_daemon_bus(manager->daemon), pt_daemon_class(manager->daemon)->path, what, usec);
+                fw_bus_drift_repaired(pt_daemon_bus(manager->daemon),
+                                      pt_daemon_class(manager->daemon)->path, what, usec);
 }
 
 static void repair(FwManager *manager)
@@ -88,8 +93,9 @@ static void repair(FwManager *manager)
                 manager->burst = 0;
         }
         if (++manager->burst > REPAIR_BURST) {
-                pt_participant_set_condition(manager->participant, "Drift",
-                                             "another program keeps changing the table; repairing once a second");
+                pt_participant_set_condition(
+                        manager->participant, "Drift",
+                        "another program keeps changing the table; repairing once a second");
                 retry_later(manager);
                 return;
         }
@@ -105,14 +111,15 @@ static void changed(int type, uint32_t port, const char *chain, const char *set,
         FwManager *manager = userdata;
         const char *name = chain ?: set;
 
-        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) || !fw_engine_layout(manager->ctx.engine))
+        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) ||
+            !fw_engine_layout(manager->ctx.engine))
                 return;
         if (!manager->drift) {
                 manager->drift_usec = now_usec();
-                manager->drift = type < 0                    ? g_strdup("notifications were lost")
+                manager->drift = type < 0                   ? g_strdup("notifications were lost")
                                  : type == NFT_MSG_DELTABLE ? g_strdup("it was deleted")
-                                 : name                      ? g_strdup_printf("%s was touched", name)
-                                                             : g_strdup("it was touched");
+                                 : name ? g_strdup_printf("%s was touched", name)
+                                        : g_strdup("it was touched");
         }
         repair(manager);
 }
@@ -122,8 +129,8 @@ static void closed(int result, void *userdata)
         *(int *) userdata = result;
 }
 
-/* What `--early` loads when there is nothing to load: no zone, so that nothing but the prologue passes. The loop does not
- * run yet, so the engine is done when it returns. */
+/* What `--early` loads when there is nothing to load: no zone, so that nothing but the prologue
+ * passes. The loop does not run yet, so the engine is done when it returns. */
 static int close_up(FwManager *manager)
 {
         g_autoptr(PtSlice) empty = pt_slice_new();
@@ -149,7 +156,8 @@ static void log_diagnostics(const PtDiagnostics *diag)
         for (size_t i = 0; i < pt_diag_count(diag); i++) {
                 const PtDiagnostic *d = pt_diag_get(diag, i);
 
-                pt_log(d->severity == PT_SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, "%s %s: %s", d->subject, d->pointer, d->text);
+                pt_log(d->severity == PT_SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, "%s %s: %s",
+                       d->subject, d->pointer, d->text);
         }
 }
 
@@ -157,7 +165,8 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
 {
         g_autoptr(FwManager) manager = g_new0(FwManager, 1);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        PtParticipantConfig config = { .daemon = "filterd", .engine = &fw_engine_nft, .ctx = &manager->ctx };
+        PtParticipantConfig config = {
+                .daemon = "filterd", .engine = &fw_engine_nft, .ctx = &manager->ctx};
         int r;
 
         manager->daemon = daemon;
@@ -177,19 +186,24 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
         r = pt_participant_start(manager->participant, diag);
         log_diagnostics(diag);
         if (r < 0 && early) {
-                pt_log(LOG_WARNING, "no configuration can be loaded (%s): the machine is closed", strerror(-r));
+                pt_log(LOG_WARNING, "no configuration can be loaded (%s): the machine is closed",
+                       strerror(-r));
                 r = close_up(manager);
         }
         if (r < 0 && r != -ENOENT)
-                pt_log(LOG_ERR, "the configuration on disk could not be brought into force: %s", strerror(-r));
+                pt_log(LOG_ERR, "the configuration on disk could not be brought into force: %s",
+                       strerror(-r));
         else if (r == 0)
-                pt_log(LOG_NOTICE, "revision %" PRIu64 " is in force", pt_participant_revision(manager->participant));
+                pt_log(LOG_NOTICE, "revision %" PRIu64 " is in force",
+                       pt_participant_revision(manager->participant));
         if (early) {
                 if (r < 0)
                         return r;
         } else {
-                /* A daemon that cannot load its slice still serves: configd sees the condition and the marker. */
-                r = pt_nft_monitor_new(-1, pt_daemon_event(daemon), PT_MARK_NFT_TABLE, changed, manager, &manager->monitor);
+                /* A daemon that cannot load its slice still serves: configd sees the condition and
+                 * the marker. */
+                r = pt_nft_monitor_new(-1, pt_daemon_event(daemon), PT_MARK_NFT_TABLE, changed,
+                                       manager, &manager->monitor);
                 if (r < 0)
                         return r;
         }

@@ -10,8 +10,9 @@
 typedef struct FwManager FwManager;
 
 /*
- * Opens the kernel, brings the decided slice into force, watches. With `early` nothing is watched; a slice that is absent
- * or damaged gives a closed ruleset instead of an open machine. -ENOENT never: without a slice filterd waits for configd.
+ * Opens the kernel, brings the decided slice into force, watches. With `early` nothing is watched;
+ * a slice that is absent or damaged gives a closed ruleset instead of an open machine. -ENOENT
+ * never: without a slice filterd waits for configd.
  */
 int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret);
 void fw_manager_free(FwManager *manager);

@@ -10,7 +10,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* Offsets of the addresses: RFC 791 3.1, RFC 8200 3. Ports: the first four bytes of every protocol that has them. */
+/* Offsets of the addresses: RFC 791 3.1, RFC 8200 3. Ports: the first four bytes of every protocol
+ * that has them. */
 static uint32_t address_offset(int family, bool source)
 {
         if (family == AF_INET)
@@ -24,7 +25,13 @@ static uint32_t address_len(int family)
 }
 
 /* nft's datatype numbers, for listings only (nftables/include/datatype.h). */
-enum { TYPE_IPADDR = 7, TYPE_IP6ADDR = 8, TYPE_INET_PROTOCOL = 12, TYPE_INET_SERVICE = 13, TYPE_BITS = 6 };
+enum {
+        TYPE_IPADDR = 7,
+        TYPE_IP6ADDR = 8,
+        TYPE_INET_PROTOCOL = 12,
+        TYPE_INET_SERVICE = 13,
+        TYPE_BITS = 6
+};
 
 void fw_match_of(const FirewallRule *rule, FwMatch *ret)
 {
@@ -60,9 +67,11 @@ static void put_family(int family, struct nftnl_rule *rule)
         pt_nft_cmp(rule, PT_REG(0), NFT_CMP_EQ, &value, sizeof(value));
 }
 
-/* An anonymous interval set of `n` disjoint inclusive [lo, hi] of `len` bytes, and the lookup in it. */
-static void put_set(const char *table, PtNftBatch *batch, uint32_t *set_id, struct nftnl_rule *rule, uint32_t type,
-                    size_t len, const uint8_t (*bounds)[2][FW_INTERVAL_KEY_MAX], unsigned n)
+/* An anonymous interval set of `n` disjoint inclusive [lo, hi] of `len` bytes, and the lookup in
+ * it. */
+static void put_set(const char *table, PtNftBatch *batch, uint32_t *set_id, struct nftnl_rule *rule,
+                    uint32_t type, size_t len, const uint8_t (*bounds)[2][FW_INTERVAL_KEY_MAX],
+                    unsigned n)
 {
         PtNftSetSpec spec = {
                 .table = table,
@@ -94,7 +103,8 @@ static void put_set(const char *table, PtNftBatch *batch, uint32_t *set_id, stru
         pt_nft_lookup(rule, PT_REG(0), -1, spec.name, spec.id);
 }
 
-/* Sorts inclusive bounds and melts those that overlap or touch: the kernel refuses overlaps. Returns how many are left. */
+/* Sorts inclusive bounds and melts those that overlap or touch: the kernel refuses overlaps.
+ * Returns how many are left. */
 static int compare_bounds(const void *a, const void *b)
 {
         return memcmp(a, b, FW_INTERVAL_KEY_MAX);
@@ -142,7 +152,8 @@ static void put_one_address(const PtAddressRange *range, bool source, struct nft
         } else if (range->plen % 8 == 0) {
                 if (range->plen == 0)
                         return; /* the whole family */
-                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, offset, range->plen / 8, PT_REG(0));
+                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, offset, range->plen / 8,
+                               PT_REG(0));
                 pt_nft_cmp(rule, PT_REG(0), NFT_CMP_EQ, range->lo, range->plen / 8);
         } else {
                 uint8_t mask[16];
@@ -154,8 +165,8 @@ static void put_one_address(const PtAddressRange *range, bool source, struct nft
         }
 }
 
-static void put_addresses(const PtList *list, int family, bool source, const char *table, PtNftBatch *batch,
-                          uint32_t *set_id, struct nftnl_rule *rule)
+static void put_addresses(const PtList *list, int family, bool source, const char *table,
+                          PtNftBatch *batch, uint32_t *set_id, struct nftnl_rule *rule)
 {
         const PtAddressRange *ranges = list->items;
         g_autofree uint8_t(*bounds)[2][FW_INTERVAL_KEY_MAX] = NULL;
@@ -171,15 +182,17 @@ static void put_addresses(const PtList *list, int family, bool source, const cha
                 memcpy(bounds[i][0], ranges[i].lo, FW_INTERVAL_KEY_MAX);
                 memcpy(bounds[i][1], ranges[i].hi, FW_INTERVAL_KEY_MAX);
         }
-        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, address_offset(family, source), address_len(family), PT_REG(0));
-        put_set(table, batch, set_id, rule, family == AF_INET ? TYPE_IPADDR : TYPE_IP6ADDR, address_len(family),
-                (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds, merge(bounds, list->n, address_len(family)));
+        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, address_offset(family, source),
+                       address_len(family), PT_REG(0));
+        put_set(table, batch, set_id, rule, family == AF_INET ? TYPE_IPADDR : TYPE_IP6ADDR,
+                address_len(family), (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds,
+                merge(bounds, list->n, address_len(family)));
 }
 
-static void put_protocols(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id,
-                          struct nftnl_rule *rule)
+static void put_protocols(const FwMatch *match, const char *table, PtNftBatch *batch,
+                          uint32_t *set_id, struct nftnl_rule *rule)
 {
-        uint8_t bounds[2][2][FW_INTERVAL_KEY_MAX] = { 0 };
+        uint8_t bounds[2][2][FW_INTERVAL_KEY_MAX] = {0};
 
         if (match->n_protocols == 0)
                 return;
@@ -192,12 +205,13 @@ static void put_protocols(const FwMatch *match, const char *table, PtNftBatch *b
         }
         for (unsigned i = 0; i < match->n_protocols; i++)
                 bounds[i][0][0] = bounds[i][1][0] = (uint8_t) match->protocols[i];
-        put_set(table, batch, set_id, rule, TYPE_INET_PROTOCOL, 1, (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds,
+        put_set(table, batch, set_id, rule, TYPE_INET_PROTOCOL, 1,
+                (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds,
                 merge(bounds, match->n_protocols, 1));
 }
 
-static void put_ports(const PtList *list, bool source, const char *table, PtNftBatch *batch, uint32_t *set_id,
-                      struct nftnl_rule *rule)
+static void put_ports(const PtList *list, bool source, const char *table, PtNftBatch *batch,
+                      uint32_t *set_id, struct nftnl_rule *rule)
 {
         const PtPortRange *ranges = list->items;
         g_autofree uint8_t(*bounds)[2][FW_INTERVAL_KEY_MAX] = NULL;
@@ -221,11 +235,12 @@ static void put_ports(const PtList *list, bool source, const char *table, PtNftB
                 memcpy(bounds[i][0], &lo, sizeof(lo));
                 memcpy(bounds[i][1], &hi, sizeof(hi));
         }
-        put_set(table, batch, set_id, rule, TYPE_INET_SERVICE, 2, (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds,
-                merge(bounds, list->n, 2));
+        put_set(table, batch, set_id, rule, TYPE_INET_SERVICE, 2,
+                (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds, merge(bounds, list->n, 2));
 }
 
-void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id, struct nftnl_rule *rule)
+void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id,
+                  struct nftnl_rule *rule)
 {
         put_family(match->family, rule);
         put_addresses(match->saddr, match->family, true, table, batch, set_id, rule);
@@ -236,8 +251,8 @@ void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, ui
 }
 
 /*
- * A shape in 32 bits, never 0: family (2), prefix length + 1 of source and destination (8 each; 0: not in the key),
- * protocol, source port, destination port in the key (1 each).
+ * A shape in 32 bits, never 0: family (2), prefix length + 1 of source and destination (8 each; 0:
+ * not in the key), protocol, source port, destination port in the key (1 each).
  */
 #define SHAPE_FAMILY(shape) ((shape) &3)
 #define SHAPE_SADDR(shape) ((shape) >> 2 & 0xff)
@@ -270,23 +285,25 @@ static bool single_ports(const PtList *list)
 uint32_t fw_match_shape(const FwMatch *match)
 {
         int saddr = common_plen(match->saddr), daddr = common_plen(match->daddr);
-        uint64_t keys = (uint64_t) MAX(match->saddr->n, 1) * MAX(match->daddr->n, 1) * MAX(match->n_protocols, 1) *
-                        MAX(match->sport->n, 1) * MAX(match->dport->n, 1);
+        uint64_t keys = (uint64_t) MAX(match->saddr->n, 1) * MAX(match->daddr->n, 1) *
+                        MAX(match->n_protocols, 1) * MAX(match->sport->n, 1) *
+                        MAX(match->dport->n, 1);
         uint32_t family = match->family == AF_INET ? 1 : match->family == AF_INET6 ? 2 : 0;
 
-        if (saddr < 0 || daddr < 0 || !single_ports(match->sport) || !single_ports(match->dport) || keys > FW_KEYS_MAX)
+        if (saddr < 0 || daddr < 0 || !single_ports(match->sport) || !single_ports(match->dport) ||
+            keys > FW_KEYS_MAX)
                 return 0;
         /* Nothing, or the protocol alone, tells too little apart to be worth a map. */
         if (saddr == 0 && daddr == 0 && match->sport->n == 0 && match->dport->n == 0)
                 return 0;
         return family | (uint32_t) saddr << 2 | (uint32_t) daddr << 10 |
-               (match->n_protocols > 0 ? SHAPE_PROTOCOL : 0) | (match->sport->n > 0 ? SHAPE_SPORT : 0) |
-               (match->dport->n > 0 ? SHAPE_DPORT : 0);
+               (match->n_protocols > 0 ? SHAPE_PROTOCOL : 0) |
+               (match->sport->n > 0 ? SHAPE_SPORT : 0) | (match->dport->n > 0 ? SHAPE_DPORT : 0);
 }
 
 static int shape_family(uint32_t shape)
 {
-        static const int families[] = { AF_UNSPEC, AF_INET, AF_INET6 };
+        static const int families[] = {AF_UNSPEC, AF_INET, AF_INET6};
 
         return families[SHAPE_FAMILY(shape)];
 }
@@ -296,7 +313,8 @@ size_t fw_shape_key_len(uint32_t shape)
         size_t address = address_len(shape_family(shape));
 
         return (SHAPE_SADDR(shape) ? address : 0) + (SHAPE_DADDR(shape) ? address : 0) +
-               (shape & SHAPE_PROTOCOL ? 4 : 0) + (shape & SHAPE_SPORT ? 4 : 0) + (shape & SHAPE_DPORT ? 4 : 0);
+               (shape & SHAPE_PROTOCOL ? 4 : 0) + (shape & SHAPE_SPORT ? 4 : 0) +
+               (shape & SHAPE_DPORT ? 4 : 0);
 }
 
 uint32_t fw_shape_key_type(uint32_t shape)
@@ -333,8 +351,9 @@ static void put_port(FwKey *key, size_t *at, const PtList *list, unsigned i)
 unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW_KEYS_MAX])
 {
         size_t address = address_len(shape_family(shape));
-        unsigned counts[] = { MAX(match->saddr->n, 1), MAX(match->daddr->n, 1), MAX(match->n_protocols, 1),
-                              MAX(match->sport->n, 1), MAX(match->dport->n, 1) };
+        unsigned counts[] = {MAX(match->saddr->n, 1), MAX(match->daddr->n, 1),
+                             MAX(match->n_protocols, 1), MAX(match->sport->n, 1),
+                             MAX(match->dport->n, 1)};
         unsigned total = 1;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++)
@@ -370,11 +389,13 @@ unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW
         return total;
 }
 
-static uint32_t put_address_key(int family, bool source, unsigned plen, uint32_t reg, struct nftnl_rule *rule)
+static uint32_t put_address_key(int family, bool source, unsigned plen, uint32_t reg,
+                                struct nftnl_rule *rule)
 {
         uint32_t len = address_len(family);
 
-        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, address_offset(family, source), len, PT_REG(reg));
+        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, address_offset(family, source), len,
+                       PT_REG(reg));
         if (plen < len * 8) {
                 uint8_t mask[16];
 

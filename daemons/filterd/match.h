@@ -2,29 +2,31 @@
 #pragma once
 
 /*
- * What a rule demands of a packet, apart from its zones, with defaults filled in; and its two forms in the kernel: a list
- * of expressions, or keys of a verdict map.
+ * What a rule demands of a packet, apart from its zones, with defaults filled in; and its two forms
+ * in the kernel: a list of expressions, or keys of a verdict map.
  *
- * A rule has a shape when each of its dimensions is a choice of single values: addresses, prefixes of one length, ports.
- * Consecutive rules of one shape cannot both match a packet unless they have a key in common, so they may stand in one
- * map: their order does not matter.
+ * A rule has a shape when each of its dimensions is a choice of single values: addresses, prefixes
+ * of one length, ports. Consecutive rules of one shape cannot both match a packet unless they have
+ * a key in common, so they may stand in one map: their order does not matter.
  */
 
 #include "kinds/firewall/firewall.h"
 #include "netlink/nft-batch.h"
 
 typedef struct FwMatch {
-        int family;       /* AF_INET, AF_INET6, or AF_UNSPEC: both */
-        int protocols[2]; /* IPPROTO_* */
-        unsigned n_protocols; /* 0: any */
+        int family;                  /* AF_INET, AF_INET6, or AF_UNSPEC: both */
+        int protocols[2];            /* IPPROTO_* */
+        unsigned n_protocols;        /* 0: any */
         const PtList *saddr, *daddr; /* PtAddressRange */
         const PtList *sport, *dport; /* PtPortRange */
 } FwMatch;
 
 void fw_match_of(const FirewallRule *rule, FwMatch *ret);
 
-/* Appends the expressions to a rule; sets that they need go into the batch before. Uses *set_id for their numbers. */
-void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id, struct nftnl_rule *rule);
+/* Appends the expressions to a rule; sets that they need go into the batch before. Uses *set_id for
+ * their numbers. */
+void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id,
+                  struct nftnl_rule *rule);
 
 /* 0: the rule has no shape. */
 uint32_t fw_match_shape(const FwMatch *match);

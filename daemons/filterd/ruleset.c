@@ -39,8 +39,16 @@
 enum { TYPE_IPADDR = 7, TYPE_IP6ADDR = 8, TYPE_MARK = 19, TYPE_IFNAME = 41 };
 #define TYPE_PAIR (TYPE_MARK << 6 | TYPE_MARK)
 
-/* Registers: 0-3 hold names and addresses, 4 and 5 partial zones, 8 and 9 the zones from and to, 10 and 11 the class. */
-enum { REG_DATA = 0, REG_BY_ADDRESS = 4, REG_BY_INTERFACE = 5, REG_FROM = 8, REG_TO = 9, REG_CLASS = 10 };
+/* Registers: 0-3 hold names and addresses, 4 and 5 partial zones, 8 and 9 the zones from and to, 10
+ * and 11 the class. */
+enum {
+        REG_DATA = 0,
+        REG_BY_ADDRESS = 4,
+        REG_BY_INTERFACE = 5,
+        REG_FROM = 8,
+        REG_TO = 9,
+        REG_CLASS = 10
+};
 
 static void finish(PtNftBatch *batch, struct nftnl_rule *rule, const char *comment)
 {
@@ -52,7 +60,8 @@ static void finish(PtNftBatch *batch, struct nftnl_rule *rule, const char *comme
 }
 
 /* Counts and decides. */
-static void decide(PtNftBatch *batch, struct nftnl_rule *rule, int verdict, const char *chain, const char *comment)
+static void decide(PtNftBatch *batch, struct nftnl_rule *rule, int verdict, const char *chain,
+                   const char *comment)
 {
         pt_nft_counter(rule, 0, 0);
         pt_nft_verdict(rule, verdict, chain);
@@ -104,7 +113,7 @@ static void match_hop_limit(struct nftnl_rule *rule, uint8_t value)
 
 static void match_ports(struct nftnl_rule *rule, uint16_t source, uint16_t destination)
 {
-        uint16_t ports[] = { htons(source), htons(destination) };
+        uint16_t ports[] = {htons(source), htons(destination)};
 
         match_protocol(rule, IPPROTO_UDP);
         pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), PT_REG(REG_DATA));
@@ -133,7 +142,7 @@ static void put_ndp(PtNftBatch *batch, const char *chain, const char *comment)
 /* RFC 3810 5: hop limit 1. Versions 1 (130-132) and 2 (143). */
 static void put_mld(PtNftBatch *batch, const char *chain, const char *comment)
 {
-        static const uint8_t types[][2] = { { 130, 132 }, { 143, 143 } };
+        static const uint8_t types[][2] = {{130, 132}, {143, 143}};
 
         for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
                 struct nftnl_rule *rule = icmp6(chain);
@@ -156,7 +165,7 @@ static void put_loopback(PtNftBatch *batch, const char *chain, uint32_t key, con
 
 static void put_icmp_errors(PtNftBatch *batch)
 {
-        static const uint8_t types4[] = { ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB };
+        static const uint8_t types4[] = {ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB};
         struct nftnl_rule *rule;
 
         /* RFC 4890 4.4.1: unreachable, too big, time exceeded, parameter problem: types 1-4. */
@@ -172,10 +181,11 @@ static void put_icmp_errors(PtNftBatch *batch)
         }
 }
 
-/* DHCP client: IPv4 by ports (RFC 2131 4.1), IPv6 from the link only (RFC 8415 7.2): replies are not "established". */
+/* DHCP client: IPv4 by ports (RFC 2131 4.1), IPv6 from the link only (RFC 8415 7.2): replies are
+ * not "established". */
 static void put_dhcp(PtNftBatch *batch)
 {
-        static const uint8_t link_local[2] = { 0xfe, 0x80 }, link_mask[2] = { 0xff, 0xc0 };
+        static const uint8_t link_local[2] = {0xfe, 0x80}, link_mask[2] = {0xff, 0xc0};
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_INPUT);
 
         match_family(rule, AF_INET);
@@ -200,17 +210,19 @@ static void put_dhcp(PtNftBatch *batch)
 
 static void put_prologue(PtNftBatch *batch)
 {
-        static const uint8_t icmp_protocols[] = { IPPROTO_ICMP, IPPROTO_ICMPV6 };
+        static const uint8_t icmp_protocols[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
 
         match_state(rule, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
         decide(batch, rule, NF_ACCEPT, NULL, "prologue/established");
-        /* Related is for ICMP errors; helpers' expectations are related too, and come with rules that name one. */
+        /* Related is for ICMP errors; helpers' expectations are related too, and come with rules
+         * that name one. */
         for (unsigned i = 0; i < G_N_ELEMENTS(icmp_protocols); i++) {
                 rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
                 match_state(rule, NF_CT_STATE_BIT(IP_CT_RELATED));
                 match_protocol(rule, icmp_protocols[i]);
-                decide(batch, rule, NF_ACCEPT, NULL, i == 0 ? "prologue/related-icmp" : "prologue/related-icmpv6");
+                decide(batch, rule, NF_ACCEPT, NULL,
+                       i == 0 ? "prologue/related-icmp" : "prologue/related-icmpv6");
         }
         put_loopback(batch, CHAIN_PROLOGUE_INPUT, NFT_META_IIFNAME, "prologue/loopback-input");
         put_ndp(batch, CHAIN_PROLOGUE_INPUT, "prologue/ndp-input");
@@ -228,13 +240,14 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 const char *name;
                 PtNftHook hook;
         } hooks[] = {
-                { CHAIN_INPUT, { "filter", NF_INET_LOCAL_IN, PT_MARK_PRIORITY_FILTER, NF_DROP } },
-                { CHAIN_FORWARD, { "filter", NF_INET_FORWARD, PT_MARK_PRIORITY_FILTER, NF_DROP } },
-                { CHAIN_OUTPUT, { "filter", NF_INET_LOCAL_OUT, PT_MARK_PRIORITY_FILTER, NF_ACCEPT } },
-                { CHAIN_POSTROUTING, { "nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT } },
+                {CHAIN_INPUT, {"filter", NF_INET_LOCAL_IN, PT_MARK_PRIORITY_FILTER, NF_DROP}},
+                {CHAIN_FORWARD, {"filter", NF_INET_FORWARD, PT_MARK_PRIORITY_FILTER, NF_DROP}},
+                {CHAIN_OUTPUT, {"filter", NF_INET_LOCAL_OUT, PT_MARK_PRIORITY_FILTER, NF_ACCEPT}},
+                {CHAIN_POSTROUTING,
+                 {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };
-        static const char *const chains[] = { CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
-                                              FW_CHAIN_REJECT, CHAIN_MARKER };
+        static const char *const chains[] = {CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT,
+                                             CHAIN_PROLOGUE_OUTPUT, FW_CHAIN_REJECT, CHAIN_MARKER};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_table(batch, TABLE);
@@ -265,8 +278,8 @@ static struct nftnl_set_elem *element(const void *key, size_t len)
 }
 
 /* An interval map to zone numbers; the intervals cover everything. */
-static void put_intervals(PtNftBatch *batch, const char *name, uint32_t type, size_t len, const GArray *intervals,
-                          uint32_t *set_id)
+static void put_intervals(PtNftBatch *batch, const char *name, uint32_t type, size_t len,
+                          const GArray *intervals, uint32_t *set_id)
 {
         PtNftSetSpec spec = {
                 .table = TABLE,
@@ -287,7 +300,8 @@ static void put_intervals(PtNftBatch *batch, const char *name, uint32_t type, si
                 struct nftnl_set_elem *e;
 
                 e = element(interval->lo, len);
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, &interval->number, sizeof(interval->number));
+                nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, &interval->number,
+                                   sizeof(interval->number));
                 pt_nft_batch_element(batch, e);
                 memcpy(end, interval->hi, len);
                 if (!fw_interval_increment(end, len))
@@ -303,40 +317,51 @@ static void put_intervals(PtNftBatch *batch, const char *name, uint32_t type, si
 static void put_zone_of(PtNftBatch *batch, const FwZones *zones, uint32_t *set_id)
 {
         PtNftSetSpec spec = {
-                .table = TABLE, .name = MAP_ZONE, .id = ++*set_id, .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR, .key_len = 8, .data_type = TYPE_MARK, .data_len = 4,
+                .table = TABLE,
+                .name = MAP_ZONE,
+                .id = ++*set_id,
+                .flags = NFT_SET_MAP,
+                .key_type = TYPE_PAIR,
+                .key_len = 8,
+                .data_type = TYPE_MARK,
+                .data_len = 4,
         };
 
         pt_nft_batch_add_set(batch, &spec);
         pt_nft_batch_elements_begin(batch, TABLE, MAP_ZONE, spec.id, false);
         for (unsigned a = 0; a <= zones->n; a++) {
                 for (unsigned i = 0; i <= zones->n; i++) {
-                        uint32_t key[] = { a < zones->n ? zones->zones[a].number : 0,
-                                           i < zones->n ? zones->zones[i].number : 0 };
+                        uint32_t key[] = {a < zones->n ? zones->zones[a].number : 0,
+                                          i < zones->n ? zones->zones[i].number : 0};
                         struct nftnl_set_elem *e;
 
                         if (a < zones->n && zones->zones[a].zone->sources.n == 0)
                                 continue;
                         e = element(key, sizeof(key));
-                        nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, key[0] ? &key[0] : &key[1], sizeof(key[0]));
+                        nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, key[0] ? &key[0] : &key[1],
+                                           sizeof(key[0]));
                         pt_nft_batch_element(batch, e);
                 }
         }
         pt_nft_batch_elements_end(batch);
 }
 
-static void put_zone(struct nftnl_rule *rule, const FwZones *zones, int family, bool out, uint32_t reg)
+static void put_zone(struct nftnl_rule *rule, const FwZones *zones, int family, bool out,
+                     uint32_t reg)
 {
-        bool by_address = family == AF_INET ? zones->sources4 != NULL : family == AF_INET6 && zones->sources6 != NULL;
+        bool by_address = family == AF_INET ? zones->sources4 != NULL
+                                            : family == AF_INET6 && zones->sources6 != NULL;
         uint32_t by_interface = by_address ? REG_BY_INTERFACE : reg;
 
         pt_nft_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
         pt_nft_lookup(rule, NFT_REG_1, PT_REG(by_interface), MAP_INTERFACE, 0);
         if (!by_address)
                 return;
-        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, family == AF_INET ? (out ? 16 : 12) : (out ? 24 : 8),
+        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
+                       family == AF_INET ? (out ? 16 : 12) : (out ? 24 : 8),
                        family == AF_INET ? 4 : 16, PT_REG(REG_DATA));
-        pt_nft_lookup(rule, PT_REG(REG_DATA), PT_REG(REG_BY_ADDRESS), family == AF_INET ? MAP_SOURCE4 : MAP_SOURCE6, 0);
+        pt_nft_lookup(rule, PT_REG(REG_DATA), PT_REG(REG_BY_ADDRESS),
+                      family == AF_INET ? MAP_SOURCE4 : MAP_SOURCE6, 0);
         pt_nft_lookup(rule, PT_REG(REG_BY_ADDRESS), PT_REG(reg), MAP_ZONE, 0);
 }
 
@@ -356,7 +381,7 @@ static void put_pair(struct nftnl_rule *rule, const FwZones *zones, int family, 
 /* Without zones by address one rule serves both families. */
 static void put_hook(PtNftBatch *batch, const FwZones *zones, const char *chain, uint32_t hook)
 {
-        static const int families[] = { AF_INET, AF_INET6 }, both[] = { AF_UNSPEC };
+        static const int families[] = {AF_INET, AF_INET6}, both[] = {AF_UNSPEC};
         bool split = zones->sources4 || zones->sources6;
         const int *list = split ? families : both;
         struct nftnl_rule *rule;
@@ -365,7 +390,8 @@ static void put_hook(PtNftBatch *batch, const FwZones *zones, const char *chain,
         pt_nft_verdict(rule, NFT_JUMP, CHAIN_PROLOGUE);
         finish(batch, rule, CHAIN_PROLOGUE);
         if (hook != NF_INET_FORWARD) {
-                const char *prologue = hook == NF_INET_LOCAL_IN ? CHAIN_PROLOGUE_INPUT : CHAIN_PROLOGUE_OUTPUT;
+                const char *prologue =
+                        hook == NF_INET_LOCAL_IN ? CHAIN_PROLOGUE_INPUT : CHAIN_PROLOGUE_OUTPUT;
 
                 rule = pt_nft_rule_new(TABLE, chain);
                 pt_nft_verdict(rule, NFT_JUMP, prologue);
@@ -404,16 +430,29 @@ static void class_key(const FwZones *zones, const FwClass *klass, uint32_t ret[2
         ret[1] = fw_zones_number(zones, klass->to);
 }
 
-/* Pair to class, class to chain. A chain is reached from one element, so that the kernel validates it once. */
-static void put_classes(PtNftBatch *batch, const FwZones *zones, const GArray *pairs, uint32_t *set_id)
+/* Pair to class, class to chain. A chain is reached from one element, so that the kernel validates
+ * it once. */
+static void put_classes(PtNftBatch *batch, const FwZones *zones, const GArray *pairs,
+                        uint32_t *set_id)
 {
         PtNftSetSpec classes = {
-                .table = TABLE, .name = MAP_CLASS, .id = ++*set_id, .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR, .key_len = 8, .data_type = TYPE_PAIR, .data_len = 8,
+                .table = TABLE,
+                .name = MAP_CLASS,
+                .id = ++*set_id,
+                .flags = NFT_SET_MAP,
+                .key_type = TYPE_PAIR,
+                .key_len = 8,
+                .data_type = TYPE_PAIR,
+                .data_len = 8,
         };
         PtNftSetSpec chains = {
-                .table = TABLE, .name = MAP_CHAIN, .id = ++*set_id, .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR, .key_len = 8, .data_type = NFT_DATA_VERDICT,
+                .table = TABLE,
+                .name = MAP_CHAIN,
+                .id = ++*set_id,
+                .flags = NFT_SET_MAP,
+                .key_type = TYPE_PAIR,
+                .key_len = 8,
+                .data_type = NFT_DATA_VERDICT,
         };
         g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
         uint32_t key[2];
@@ -423,7 +462,7 @@ static void put_classes(PtNftBatch *batch, const FwZones *zones, const GArray *p
         pt_nft_batch_elements_begin(batch, TABLE, MAP_CLASS, classes.id, false);
         for (unsigned i = 0; i < pairs->len; i++) {
                 const FwPair *pair = &g_array_index(pairs, FwPair, i);
-                uint32_t from_to[] = { pair->from->number, pair->to->number };
+                uint32_t from_to[] = {pair->from->number, pair->to->number};
                 struct nftnl_set_elem *e;
 
                 if (!pair->klass)
@@ -451,23 +490,31 @@ static void put_classes(PtNftBatch *batch, const FwZones *zones, const GArray *p
         pt_nft_batch_elements_end(batch);
 }
 
-static void put_defaults(PtNftBatch *batch, const GArray *pairs, GHashTable *defaults, uint32_t *set_id)
+static void put_defaults(PtNftBatch *batch, const GArray *pairs, GHashTable *defaults,
+                         uint32_t *set_id)
 {
         PtNftSetSpec spec = {
-                .table = TABLE, .name = FW_MAP_DEFAULT, .id = ++*set_id, .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR, .key_len = 8, .data_type = NFT_DATA_VERDICT, .counter = true,
+                .table = TABLE,
+                .name = FW_MAP_DEFAULT,
+                .id = ++*set_id,
+                .flags = NFT_SET_MAP,
+                .key_type = TYPE_PAIR,
+                .key_len = 8,
+                .data_type = NFT_DATA_VERDICT,
+                .counter = true,
         };
 
         pt_nft_batch_add_set(batch, &spec);
         pt_nft_batch_elements_begin(batch, TABLE, FW_MAP_DEFAULT, spec.id, false);
         for (unsigned i = 0; i < pairs->len; i++) {
                 const FwPair *pair = &g_array_index(pairs, FwPair, i);
-                uint32_t key[] = { pair->from->number, pair->to->number };
+                uint32_t key[] = {pair->from->number, pair->to->number};
                 FwAction action = fw_zones_default(pair->from, pair->to);
                 uint32_t verdict = action == FW_ALLOW  ? NF_ACCEPT
                                    : action == FW_DROP ? NF_DROP
                                                        : (uint32_t) NFT_GOTO;
-                g_autofree char *comment = g_strdup_printf("default/%s/%s", pair->from->name, pair->to->name);
+                g_autofree char *comment =
+                        g_strdup_printf("default/%s/%s", pair->from->name, pair->to->name);
                 struct nftnl_set_elem *e = element(key, sizeof(key));
                 uint8_t userdata[NFT_USERDATA_MAXLEN];
                 size_t size = pt_nft_userdata(comment, NULL, 0, userdata);
@@ -481,7 +528,8 @@ static void put_defaults(PtNftBatch *batch, const GArray *pairs, GHashTable *def
                 memcpy(&id, key, sizeof(id));
                 count = defaults ? g_hash_table_lookup(defaults, &id) : NULL;
                 if (count)
-                        nftnl_set_elem_add_expr(e, pt_nft_counter_new(count->packets, count->bytes));
+                        nftnl_set_elem_add_expr(e,
+                                                pt_nft_counter_new(count->packets, count->bytes));
                 pt_nft_batch_element(batch, e);
         }
         pt_nft_batch_elements_end(batch);
@@ -489,7 +537,11 @@ static void put_defaults(PtNftBatch *batch, const GArray *pairs, GHashTable *def
 
 static void put_masquerade(PtNftBatch *batch, const FwZones *zones, uint32_t *set_id)
 {
-        PtNftSetSpec spec = { .table = TABLE, .name = SET_MASQUERADE, .id = ++*set_id, .key_type = TYPE_MARK, .key_len = 4 };
+        PtNftSetSpec spec = {.table = TABLE,
+                             .name = SET_MASQUERADE,
+                             .id = ++*set_id,
+                             .key_type = TYPE_MARK,
+                             .key_len = 4};
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_POSTROUTING);
 
         pt_nft_batch_add_set(batch, &spec);
@@ -507,21 +559,22 @@ static void put_masquerade(PtNftBatch *batch, const FwZones *zones, uint32_t *se
         finish(batch, rule, "masquerade");
 }
 
-void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, GHashTable *defaults, bool replace,
-                             uint32_t *set_id, PtNftBatch *batch)
+void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, GHashTable *defaults,
+                             bool replace, uint32_t *set_id, PtNftBatch *batch)
 {
         static const struct {
                 const char *chain;
                 uint32_t hook;
         } hooks[] = {
-                { CHAIN_INPUT, NF_INET_LOCAL_IN },
-                { CHAIN_FORWARD, NF_INET_FORWARD },
-                { CHAIN_OUTPUT, NF_INET_LOCAL_OUT },
+                {CHAIN_INPUT, NF_INET_LOCAL_IN},
+                {CHAIN_FORWARD, NF_INET_FORWARD},
+                {CHAIN_OUTPUT, NF_INET_LOCAL_OUT},
         };
-        static const char *const sets[] = { MAP_INTERFACE, MAP_SOURCE4, MAP_SOURCE6, MAP_ZONE,
-                                            MAP_CLASS,     MAP_CHAIN,   FW_MAP_DEFAULT, SET_MASQUERADE };
+        static const char *const sets[] = {MAP_INTERFACE,  MAP_SOURCE4,   MAP_SOURCE6,
+                                           MAP_ZONE,       MAP_CLASS,     MAP_CHAIN,
+                                           FW_MAP_DEFAULT, SET_MASQUERADE};
         g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(FwInterval));
-        FwInterval all = { 0 };
+        FwInterval all = {0};
 
         memset(all.hi, 0xff, sizeof(all.hi));
         g_array_append_val(nothing, all);
@@ -559,7 +612,8 @@ static int read_default(struct nftnl_set_elem *e, void *userdata)
 
 int fw_ruleset_read_defaults(PtNft *nft, GHashTable **ret)
 {
-        g_autoptr(GHashTable) defaults = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+        g_autoptr(GHashTable) defaults =
+                g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
         int r = pt_nft_dump_elements(nft, TABLE, FW_MAP_DEFAULT, read_default, defaults);
 
         if (r < 0)
@@ -581,8 +635,9 @@ static int read_fixed_rule(struct nftnl_rule *rule, void *userdata)
         uint64_t packets, bytes;
 
         if (comment && pt_nft_rule_counter(rule, &packets, &bytes)) {
-                g_autofree char *name = strchr(comment, '/') ? g_strdup(comment)
-                                                             : g_strdup_printf("%s/%s", comment, fixed->chain);
+                g_autofree char *name = strchr(comment, '/')
+                                                ? g_strdup(comment)
+                                                : g_strdup_printf("%s/%s", comment, fixed->chain);
 
                 fixed->each(name, packets, bytes, fixed->userdata);
         }
@@ -596,19 +651,23 @@ static int read_fixed_element(struct nftnl_set_elem *e, void *userdata)
         const void *data = nftnl_set_elem_get(e, NFTNL_SET_ELEM_USERDATA, &size);
         uint64_t packets, bytes;
         size_t len;
-        const char *comment = data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
+        const char *comment =
+                data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
 
         if (comment && pt_nft_element_counter(e, &packets, &bytes))
                 fixed->each(comment, packets, bytes, fixed->userdata);
         return 0;
 }
 
-int fw_ruleset_read_fixed(PtNft *nft, void (*each)(const char *comment, uint64_t packets, uint64_t bytes, void *userdata),
+int fw_ruleset_read_fixed(PtNft *nft,
+                          void (*each)(const char *comment, uint64_t packets, uint64_t bytes,
+                                       void *userdata),
                           void *userdata)
 {
-        static const char *const chains[] = { CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
-                                              CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_POSTROUTING };
-        Fixed fixed = { .each = each, .userdata = userdata };
+        static const char *const chains[] = {
+                CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
+                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_POSTROUTING};
+        Fixed fixed = {.each = each, .userdata = userdata};
         int r = 0;
 
         for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(chains); i++) {
@@ -630,7 +689,8 @@ void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *bat
 {
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_MARKER);
         g_autofree char *comment = g_strdup_printf("revision %" PRIu64, marker->revision);
-        WireMarker wire = { .version = htobe16(marker->version), .revision = htobe64(marker->revision) };
+        WireMarker wire = {.version = htobe16(marker->version),
+                           .revision = htobe64(marker->revision)};
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         size_t size;
 
@@ -654,7 +714,8 @@ static int read_marker(struct nftnl_rule *rule, void *userdata)
         uint32_t size = 0;
         const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         size_t len;
-        const WireMarker *wire = data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
+        const WireMarker *wire =
+                data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
 
         if (!wire || len != sizeof(*wire))
                 return -ENOENT;
@@ -667,7 +728,7 @@ static int read_marker(struct nftnl_rule *rule, void *userdata)
 
 int fw_ruleset_read_marker(PtNft *nft, FwMarker *ret)
 {
-        MarkerReader reader = { 0 };
+        MarkerReader reader = {0};
         int r = pt_nft_dump_rules(nft, TABLE, CHAIN_MARKER, read_marker, &reader);
 
         if (r < 0)

@@ -5,7 +5,8 @@
 /* Longest increasing subsequence by patience sorting, O(n log n). */
 void fw_sequence_keep(const int *match, unsigned n, bool *keep)
 {
-        g_autofree unsigned *tail = g_new(unsigned, n + 1); /* tail[k]: last element of the best chain of length k + 1 */
+        g_autofree unsigned *tail = g_new(
+                unsigned, n + 1); /* tail[k]: last element of the best chain of length k + 1 */
         g_autofree int *previous = g_new(int, n + 1);
         unsigned len = 0;
 

@@ -6,7 +6,7 @@
 #include "base/macros.h"
 
 /*
- * match[i] is where element i of the new list stands in the old one, or -1. Sets keep[i] for a longest subsequence whose
- * old positions ascend: those may stay, all others are inserted.
+ * match[i] is where element i of the new list stands in the old one, or -1. Sets keep[i] for a
+ * longest subsequence whose old positions ascend: those may stay, all others are inserted.
  */
 void fw_sequence_keep(const int *match, unsigned n, bool *keep);

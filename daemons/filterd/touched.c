@@ -83,28 +83,33 @@ void fw_touched_expect(FwTouched *touched, const FwLayout *layout)
 
 void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
-        TouchedChain chain = { .n = unit->n };
+        TouchedChain chain = {.n = unit->n};
 
-        if (touched->chains_seen++ % touched->chain_step != 0 || touched->chains->len == FW_TOUCHED_CHAINS_MAX)
+        if (touched->chains_seen++ % touched->chain_step != 0 ||
+            touched->chains->len == FW_TOUCHED_CHAINS_MAX)
                 return;
         chain.name = g_strdup(unit->name);
         chain.tags = g_new(FwTag, unit->n);
         for (unsigned i = 0; i < unit->n; i++)
-                fw_tag_of(g_array_index(klass->entries, FwEntry, start + i).rule, false, &chain.tags[i]);
+                fw_tag_of(g_array_index(klass->entries, FwEntry, start + i).rule, false,
+                          &chain.tags[i]);
         g_array_append_val(touched->chains, chain);
 }
 
-void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len, const FirewallRule *rule)
+void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len,
+                        const FirewallRule *rule)
 {
-        TouchedElement element = { .key = *key, .len = (uint32_t) len };
+        TouchedElement element = {.key = *key, .len = (uint32_t) len};
 
-        if (touched->elements_seen++ % touched->element_step != 0 || touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
+        if (touched->elements_seen++ % touched->element_step != 0 ||
+            touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
                 return;
         /* A key that left and comes again is here. */
         for (unsigned i = 0; i < touched->elements->len; i++) {
                 TouchedElement *other = &g_array_index(touched->elements, TouchedElement, i);
 
-                if (other->gone && other->len == len && memcmp(other->key.bytes, key->bytes, len) == 0 &&
+                if (other->gone && other->len == len &&
+                    memcmp(other->key.bytes, key->bytes, len) == 0 &&
                     strcmp(other->map, map) == 0) {
                         g_array_remove_index_fast(touched->elements, i);
                         break;
@@ -117,7 +122,7 @@ void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, s
 
 void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len)
 {
-        TouchedElement element = { .key = *key, .len = (uint32_t) len, .gone = true };
+        TouchedElement element = {.key = *key, .len = (uint32_t) len, .gone = true};
 
         if (touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
                 return;
@@ -163,16 +168,19 @@ static int check_element(struct nftnl_set_elem *element, void *userdata)
 
 static int mismatch(PtDiagnostics *diag, const char *what, const char *name)
 {
-        pt_diag_error(diag, "not-in-force", "", "the kernel does not have %s %s as it was committed: something else changed it",
-                      what, name);
+        pt_diag_error(
+                diag, "not-in-force", "",
+                "the kernel does not have %s %s as it was committed: something else changed it",
+                what, name);
         return -EUCLEAN;
 }
 
 int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
 {
         for (unsigned i = 0; i < touched->chains->len; i++) {
-                ChainCheck check = { .chain = &g_array_index(touched->chains, TouchedChain, i) };
-                int r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, check.chain->name, check_rule, &check);
+                ChainCheck check = {.chain = &g_array_index(touched->chains, TouchedChain, i)};
+                int r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, check.chain->name, check_rule,
+                                          &check);
 
                 if (r < 0 && r != -ENOENT)
                         return r;
@@ -180,9 +188,11 @@ int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
                         return mismatch(diag, "chain", check.chain->name);
         }
         for (unsigned i = 0; i < touched->elements->len; i++) {
-                ElementCheck check = { .element = &g_array_index(touched->elements, TouchedElement, i) };
-                int r = pt_nft_get_element(nft, PT_MARK_NFT_TABLE, check.element->map, check.element->key.bytes,
-                                           check.element->len, check_element, &check);
+                ElementCheck check = {.element =
+                                              &g_array_index(touched->elements, TouchedElement, i)};
+                int r = pt_nft_get_element(nft, PT_MARK_NFT_TABLE, check.element->map,
+                                           check.element->key.bytes, check.element->len,
+                                           check_element, &check);
 
                 if (r < 0 && r != -ENOENT)
                         return r;

@@ -10,7 +10,7 @@
 static int collect(const PtObject *object, void *userdata)
 {
         GArray *zones = userdata;
-        FwZone zone = { .zone = (const Zone *) object, .name = object->name };
+        FwZone zone = {.zone = (const Zone *) object, .name = object->name};
 
         g_array_append_val(zones, zone);
         return 0;
@@ -21,7 +21,8 @@ static int compare_names(const void *a, const void *b)
         return strcmp(((const FwZone *) a)->name, ((const FwZone *) b)->name);
 }
 
-/* First four bytes of SHA-256(name), never 0; a later name of the sorted list gives way to an equal number. */
+/* First four bytes of SHA-256(name), never 0; a later name of the sorted list gives way to an equal
+ * number. */
 static uint32_t number_of(const char *name, GHashTable *taken)
 {
         PtDigest digest;
@@ -38,8 +39,9 @@ static uint32_t number_of(const char *name, GHashTable *taken)
 static void add_sources(const FwZone *zone, int family, GArray *out)
 {
         for (unsigned i = 0; i < zone->zone->sources.n; i++) {
-                const PtAddressRange *range = (const PtAddressRange *) zone->zone->sources.items + i;
-                FwInterval interval = { .specificity = range->plen, .number = zone->number };
+                const PtAddressRange *range =
+                        (const PtAddressRange *) zone->zone->sources.items + i;
+                FwInterval interval = {.specificity = range->plen, .number = zone->number};
 
                 if (range->family != family)
                         continue;
@@ -92,8 +94,8 @@ static void digest(FwZones *zones)
         hash_intervals(hasher, zones->sources6);
         for (unsigned i = 0; i < zones->n; i++) {
                 const FwZone *zone = &zones->zones[i];
-                int facts[] = { default_of(zone, ZONE_INPUT), default_of(zone, ZONE_FORWARD),
-                                default_of(zone, ZONE_OUTPUT), zone->zone->masquerade };
+                int facts[] = {default_of(zone, ZONE_INPUT), default_of(zone, ZONE_FORWARD),
+                               default_of(zone, ZONE_OUTPUT), zone->zone->masquerade};
 
                 pt_hasher_add(hasher, zone->name, strlen(zone->name) + 1);
                 pt_hasher_add(hasher, facts, sizeof(facts));
@@ -111,13 +113,15 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         g_autoptr(GHashTable) taken = g_hash_table_new(NULL, NULL);
 
         if (pt_slice_count(slice, &pt_kind_zone) > FW_ZONES_MAX) {
-                pt_diag_error(diag, "too-many-zones", "", "%zu zones are more than the %d that can be paired",
+                pt_diag_error(diag, "too-many-zones", "",
+                              "%zu zones are more than the %d that can be paired",
                               pt_slice_count(slice, &pt_kind_zone), FW_ZONES_MAX);
                 return -E2BIG;
         }
         (void) pt_slice_foreach(slice, &pt_kind_zone, collect, list);
         g_array_sort(list, compare_names);
-        zones->router = (FwZone){ .name = FW_ZONE_ROUTER, .number = number_of(FW_ZONE_ROUTER, taken) };
+        zones->router =
+                (FwZone){.name = FW_ZONE_ROUTER, .number = number_of(FW_ZONE_ROUTER, taken)};
         zones->any = number_of(FW_ZONE_ANY, taken);
 
         for (unsigned i = 0; i < list->len; i++) {
@@ -127,7 +131,8 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
                 for (unsigned k = 0; k < zone->zone->interfaces.n; k++) {
                         FwInterval interval;
 
-                        fw_interval_from_ifname(((char *const *) zone->zone->interfaces.items)[k], &interval);
+                        fw_interval_from_ifname(((char *const *) zone->zone->interfaces.items)[k],
+                                                &interval);
                         interval.number = zone->number;
                         g_array_append_val(interfaces, interval);
                 }
@@ -158,7 +163,7 @@ void fw_zones_free(FwZones *zones)
 
 uint32_t fw_zones_number(const FwZones *zones, const char *name)
 {
-        const FwZone wanted = { .name = name };
+        const FwZone wanted = {.name = name};
         const FwZone *zone;
 
         if (strcmp(name, FW_ZONE_ROUTER) == 0)

@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * Zones as numbers. A packet's zone: longest matching zone source, else exact interface name, else longest glob, else
- * `unassigned` (number 0), which drops. Numbers are hashes of the names, so that a new zone renumbers nothing.
+ * Zones as numbers. A packet's zone: longest matching zone source, else exact interface name, else
+ * longest glob, else `unassigned` (number 0), which drops. Numbers are hashes of the names, so that
+ * a new zone renumbers nothing.
  */
 
 #include "kinds/firewall/firewall.h"
@@ -12,7 +13,7 @@
 #define FW_ZONES_MAX 250 /* pairs grow with the square */
 
 typedef struct FwZone {
-        const Zone *zone;  /* NULL: the router */
+        const Zone *zone; /* NULL: the router */
         const char *name;
         uint32_t number;
 } FwZone;
@@ -21,7 +22,7 @@ typedef struct FwZones {
         FwZone *zones; /* sorted by name */
         unsigned n;
         FwZone router;
-        uint32_t any; /* the number that stands for "any" in the name of a class */
+        uint32_t any;       /* the number that stands for "any" in the name of a class */
         GArray *interfaces; /* FwInterval, flattened */
         GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
         GArray *sources6;
@@ -36,5 +37,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)
 /* The number of a zone, of `router` or of `any` by name; 0 when there is no such zone. */
 uint32_t fw_zones_number(const FwZones *zones, const char *name);
 
-/* What happens to packets of a pair that no rule decides. Either side may be the router, not both. */
+/* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
+ */
 FwAction fw_zones_default(const FwZone *from, const FwZone *to);

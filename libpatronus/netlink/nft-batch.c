@@ -14,7 +14,8 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
-/* No message of ours is larger: attributes have 16-bit lengths, and elements are split well below. */
+/* No message of ours is larger: attributes have 16-bit lengths, and elements are split well below.
+ */
 #define MESSAGE_ROOM (96U * 1024U)
 #define ELEMENTS_ROOM (48U * 1024U)
 
@@ -105,7 +106,8 @@ void pt_nft_batch_delete_table(PtNftBatch *batch, const char *table)
         put_table(batch, NFT_MSG_DELTABLE, 0, table);
 }
 
-void pt_nft_batch_add_chain(PtNftBatch *batch, const char *table, const char *chain, const PtNftHook *hook)
+void pt_nft_batch_add_chain(PtNftBatch *batch, const char *table, const char *chain,
+                            const PtNftHook *hook)
 {
         struct nlmsghdr *header = begin(batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
 
@@ -148,7 +150,8 @@ void pt_nft_batch_flush_chain(PtNftBatch *batch, const char *table, const char *
         delete_rules(batch, table, chain, 0);
 }
 
-void pt_nft_batch_delete_rule(PtNftBatch *batch, const char *table, const char *chain, uint64_t handle)
+void pt_nft_batch_delete_rule(PtNftBatch *batch, const char *table, const char *chain,
+                              uint64_t handle)
 {
         delete_rules(batch, table, chain, handle);
 }
@@ -216,7 +219,8 @@ void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *s
         end(batch, header);
 }
 
-void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set, uint32_t set_id, bool remove)
+void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
+                                 uint32_t set_id, bool remove)
 {
         batch->table = table;
         batch->set = set;
@@ -239,12 +243,14 @@ void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element)
         if (batch->elements && batch->elements->nlmsg_len > ELEMENTS_ROOM)
                 elements_flush(batch);
         if (!batch->elements) {
-                batch->elements = begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-                                        batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
+                batch->elements =
+                        begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+                              batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
                 mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_TABLE, batch->table);
                 mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_SET, batch->set);
                 if (batch->set_id)
-                        mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_LIST_SET_ID, htonl(batch->set_id));
+                        mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_LIST_SET_ID,
+                                         htonl(batch->set_id));
                 batch->nest = mnl_attr_nest_start(batch->elements, NFTA_SET_ELEM_LIST_ELEMENTS);
                 batch->n = 0;
         }
@@ -258,7 +264,8 @@ void pt_nft_batch_elements_end(PtNftBatch *batch)
         batch->table = batch->set = NULL;
 }
 
-const void *pt_nft_batch_finish(PtNftBatch *batch, uint32_t *sequence, size_t *ret_size, uint32_t *ret_ack)
+const void *pt_nft_batch_finish(PtNftBatch *batch, uint32_t *sequence, size_t *ret_size,
+                                uint32_t *ret_ack)
 {
         const struct nlmsghdr *tail = nftnl_batch_end(room(batch), batch->messages + 1);
 
@@ -282,14 +289,18 @@ static const char *attribute_string(const struct nlmsghdr *header, int type)
 {
         const struct nlattr *attr;
 
-        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
+        {
                 if (mnl_attr_get_type(attr) == type)
-                        return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL : mnl_attr_get_str(attr);
+                        return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0
+                                       ? NULL
+                                       : mnl_attr_get_str(attr);
         }
         return NULL;
 }
 
-/* Attributes 1 and 2 of chains, rules, sets and elements name the table and the object (linux/netfilter/nf_tables.h). */
+/* Attributes 1 and 2 of chains, rules, sets and elements name the table and the object
+ * (linux/netfilter/nf_tables.h). */
 static char *describe(const struct nlmsghdr *header)
 {
         unsigned type = header->nlmsg_type & 0xff;
@@ -323,7 +334,8 @@ char *pt_nft_batch_describe(const PtNftBatch *batch, uint32_t sequence)
         for (size_t at = 0; at < batch->size;) {
                 const struct nlmsghdr *header = (const struct nlmsghdr *) (batch->buffer + at);
 
-                if (header->nlmsg_seq == sequence && header->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
+                if (header->nlmsg_seq == sequence &&
+                    header->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES)
                         return describe(header);
                 at += NLMSG_ALIGN(header->nlmsg_len);
         }

@@ -2,16 +2,16 @@
 #pragma once
 
 /*
- * A batch of nf_tables messages: one transaction, sent with one sendmsg (net/netfilter/nfnetlink.c commits at
- * NFNL_MSG_BATCH_END, or nothing). All tables here are of the inet family.
+ * A batch of nf_tables messages: one transaction, sent with one sendmsg (net/netfilter/nfnetlink.c
+ * commits at NFNL_MSG_BATCH_END, or nothing). All tables here are of the inet family.
  *
  *         g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
  *         pt_nft_batch_add_table(batch, "patronus");
  *         pt_nft_batch_add_chain(batch, "patronus", "forward", &(PtNftHook){ ... });
  *         r = pt_nft_send(nft, batch, &error);
  *
- * Functions named add_* and so on only append to the buffer and cannot fail; the kernel's answer comes with
- * pt_nft_send(). Rules and elements are consumed (freed).
+ * Functions named add_* and so on only append to the buffer and cannot fail; the kernel's answer
+ * comes with pt_nft_send(). Rules and elements are consumed (freed).
  */
 
 #include "base/macros.h"
@@ -20,8 +20,8 @@
 
 typedef struct PtNftBatch PtNftBatch;
 
-/* `generation`: the ruleset generation that the batch was made for; the kernel refuses it with ERESTART when another
- * transaction came between. 0: whatever there is. */
+/* `generation`: the ruleset generation that the batch was made for; the kernel refuses it with
+ * ERESTART when another transaction came between. 0: whatever there is. */
 PtNftBatch *pt_nft_batch_new(uint32_t generation);
 void pt_nft_batch_free(PtNftBatch *batch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtNftBatch, pt_nft_batch_free)
@@ -46,29 +46,36 @@ void pt_nft_batch_flush_chain(PtNftBatch *batch, const char *table, const char *
 void pt_nft_batch_append_rule(PtNftBatch *batch, struct nftnl_rule *rule);
 void pt_nft_batch_insert_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint64_t before);
 void pt_nft_batch_replace_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint64_t handle);
-void pt_nft_batch_delete_rule(PtNftBatch *batch, const char *table, const char *chain, uint64_t handle);
+void pt_nft_batch_delete_rule(PtNftBatch *batch, const char *table, const char *chain,
+                              uint64_t handle);
 
 typedef struct PtNftSetSpec {
         const char *table, *name;
-        uint32_t id;        /* unique in the batch; what rules of the same batch refer to beside the name; 0: none */
+        uint32_t id; /* unique in the batch; what rules of the same batch refer to beside the name;
+                        0: none */
         uint32_t flags;     /* NFT_SET_* */
-        uint32_t key_type;  /* nft's datatype numbers, only for listings (nftables/include/datatype.h) */
+        uint32_t key_type;  /* nft's datatype numbers, only for listings
+                               (nftables/include/datatype.h) */
         uint32_t key_len;   /* bytes */
         uint32_t data_type; /* with NFT_SET_MAP; NFT_DATA_VERDICT for verdicts */
         uint32_t data_len;
-        uint32_t size;      /* elements at most; 0: grows */
-        bool counter;       /* each element counts packets and bytes */
+        uint32_t size; /* elements at most; 0: grows */
+        bool counter;  /* each element counts packets and bytes */
 } PtNftSetSpec;
 
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec);
 void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *set);
 /* Elements between begin and end go into as few messages as fit. */
-void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set, uint32_t set_id, bool remove);
+void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
+                                 uint32_t set_id, bool remove);
 void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element);
 void pt_nft_batch_elements_end(PtNftBatch *batch);
 
-/* For pt_nft_send(), once: closes the batch, numbers its messages from *sequence on and gives its bytes; the last message
- * before the end asks for an acknowledgement. The batch must hold a message. */
-const void *pt_nft_batch_finish(PtNftBatch *batch, uint32_t *sequence, size_t *ret_size, uint32_t *ret_ack);
-/* Names the object of the message with this sequence number: "rule FirewallRule/web in z_lan/wan". The caller frees. */
+/* For pt_nft_send(), once: closes the batch, numbers its messages from *sequence on and gives its
+ * bytes; the last message before the end asks for an acknowledgement. The batch must hold a
+ * message. */
+const void *pt_nft_batch_finish(PtNftBatch *batch, uint32_t *sequence, size_t *ret_size,
+                                uint32_t *ret_ack);
+/* Names the object of the message with this sequence number: "rule FirewallRule/web in z_lan/wan".
+ * The caller frees. */
 char *pt_nft_batch_describe(const PtNftBatch *batch, uint32_t sequence);

@@ -41,7 +41,8 @@ void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg)
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, dreg);
 }
 
-void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len, uint32_t dreg)
+void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
+                    uint32_t dreg)
 {
         struct nftnl_expr *expr = add(rule, "payload");
 
@@ -72,7 +73,8 @@ void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void 
         nftnl_expr_set(expr, NFTNL_EXPR_CMP_DATA, data, len);
 }
 
-void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo, const void *hi, uint32_t len)
+void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo,
+                  const void *hi, uint32_t len)
 {
         struct nftnl_expr *expr = add(rule, "range");
 
@@ -82,7 +84,8 @@ void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const voi
         nftnl_expr_set(expr, NFTNL_EXPR_RANGE_TO_DATA, hi, len);
 }
 
-void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set, uint32_t set_id)
+void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set,
+                   uint32_t set_id)
 {
         struct nftnl_expr *expr = add(rule, "lookup");
 
@@ -142,7 +145,8 @@ void pt_nft_masquerade(struct nftnl_rule *rule)
         add(rule, "masq");
 }
 
-size_t pt_nft_userdata(const char *comment, const void *data, size_t size, uint8_t ret[static NFT_USERDATA_MAXLEN])
+size_t pt_nft_userdata(const char *comment, const void *data, size_t size,
+                       uint8_t ret[static NFT_USERDATA_MAXLEN])
 {
         size_t n = 0;
 
@@ -181,7 +185,8 @@ char *pt_nft_rule_comment(const struct nftnl_rule *rule)
         uint32_t size = 0;
         size_t len;
         const void *userdata = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
-        const char *comment = userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
+        const char *comment =
+                userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
 
         return comment ? g_strndup(comment, len) : NULL;
 }

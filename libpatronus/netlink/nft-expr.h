@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * Rules by expression, one call each, as `nft --debug=netlink` shows them. Registers are the 4-byte ones,
- * PT_REG(0)..PT_REG(15); a 16-byte value takes four.
+ * Rules by expression, one call each, as `nft --debug=netlink` shows them. Registers are the 4-byte
+ * ones, PT_REG(0)..PT_REG(15); a 16-byte value takes four.
  */
 
 #include "base/macros.h"
@@ -17,12 +17,16 @@ struct nftnl_rule *pt_nft_rule_new(const char *table, const char *chain);
 
 void pt_nft_meta(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
-void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len, uint32_t dreg);
+void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
+                    uint32_t dreg);
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len);
-void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *data, uint32_t len);
-void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo, const void *hi, uint32_t len);
+void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *data,
+                uint32_t len);
+void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo,
+                  const void *hi, uint32_t len);
 /* A set (dreg < 0), or a map into dreg (NFT_REG_VERDICT for a verdict map). */
-void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set, uint32_t set_id);
+void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set,
+                   uint32_t set_id);
 void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len);
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
@@ -33,12 +37,13 @@ void pt_nft_masquerade(struct nftnl_rule *rule);
 struct nftnl_expr *pt_nft_counter_new(uint64_t packets, uint64_t bytes);
 
 /*
- * userdata: nft's own comment attribute, so that every listing shows it, then ours. 256 bytes at most
- * (NFT_USERDATA_MAXLEN); the comment is cut to fit.
+ * userdata: nft's own comment attribute, so that every listing shows it, then ours. 256 bytes at
+ * most (NFT_USERDATA_MAXLEN); the comment is cut to fit.
  */
 #define PT_NFT_UDATA_COMMENT 0     /* NFTNL_UDATA_RULE_COMMENT, NFTNL_UDATA_SET_ELEM_COMMENT */
 #define PT_NFT_UDATA_PATRONUS 0x70 /* a struct of the caller's */
-size_t pt_nft_userdata(const char *comment, const void *data, size_t size, uint8_t ret[static NFT_USERDATA_MAXLEN]);
+size_t pt_nft_userdata(const char *comment, const void *data, size_t size,
+                       uint8_t ret[static NFT_USERDATA_MAXLEN]);
 /* Our part of a userdata, or NULL. */
 const void *pt_nft_userdata_find(const void *userdata, size_t size, uint8_t type, size_t *ret_size);
 

@@ -34,11 +34,14 @@ static void handle(PtNftMonitor *monitor, const struct nlmsghdr *header)
         const struct nlattr *attr;
         const char *table = NULL, *second = NULL, *third = NULL;
 
-        if (header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || header->nlmsg_len < NLMSG_LENGTH(sizeof(*genmsg)) ||
-            type == NFT_MSG_NEWGEN || genmsg->nfgen_family != NFPROTO_INET)
+        if (header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
+            header->nlmsg_len < NLMSG_LENGTH(sizeof(*genmsg)) || type == NFT_MSG_NEWGEN ||
+            genmsg->nfgen_family != NFPROTO_INET)
                 return;
-        /* 1 is the table everywhere; 2 the chain of a rule, the set, the set of elements; 3 the name of a chain. */
-        mnl_attr_for_each(attr, header, sizeof(*genmsg)) {
+        /* 1 is the table everywhere; 2 the chain of a rule, the set, the set of elements; 3 the
+         * name of a chain. */
+        mnl_attr_for_each(attr, header, sizeof(*genmsg))
+        {
                 switch (mnl_attr_get_type(attr)) {
                 case 1:
                         table = string_of(attr);
@@ -85,8 +88,8 @@ static int readable(sd_event_source *source, int fd, uint32_t events, void *user
         return 0;
 }
 
-int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftChanged changed, void *userdata,
-                       PtNftMonitor **ret)
+int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftChanged changed,
+                       void *userdata, PtNftMonitor **ret)
 {
         g_autoptr(PtNftMonitor) monitor = g_new0(PtNftMonitor, 1);
         int size = RECEIVE_BUFFER;
@@ -95,12 +98,14 @@ int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftCh
         r = pt_nft_socket_open(netns_fd, 1U << (NFNLGRP_NFTABLES - 1), &monitor->socket);
         if (r < 0)
                 return r;
-        (void) setsockopt(mnl_socket_get_fd(monitor->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+        (void) setsockopt(mnl_socket_get_fd(monitor->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+                          sizeof(size));
         monitor->table = g_strdup(table);
         monitor->changed = changed;
         monitor->userdata = userdata;
         monitor->buffer = g_malloc(RECEIVE_SIZE);
-        r = sd_event_add_io(event, &monitor->source, mnl_socket_get_fd(monitor->socket), EPOLLIN, readable, monitor);
+        r = sd_event_add_io(event, &monitor->source, mnl_socket_get_fd(monitor->socket), EPOLLIN,
+                            readable, monitor);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&monitor);

@@ -73,7 +73,8 @@ int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
 
         (void) mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &one, sizeof(one));
         (void) mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &one, sizeof(one));
-        (void) setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
+        (void) setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+                          sizeof(size));
         if (mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) < 0) {
                 r = -errno;
                 mnl_socket_close(socket);
@@ -92,7 +93,8 @@ int pt_nft_open(int netns_fd, PtNft **ret)
         r = pt_nft_socket_open(netns_fd, 0, &nft->socket);
         if (r < 0)
                 return r;
-        if (setsockopt(mnl_socket_get_fd(nft->socket), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+        if (setsockopt(mnl_socket_get_fd(nft->socket), SOL_SOCKET, SO_SNDBUFFORCE, &size,
+                       sizeof(size)) < 0)
                 return -errno; /* -EPERM: no CAP_NET_ADMIN in the namespace's user namespace */
         nft->buffer = g_malloc(RECEIVE_SIZE);
         nft->sequence = 1;
@@ -130,21 +132,25 @@ static const char *extended_message(const struct nlmsghdr *header)
                 offset += error->msg.nlmsg_len - sizeof(struct nlmsghdr);
         if (header->nlmsg_len < NLMSG_HDRLEN + offset)
                 return NULL;
-        mnl_attr_for_each(attr, header, (unsigned) offset) {
-                if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+        mnl_attr_for_each(attr, header, (unsigned) offset)
+        {
+                if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
+                    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
                         return mnl_attr_get_str(attr);
         }
         return NULL;
 }
 
-/* All answers are queued when sendmsg returns: the kernel works in the sender's context (nfnetlink_rcv_batch). */
+/* All answers are queued when sendmsg returns: the kernel works in the sender's context
+ * (nfnetlink_rcv_batch). */
 static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret_what)
 {
         int result = -ENOMSG; /* neither error nor acknowledgement: the kernel dropped the batch */
         bool failed = false;
 
         for (;;) {
-                ssize_t n = recv(mnl_socket_get_fd(nft->socket), nft->buffer, RECEIVE_SIZE, MSG_DONTWAIT);
+                ssize_t n = recv(mnl_socket_get_fd(nft->socket), nft->buffer, RECEIVE_SIZE,
+                                 MSG_DONTWAIT);
                 int left = (int) n;
 
                 if (n < 0 && errno == EINTR)
@@ -156,8 +162,8 @@ static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret
                 if (n < 0)
                         return errno == EAGAIN ? result : -errno;
 
-                for (const struct nlmsghdr *header = (const struct nlmsghdr *) nft->buffer; mnl_nlmsg_ok(header, left);
-                     header = mnl_nlmsg_next(header, &left)) {
+                for (const struct nlmsghdr *header = (const struct nlmsghdr *) nft->buffer;
+                     mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                         const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
 
                         if (header->nlmsg_type != NLMSG_ERROR)
@@ -172,10 +178,12 @@ static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret
                         failed = true;
                         result = error->error;
                         if (ret_what) {
-                                g_autofree char *what = pt_nft_batch_describe(batch, header->nlmsg_seq);
+                                g_autofree char *what =
+                                        pt_nft_batch_describe(batch, header->nlmsg_seq);
                                 const char *message = extended_message(header);
 
-                                *ret_what = message ? g_strdup_printf("%s (%s)", what, message) : g_steal_pointer(&what);
+                                *ret_what = message ? g_strdup_printf("%s (%s)", what, message)
+                                                    : g_steal_pointer(&what);
                         }
                 }
         }
@@ -203,14 +211,16 @@ static int child_ended(sd_event_source *source, const siginfo_t *si, void *userd
 
         nft->child = sd_event_source_disable_unref(nft->child);
         r = collect(nft, batch, nft->ack, &what);
-        /* An exit code is the errno of sendmsg; a killed child may or may not have reached the kernel: the answers say. */
+        /* An exit code is the errno of sendmsg; a killed child may or may not have reached the
+         * kernel: the answers say. */
         if (r == -ENOMSG && si->si_code == CLD_EXITED && si->si_status != 0)
                 r = -si->si_status;
         nft->done(r, what, nft->userdata);
         return 0;
 }
 
-int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone done, void *userdata)
+int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone done,
+                       void *userdata)
 {
         const void *data;
         size_t size;
@@ -237,7 +247,8 @@ int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone
         return 0;
 }
 
-/* After an error in the middle of a dump: what is still to come must not be taken for the next answer. */
+/* After an error in the middle of a dump: what is still to come must not be taken for the next
+ * answer. */
 static void drain(PtNft *nft)
 {
         while (recv(mnl_socket_get_fd(nft->socket), nft->buffer, RECEIVE_SIZE, MSG_DONTWAIT) > 0)
@@ -278,8 +289,10 @@ static int generation_cb(const struct nlmsghdr *header, void *userdata)
         uint32_t *ret = userdata;
         const struct nlattr *attr;
 
-        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
-                if (mnl_attr_get_type(attr) == NFTA_GEN_ID && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
+        {
+                if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
+                    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
                         *ret = ntohl(mnl_attr_get_u32(attr));
         }
         return MNL_CB_STOP;
@@ -326,7 +339,7 @@ int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETRULE, NLM_F_DUMP);
-        Each each = { .rule = rule, .userdata = userdata };
+        Each each = {.rule = rule, .userdata = userdata};
 
         mnl_attr_put_strz(request, NFTA_RULE_TABLE, table);
         mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
@@ -350,24 +363,27 @@ static int elements_cb(const struct nlmsghdr *header, void *userdata)
 }
 
 int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
-                         int (*element)(struct nftnl_set_elem *element, void *userdata), void *userdata)
+                         int (*element)(struct nftnl_set_elem *element, void *userdata),
+                         void *userdata)
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-        Each each = { .element = element, .userdata = userdata };
+        Each each = {.element = element, .userdata = userdata};
 
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
         return talk(nft, request, elements_cb, &each);
 }
 
-int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key, uint32_t key_len,
-                       int (*element)(struct nftnl_set_elem *element, void *userdata), void *userdata)
+int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key,
+                       uint32_t key_len,
+                       int (*element)(struct nftnl_set_elem *element, void *userdata),
+                       void *userdata)
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
         struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
-        Each each = { .element = element, .userdata = userdata };
+        Each each = {.element = element, .userdata = userdata};
         struct nlattr *nest;
 
         g_assert(wanted);
@@ -387,7 +403,8 @@ static int name_cb(const struct nlmsghdr *header, void *userdata)
         const struct nlattr *attr;
         const char *table = NULL, *name = NULL;
 
-        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg)) {
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
+        {
                 /* The table's name is attribute 1 of sets and chains alike. */
                 int type = mnl_attr_get_type(attr);
 
@@ -405,7 +422,7 @@ static int list_names(PtNft *nft, const char *table, uint16_t type, int attribut
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, type, NLM_F_DUMP);
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        Each each = { .names = names, .table = table, .name_attribute = attribute };
+        Each each = {.names = names, .table = table, .name_attribute = attribute};
         int r;
 
         mnl_attr_put_strz(request, 1, table);
@@ -454,16 +471,17 @@ static bool counter_take(const Counter *counter, uint64_t *ret_packets, uint64_t
 
 bool pt_nft_rule_counter(const struct nftnl_rule *rule, uint64_t *ret_packets, uint64_t *ret_bytes)
 {
-        Counter counter = { 0 };
+        Counter counter = {0};
 
         /* The iterator does not change the rule; libnftnl's prototype lacks the const. */
         nftnl_expr_foreach((struct nftnl_rule *) (uintptr_t) rule, counter_cb, &counter);
         return counter_take(&counter, ret_packets, ret_bytes);
 }
 
-bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packets, uint64_t *ret_bytes)
+bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packets,
+                            uint64_t *ret_bytes)
 {
-        Counter counter = { 0 };
+        Counter counter = {0};
 
         nftnl_set_elem_expr_foreach(element, counter_cb, &counter);
         return counter_take(&counter, ret_packets, ret_bytes);
