@@ -121,13 +121,12 @@ static bool keys_free(const FwUnit *unit, const FirewallRule *rule, const Firewa
         return true;
 }
 
-static unsigned key_count(const FirewallRule *rule, uint32_t shape)
+static unsigned key_count(const FirewallRule *rule)
 {
-        FwKey keys[FW_KEYS_MAX];
         FwMatch match;
 
         fw_match_of(rule, &match);
-        return fw_match_keys(&match, shape, keys);
+        return fw_match_key_count(&match);
 }
 
 static uint64_t mix_of(const FirewallRule *rule)
@@ -169,8 +168,8 @@ static FwUnit *patchable(const FwClass *klass, const RuleChange *change)
                 return NULL;
         if (!before && mix_of(after) < unit->mix)
                 return NULL;
-        keys = g_hash_table_size(unit->keys) + (after ? key_count(after, unit->shape) : 0) -
-               (before ? key_count(before, unit->shape) : 0);
+        keys = g_hash_table_size(unit->keys) + (after ? key_count(after) : 0) -
+               (before ? key_count(before) : 0);
         return keys >= FW_FOLD_MIN ? unit : NULL;
 }
 

@@ -130,6 +130,7 @@ static FwEntry entry_of(const FirewallRule *rule)
                 entry.mix = entry.mix << 8 | uid[i];
         fw_match_of(rule, &match);
         entry.shape = fw_match_shape(&match);
+        entry.keys = entry.shape ? fw_match_key_count(&match) : 0;
         return entry;
 }
 
@@ -219,6 +220,18 @@ static FwUnit *reuse(const Cutter *cutter, unsigned i)
         return unit;
 }
 
+/* Whether the run of one shape from `i` on has FW_FOLD_MIN keys, collisions not counted: asked
+ * before a fold is made. */
+static bool worth_folding(const FwClass *klass, unsigned i)
+{
+        uint32_t shape = at(klass, i)->shape;
+        unsigned keys = 0;
+
+        for (; i < klass->entries->len && keys < FW_FOLD_MIN && at(klass, i)->shape == shape; i++)
+                keys += at(klass, i)->keys;
+        return keys >= FW_FOLD_MIN;
+}
+
 /* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than
  * FW_FOLD_MIN. */
 static FwUnit *fold(const Cutter *cutter, unsigned i)
@@ -274,7 +287,9 @@ static void cut(const Cutter *cutter)
                 FwUnit *unit = NULL;
 
                 if (at(klass, i)->shape)
-                        unit = reuse(cutter, i) ?: fold(cutter, i);
+                        unit = reuse(cutter, i);
+                if (!unit && at(klass, i)->shape && worth_folding(klass, i))
+                        unit = fold(cutter, i);
                 if (unit && g_hash_table_size(unit->keys) >= FW_FOLD_MIN) {
                         add_shards(cutter, linear, i);
                         g_ptr_array_add(klass->units, unit);

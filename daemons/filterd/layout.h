@@ -31,7 +31,7 @@
 typedef struct FwEntry {
         const FirewallRule *rule; /* a reference */
         uint64_t mix;             /* first half of the uid, big endian: cuts and names */
-        uint32_t shape;
+        uint32_t shape, keys; /* 0: none; so that cutting does not look at the rules */
 } FwEntry;
 
 typedef struct FwUnit {

@@ -282,16 +282,37 @@ static bool single_ports(const PtList *list)
         return true;
 }
 
+/* Values of each dimension; those of a dimension that the rule does not ask about are one. */
+enum { DIMENSIONS = 5 };
+
+static void count_values(const FwMatch *match, unsigned ret[static DIMENSIONS])
+{
+        ret[0] = MAX(match->saddr->n, 1);
+        ret[1] = MAX(match->daddr->n, 1);
+        ret[2] = MAX(match->n_protocols, 1);
+        ret[3] = MAX(match->sport->n, 1);
+        ret[4] = MAX(match->dport->n, 1);
+}
+
+unsigned fw_match_key_count(const FwMatch *match)
+{
+        unsigned counts[DIMENSIONS];
+        uint64_t keys = 1;
+
+        count_values(match, counts);
+        for (unsigned i = 0; i < DIMENSIONS; i++)
+                keys = MIN(keys * counts[i],
+                           UINT32_MAX); /* lists are short: no product of two overflows */
+        return (unsigned) keys;
+}
+
 uint32_t fw_match_shape(const FwMatch *match)
 {
         int saddr = common_plen(match->saddr), daddr = common_plen(match->daddr);
-        uint64_t keys = (uint64_t) MAX(match->saddr->n, 1) * MAX(match->daddr->n, 1) *
-                        MAX(match->n_protocols, 1) * MAX(match->sport->n, 1) *
-                        MAX(match->dport->n, 1);
         uint32_t family = match->family == AF_INET ? 1 : match->family == AF_INET6 ? 2 : 0;
 
         if (saddr < 0 || daddr < 0 || !single_ports(match->sport) || !single_ports(match->dport) ||
-            keys > FW_KEYS_MAX)
+            fw_match_key_count(match) > FW_KEYS_MAX)
                 return 0;
         /* Nothing, or the protocol alone, tells too little apart to be worth a map. */
         if (saddr == 0 && daddr == 0 && match->sport->n == 0 && match->dport->n == 0)
@@ -351,20 +372,16 @@ static void put_port(FwKey *key, size_t *at, const PtList *list, unsigned i)
 unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW_KEYS_MAX])
 {
         size_t address = address_len(shape_family(shape));
-        unsigned counts[] = {MAX(match->saddr->n, 1), MAX(match->daddr->n, 1),
-                             MAX(match->n_protocols, 1), MAX(match->sport->n, 1),
-                             MAX(match->dport->n, 1)};
-        unsigned total = 1;
+        unsigned counts[DIMENSIONS], total = fw_match_key_count(match);
 
-        for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++)
-                total *= counts[i];
+        count_values(match, counts);
         for (unsigned n = 0; n < total; n++) {
-                unsigned index[G_N_ELEMENTS(counts)], rest = n;
+                unsigned index[DIMENSIONS], rest = n;
                 FwKey *key = &ret[n];
                 size_t at = 0;
 
                 /* n as a number whose digits choose one value of each dimension. */
-                for (unsigned i = 0; i < G_N_ELEMENTS(counts); i++) {
+                for (unsigned i = 0; i < DIMENSIONS; i++) {
                         index[i] = rest % counts[i];
                         rest /= counts[i];
                 }

@@ -38,6 +38,8 @@ typedef struct FwKey {
         uint8_t bytes[FW_KEY_MAX];
 } FwKey;
 
+/* How many keys a rule with a shape has. */
+unsigned fw_match_key_count(const FwMatch *match);
 /* The keys of a rule that has the shape; their number. */
 unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW_KEYS_MAX]);
 size_t fw_shape_key_len(uint32_t shape);
