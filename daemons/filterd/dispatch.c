@@ -1,397 +1,567 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* From a packet to the chain of its zone pair: the maps, the rules of the base chains, defaults and
- * masquerade. */
+/*
+ * From a packet to the chain of its zone pair, by verdict maps whose keys are intervals of
+ * interface names or addresses:
+ *
+ *      forward   iifname vmap @from_forward -> f_lan     oifname vmap @to_lan -> jump z_lan/wan
+ * default of lan input     iifname vmap @from_input   -> i_lan     jump z_lan/router default output
+ * oifname vmap @to_output    -> o_wan     jump z_router/wan                          default
+ *
+ * With zones by address, the address is asked first, per family, and what it does not decide goes
+ * on by interface: from_forward4 -> f_lan or p_from_interface; to_lan4 -> the class or t_lan.
+ *
+ * Only packet data is ever looked up: nft 1.0.6 ends with a failed assertion in the middle of `nft
+ * list ruleset` when the value of one map is the key of another (netlink_parse_concat_expr).
+ */
 
 #include "counters.h"
 #include "interval.h"
 #include "ruleset-internal.h"
 
-#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#define MAP_INTERFACE "if_zone"
-#define MAP_SOURCE4 "src4_zone"
-#define MAP_SOURCE6 "src6_zone"
-#define MAP_ZONE "zone_of"
-#define MAP_CLASS "pair_class"
-#define SET_MASQUERADE "masquerade"
+#define MAP_MASQUERADE "to_masquerade"
+#define SET_ZONED "zoned" /* interfaces that belong to a zone */
+#define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
 
-/* nft's datatype numbers (nftables/include/datatype.h), so that listings show names and numbers. */
-enum { TYPE_IPADDR = 7, TYPE_IP6ADDR = 8, TYPE_MARK = 19, TYPE_IFNAME = 41 };
-#define TYPE_PAIR (TYPE_MARK << 6 | TYPE_MARK)
+/* What an interval map is keyed by, and nft's number of that type (nftables/include/datatype.h). */
+typedef enum Key { BY_INTERFACE, BY_ADDRESS4, BY_ADDRESS6, KEY_MAX } Key;
 
-/* `classes` maps a class to its chain; one a hook, so that the kernel validates a chain that only
- * forwarding reaches once, and not once a hook. */
-typedef struct Hook {
-        const char *chain;
-        uint32_t hook;
-        const char *classes;
-} Hook;
-
-static const Hook hooks[] = {
-        {CHAIN_INPUT, NF_INET_LOCAL_IN, "class_chain_input"},
-        {CHAIN_FORWARD, NF_INET_FORWARD, "class_chain_forward"},
-        {CHAIN_OUTPUT, NF_INET_LOCAL_OUT, "class_chain_output"},
+static const struct {
+        uint32_t type, len;
+        const char *suffix; /* of the names of maps */
+} keys[] = {
+        [BY_INTERFACE] = {41, 16, ""},
+        [BY_ADDRESS4] = {7, 4, "4"},
+        [BY_ADDRESS6] = {8, 16, "6"},
 };
 
-static struct nftnl_set_elem *element(const void *key, size_t len)
+static const GArray *intervals_of(const FwZones *zones, Key key)
+{
+        switch (key) {
+        case BY_INTERFACE:
+                return zones->interfaces;
+        case BY_ADDRESS4:
+                return zones->sources4;
+        case BY_ADDRESS6:
+                return zones->sources6;
+        case KEY_MAX:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+/* Where an interval leads: an element's verdict. Without a chain and with NFT_CONTINUE there is no
+ * element. */
+typedef struct Target {
+        int verdict;
+        char *chain; /* owned */
+} Target;
+
+/* What comes after the lookup by interface, for interfaces of no zone. Maps have no element for
+ * them: nft prints the bounds of an interval between names as bytes that are no text. */
+typedef enum Rest {
+        REST_PASSES,  /* nothing: what follows decides */
+        REST_DROPS,   /* all that comes here is unassigned */
+        REST_UNZONED, /* what goes to an unassigned interface; the others get their default */
+} Rest;
+
+/* What a map says for zone `index`, or for what belongs to no zone (-1). */
+typedef Target (*TargetFunc)(int index, Key key, const void *userdata);
+
+typedef struct Dispatch {
+        PtNftBatch *batch;
+        const FwZones *zones;
+        const GArray *pairs;
+        GHashTable *counts;
+} Dispatch;
+
+static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
 {
         struct nftnl_set_elem *e = nftnl_set_elem_alloc();
 
         g_assert(e);
-        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key, (uint32_t) len);
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, bytes, keys[key].len);
         return e;
 }
 
-/* An interval map to zone numbers; the intervals cover everything. */
-static void put_intervals(PtNftBatch *batch, const char *name, uint32_t type, size_t len,
-                          const GArray *intervals, uint32_t *set_id)
+static void put_start(PtNftBatch *batch, Key key, const uint8_t *bytes, const Target *target)
 {
+        struct nftnl_set_elem *e = element(key, bytes);
+        uint32_t verdict = (uint32_t) target->verdict;
+
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
+        if (target->chain)
+                nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, target->chain);
+        pt_nft_batch_element(batch, e);
+}
+
+static void put_end(PtNftBatch *batch, Key key, const uint8_t *bytes)
+{
+        struct nftnl_set_elem *e = element(key, bytes);
+
+        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+        pt_nft_batch_element(batch, e);
+}
+
+static void put_map(const Dispatch *dispatch, const char *name, Key key, TargetFunc target_of,
+                    const void *userdata)
+{
+        const GArray *intervals = intervals_of(dispatch->zones, key);
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = name,
-                .id = ++*set_id,
                 .flags = NFT_SET_MAP | NFT_SET_INTERVAL,
-                .key_type = type,
-                .key_len = (uint32_t) len,
-                .data_type = TYPE_MARK,
-                .data_len = 4,
+                .key_type = keys[key].type,
+                .key_len = keys[key].len,
+                .data_type = NFT_DATA_VERDICT,
         };
 
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, name, spec.id, false);
+        pt_nft_batch_add_set(dispatch->batch, &spec);
+        pt_nft_batch_elements_begin(dispatch->batch, TABLE, name, 0, false);
         for (unsigned i = 0; i < intervals->len; i++) {
                 const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
+                Target target = target_of((int) interval->number - 1, key, userdata);
+                g_autofree char *chain = target.chain;
                 uint8_t end[FW_INTERVAL_KEY_MAX];
-                struct nftnl_set_elem *e;
 
-                e = element(interval->lo, len);
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, &interval->number,
-                                   sizeof(interval->number));
-                pt_nft_batch_element(batch, e);
-                memcpy(end, interval->hi, len);
-                if (!fw_interval_increment(end, len))
+                if (target.verdict == NFT_CONTINUE)
                         continue;
-                e = element(end, len);
-                nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-                pt_nft_batch_element(batch, e);
+                put_start(dispatch->batch, key, interval->lo, &target);
+                /* Ends are exclusive; an interval to the last value has none. */
+                memcpy(end, interval->hi, keys[key].len);
+                if (fw_interval_increment(end, keys[key].len))
+                        put_end(dispatch->batch, key, end);
         }
-        pt_nft_batch_elements_end(batch);
+        pt_nft_batch_elements_end(dispatch->batch);
 }
 
-/* (zone by address, zone by interface) to zone: the address wins. */
-static void put_zone_of(PtNftBatch *batch, const FwZones *zones, uint32_t *set_id)
+/* [family] key vmap @name */
+static void put_lookup(PtNftBatch *batch, const char *chain, Key key, bool out, const char *map,
+                       const char *comment)
 {
-        PtNftSetSpec spec = {
-                .table = TABLE,
-                .name = MAP_ZONE,
-                .id = ++*set_id,
-                .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR,
-                .key_len = 8,
-                .data_type = TYPE_MARK,
-                .data_len = 4,
-        };
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
 
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, MAP_ZONE, spec.id, false);
-        for (unsigned a = 0; a <= zones->n; a++) {
-                for (unsigned i = 0; i <= zones->n; i++) {
-                        uint32_t key[] = {a < zones->n ? zones->zones[a].number : 0,
-                                          i < zones->n ? zones->zones[i].number : 0};
-                        struct nftnl_set_elem *e;
-
-                        if (a < zones->n && zones->zones[a].zone->sources.n == 0)
-                                continue;
-                        e = element(key, sizeof(key));
-                        nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, key[0] ? &key[0] : &key[1],
-                                           sizeof(key[0]));
-                        pt_nft_batch_element(batch, e);
-                }
+        switch (key) {
+        case BY_INTERFACE:
+                pt_nft_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
+                break;
+        case BY_ADDRESS4:
+                fw_match_family(rule, AF_INET);
+                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 16 : 12, 4, NFT_REG_1);
+                break;
+        case BY_ADDRESS6:
+                fw_match_family(rule, AF_INET6);
+                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 24 : 8, 16, NFT_REG_1);
+                break;
+        case KEY_MAX:
+                g_assert_not_reached();
         }
-        pt_nft_batch_elements_end(batch);
+        pt_nft_lookup(rule, NFT_REG_1, NFT_REG_VERDICT, map, 0);
+        fw_finish(batch, rule, comment);
 }
 
-static void put_zone(struct nftnl_rule *rule, const FwZones *zones, int family, bool out,
-                     uint32_t reg)
+/* Names of maps and chains of one side of the dispatch: "from_forward", "from_forward4" ... */
+static char *map_name(const char *name, Key key)
 {
-        bool by_address = family == AF_INET ? zones->sources4 != NULL
-                                            : family == AF_INET6 && zones->sources6 != NULL;
-        uint32_t by_interface = by_address ? REG_BY_INTERFACE : reg;
-
-        pt_nft_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
-        pt_nft_lookup(rule, NFT_REG_1, PT_REG(by_interface), MAP_INTERFACE, 0);
-        if (!by_address)
-                return;
-        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER,
-                       family == AF_INET ? (out ? 16 : 12) : (out ? 24 : 8),
-                       family == AF_INET ? 4 : 16, PT_REG(REG_DATA));
-        pt_nft_lookup(rule, PT_REG(REG_DATA), PT_REG(REG_BY_ADDRESS),
-                      family == AF_INET ? MAP_SOURCE4 : MAP_SOURCE6, 0);
-        pt_nft_lookup(rule, PT_REG(REG_BY_ADDRESS), PT_REG(reg), MAP_ZONE, 0);
+        return g_strconcat(name, keys[key].suffix, NULL);
 }
 
-/* Zones from and to of a packet at a hook, in their registers. */
-static void put_pair(struct nftnl_rule *rule, const FwZones *zones, int family, uint32_t hook)
+static char *zone_name(char prefix, const char *zone)
 {
-        if (hook == NF_INET_LOCAL_OUT)
-                pt_nft_immediate(rule, PT_REG(REG_FROM), &zones->router.number, 4);
-        else
-                put_zone(rule, zones, family, false, REG_FROM);
-        if (hook == NF_INET_LOCAL_IN)
-                pt_nft_immediate(rule, PT_REG(REG_TO), &zones->router.number, 4);
-        else
-                put_zone(rule, zones, family, true, REG_TO);
+        return g_strdup_printf("%c_%s", prefix, zone);
 }
 
-/* Without zones by address one rule serves both families. */
-static void put_hook(PtNftBatch *batch, const FwZones *zones, const Hook *hook)
+typedef struct Side {
+        const char *name;  /* of the maps */
+        const char *chain; /* where the lookups stand */
+        const char
+                *by_interface; /* chain that asks for the interface when the address says nothing */
+        bool out;
+        Rest rest;
+        TargetFunc target_of;
+        const void *userdata;
+} Side;
+
+static void put_interface(const Dispatch *dispatch, const Side *side, const char *chain,
+                          const char *map)
 {
-        static const int families[] = {AF_INET, AF_INET6}, both[] = {AF_UNSPEC};
-        bool split = zones->sources4 || zones->sources6;
-        const int *list = split ? families : both;
         struct nftnl_rule *rule;
 
-        rule = pt_nft_rule_new(TABLE, hook->chain);
-        pt_nft_verdict(rule, NFT_JUMP, CHAIN_PROLOGUE);
-        fw_finish(batch, rule, CHAIN_PROLOGUE);
-        if (hook->hook != NF_INET_FORWARD) {
-                const char *prologue = hook->hook == NF_INET_LOCAL_IN ? CHAIN_PROLOGUE_INPUT
-                                                                      : CHAIN_PROLOGUE_OUTPUT;
-
-                rule = pt_nft_rule_new(TABLE, hook->chain);
-                pt_nft_verdict(rule, NFT_JUMP, prologue);
-                fw_finish(batch, rule, prologue);
+        put_lookup(dispatch->batch, chain, BY_INTERFACE, side->out, map, "dispatch");
+        if (side->rest == REST_PASSES)
+                return;
+        rule = pt_nft_rule_new(TABLE, chain);
+        if (side->rest == REST_UNZONED) {
+                pt_nft_meta(rule, NFT_META_OIFNAME, NFT_REG_1);
+                pt_nft_lookup_not(rule, NFT_REG_1, SET_ZONED, 0);
         }
-        rule = pt_nft_rule_new(TABLE, hook->chain);
-        fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
-        fw_decide(batch, rule, NF_DROP, NULL, "invalid");
-
-        for (unsigned i = 0; i < (split ? 2 : 1); i++) {
-                rule = pt_nft_rule_new(TABLE, hook->chain);
-                if (split)
-                        fw_match_family(rule, list[i]);
-                put_pair(rule, zones, list[i], hook->hook);
-                pt_nft_lookup(rule, PT_REG(REG_FROM), PT_REG(REG_CLASS), MAP_CLASS, 0);
-                pt_nft_lookup(rule, PT_REG(REG_CLASS), NFT_REG_VERDICT, hook->classes, 0);
-                fw_finish(batch, rule, "dispatch");
-        }
-        for (unsigned i = 0; i < (split ? 2 : 1); i++) {
-                rule = pt_nft_rule_new(TABLE, hook->chain);
-                if (split)
-                        fw_match_family(rule, list[i]);
-                put_pair(rule, zones, list[i], hook->hook);
-                pt_nft_lookup(rule, PT_REG(REG_FROM), NFT_REG_VERDICT, FW_MAP_DEFAULT, 0);
-                fw_finish(batch, rule, "default");
-        }
-        /* The policy decides: it drops, but for what the router itself sends. */
-        rule = pt_nft_rule_new(TABLE, hook->chain);
-        pt_nft_counter(rule, 0, 0);
-        fw_finish(batch, rule, "unassigned");
+        pt_nft_verdict(rule, NFT_GOTO, CHAIN_UNASSIGNED);
+        fw_finish(dispatch->batch, rule, "unassigned");
 }
 
-static void class_key(const FwZones *zones, const FwClass *klass, uint32_t ret[2])
+/*
+ * The lookups of one side: by interface alone; or by address for a family that has such zones, and
+ * by interface where the address leads on to it and for the other family.
+ */
+static void put_side(const Dispatch *dispatch, const Side *side)
 {
-        ret[0] = fw_zones_number(zones, klass->from);
-        ret[1] = fw_zones_number(zones, klass->to);
-}
+        const FwZones *zones = dispatch->zones;
+        g_autofree char *interfaces = map_name(side->name, BY_INTERFACE);
 
-static uint32_t hook_of(const FwPair *pair)
-{
-        if (!pair->from->zone)
-                return NF_INET_LOCAL_OUT;
-        return pair->to->zone ? NF_INET_FORWARD : NF_INET_LOCAL_IN;
-}
-
-static void put_pairs(PtNftBatch *batch, const FwZones *zones, const GArray *pairs,
-                      uint32_t *set_id)
-{
-        PtNftSetSpec spec = {
-                .table = TABLE,
-                .name = MAP_CLASS,
-                .id = ++*set_id,
-                .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR,
-                .key_len = 8,
-                .data_type = TYPE_PAIR,
-                .data_len = 8,
-        };
-
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, spec.name, spec.id, false);
-        for (unsigned i = 0; i < pairs->len; i++) {
-                const FwPair *pair = &g_array_index(pairs, FwPair, i);
-                uint32_t from_to[] = {pair->from->number, pair->to->number}, key[2];
-                struct nftnl_set_elem *e;
-
-                if (!pair->klass)
-                        continue;
-                class_key(zones, pair->klass, key);
-                e = element(from_to, sizeof(from_to));
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_DATA, key, sizeof(key));
-                pt_nft_batch_element(batch, e);
+        put_map(dispatch, interfaces, BY_INTERFACE, side->target_of, side->userdata);
+        if (!zones->sources4 && !zones->sources6) {
+                put_interface(dispatch, side, side->chain, interfaces);
+                return;
         }
-        pt_nft_batch_elements_end(batch);
-}
+        pt_nft_batch_add_chain(dispatch->batch, TABLE, side->by_interface, NULL);
+        put_interface(dispatch, side, side->by_interface, interfaces);
+        for (Key key = BY_ADDRESS4; key <= BY_ADDRESS6; key++) {
+                if (intervals_of(zones, key)) {
+                        g_autofree char *map = map_name(side->name, key);
 
-/* Class to chain, for the classes that the hook's pairs have. */
-static void put_chains(PtNftBatch *batch, const FwZones *zones, const GArray *pairs,
-                       const Hook *hook, uint32_t *set_id)
-{
-        PtNftSetSpec spec = {
-                .table = TABLE,
-                .name = hook->classes,
-                .id = ++*set_id,
-                .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR,
-                .key_len = 8,
-                .data_type = NFT_DATA_VERDICT,
-        };
-        g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+                        put_map(dispatch, map, key, side->target_of, side->userdata);
+                        put_lookup(dispatch->batch, side->chain, key, side->out, map, "dispatch");
+                } else {
+                        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, side->chain);
 
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, spec.name, spec.id, false);
-        for (unsigned i = 0; i < pairs->len; i++) {
-                const FwPair *pair = &g_array_index(pairs, FwPair, i);
-                uint32_t verdict = (uint32_t) NFT_JUMP, key[2];
-                struct nftnl_set_elem *e;
-
-                if (!pair->klass || hook_of(pair) != hook->hook ||
-                    !g_hash_table_add(seen, pair->klass))
-                        continue;
-                class_key(zones, pair->klass, key);
-                e = element(key, sizeof(key));
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
-                nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, pair->klass->chain);
-                pt_nft_batch_element(batch, e);
+                        fw_match_family(rule, key == BY_ADDRESS4 ? AF_INET : AF_INET6);
+                        pt_nft_verdict(rule, side->out ? NFT_JUMP : NFT_GOTO, side->by_interface);
+                        fw_finish(dispatch->batch, rule, "dispatch");
+                }
         }
-        pt_nft_batch_elements_end(batch);
 }
 
-static void put_defaults(PtNftBatch *batch, const GArray *pairs, GHashTable *defaults,
-                         uint32_t *set_id)
+static void drop_side(PtNftBatch *batch, const FwZones *zones, const char *name)
 {
-        PtNftSetSpec spec = {
-                .table = TABLE,
-                .name = FW_MAP_DEFAULT,
-                .id = ++*set_id,
-                .flags = NFT_SET_MAP,
-                .key_type = TYPE_PAIR,
-                .key_len = 8,
-                .data_type = NFT_DATA_VERDICT,
-                .counter = true,
-        };
+        for (Key key = BY_INTERFACE; key < KEY_MAX; key++) {
+                g_autofree char *map = map_name(name, key);
 
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, FW_MAP_DEFAULT, spec.id, false);
-        for (unsigned i = 0; i < pairs->len; i++) {
-                const FwPair *pair = &g_array_index(pairs, FwPair, i);
-                uint32_t key[] = {pair->from->number, pair->to->number};
-                FwAction action = fw_zones_default(pair->from, pair->to);
-                uint32_t verdict = action == FW_ALLOW  ? NF_ACCEPT
-                                   : action == FW_DROP ? NF_DROP
-                                                       : (uint32_t) NFT_GOTO;
-                g_autofree char *comment =
-                        g_strdup_printf("default/%s/%s", pair->from->name, pair->to->name);
-                struct nftnl_set_elem *e = element(key, sizeof(key));
-                uint8_t userdata[NFT_USERDATA_MAXLEN];
-                size_t size = pt_nft_userdata(comment, NULL, 0, userdata);
-                const FwCount *count;
-                uint64_t id;
-
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
-                if (action == FW_REJECT)
-                        nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, FW_CHAIN_REJECT);
-                nftnl_set_elem_set(e, NFTNL_SET_ELEM_USERDATA, userdata, (uint32_t) size);
-                memcpy(&id, key, sizeof(id));
-                count = defaults ? g_hash_table_lookup(defaults, &id) : NULL;
-                if (count)
-                        nftnl_set_elem_add_expr(e,
-                                                pt_nft_counter_new(count->packets, count->bytes));
-                pt_nft_batch_element(batch, e);
+                if (intervals_of(zones, key))
+                        pt_nft_batch_delete_set(batch, TABLE, map);
         }
-        pt_nft_batch_elements_end(batch);
 }
 
-static void put_masquerade(PtNftBatch *batch, const FwZones *zones, uint32_t *set_id)
+static bool by_address(const FwZones *zones)
 {
-        PtNftSetSpec spec = {.table = TABLE,
-                             .name = SET_MASQUERADE,
-                             .id = ++*set_id,
-                             .key_type = TYPE_MARK,
-                             .key_len = 4};
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_POSTROUTING);
-
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, SET_MASQUERADE, spec.id, false);
-        for (unsigned i = 0; i < zones->n; i++)
-                if (zones->zones[i].zone->masquerade)
-                        pt_nft_batch_element(batch, element(&zones->zones[i].number, 4));
-        pt_nft_batch_elements_end(batch);
-
-        fw_match_family(rule, AF_INET);
-        put_zone(rule, zones, AF_INET, true, REG_TO);
-        pt_nft_lookup(rule, PT_REG(REG_TO), -1, SET_MASQUERADE, spec.id);
-        pt_nft_counter(rule, 0, 0);
-        pt_nft_masquerade(rule);
-        fw_finish(batch, rule, "masquerade");
+        return zones->sources4 || zones->sources6;
 }
 
-void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, GHashTable *defaults,
-                             bool replace, uint32_t *set_id, PtNftBatch *batch)
+/* A rule that only counts and decides, beginning where it was. */
+static void put_counted(const Dispatch *dispatch, const char *chain, int verdict,
+                        const char *target, const char *comment)
 {
-        static const char *const sets[] = {MAP_INTERFACE, MAP_SOURCE4,    MAP_SOURCE6,   MAP_ZONE,
-                                           MAP_CLASS,     FW_MAP_DEFAULT, SET_MASQUERADE};
-        g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(FwInterval));
-        FwInterval all = {0};
+        const FwCount *count =
+                dispatch->counts ? g_hash_table_lookup(dispatch->counts, comment) : NULL;
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
 
-        memset(all.hi, 0xff, sizeof(all.hi));
-        g_array_append_val(nothing, all);
-        if (replace) {
-                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
-                        pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
-                pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
-                for (unsigned i = 0; i < G_N_ELEMENTS(sets); i++)
-                        pt_nft_batch_delete_set(batch, TABLE, sets[i]);
-                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
-                        pt_nft_batch_delete_set(batch, TABLE, hooks[i].classes);
-        }
-        put_intervals(batch, MAP_INTERFACE, TYPE_IFNAME, 16, zones->interfaces, set_id);
-        put_intervals(batch, MAP_SOURCE4, TYPE_IPADDR, 4, zones->sources4 ?: nothing, set_id);
-        put_intervals(batch, MAP_SOURCE6, TYPE_IP6ADDR, 16, zones->sources6 ?: nothing, set_id);
-        put_zone_of(batch, zones, set_id);
-        put_pairs(batch, zones, pairs, set_id);
-        put_defaults(batch, pairs, defaults, set_id);
+        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
+        if (verdict != NFT_CONTINUE)
+                pt_nft_verdict(rule, verdict, target);
+        fw_finish(dispatch->batch, rule, comment);
+}
+
+static void put_default(const Dispatch *dispatch, const char *chain, const FwPair *pair,
+                        const char *to)
+{
+        FwAction action = fw_zones_default(pair->from, pair->to);
+        g_autofree char *comment = g_strdup_printf("default/%s/%s", pair->from->name, to);
+
+        put_counted(dispatch, chain,
+                    action == FW_ALLOW  ? NF_ACCEPT
+                    : action == FW_DROP ? NF_DROP
+                                        : NFT_GOTO,
+                    action == FW_REJECT ? FW_CHAIN_REJECT : NULL, comment);
+}
+
+static void put_jump(const Dispatch *dispatch, const char *chain, const FwPair *pair)
+{
+        struct nftnl_rule *rule;
+
+        if (!pair->klass)
+                return;
+        rule = pt_nft_rule_new(TABLE, chain);
+        pt_nft_verdict(rule, NFT_JUMP, pair->klass->chain);
+        fw_finish(dispatch->batch, rule, pair->klass->chain);
+}
+
+/* Targets. */
+
+/* What no zone has: the address leads on to the interface. */
+static Target rest(Key key, int verdict, const char *by_interface)
+{
+        return key == BY_INTERFACE ? (Target){NFT_CONTINUE, NULL}
+                                   : (Target){verdict, g_strdup(by_interface)};
+}
+
+typedef struct ToZones {
+        const Dispatch *dispatch;
+        unsigned from;
+        const char *by_interface;
+} ToZones;
+
+/* Of `to_lan`: the class of the pair; nothing when no rule applies to it: the default follows. */
+static Target to_class(int index, Key key, const void *userdata)
+{
+        const ToZones *to = userdata;
+        const FwPair *pair;
+
+        if (index < 0)
+                return rest(key, NFT_JUMP, to->by_interface);
+        pair = fw_pair(to->dispatch->pairs, to->dispatch->zones->n, to->from, (unsigned) index);
+        return pair->klass ? (Target){NFT_JUMP, g_strdup(pair->klass->chain)}
+                           : (Target){NFT_CONTINUE, NULL};
+}
+
+typedef struct ZoneChains {
+        const FwZones *zones;
+        char prefix;
+        const char *by_interface;
+} ZoneChains;
+
+/* Of `from_forward` and the like: the chain of the zone. */
+static Target to_zone(int index, Key key, const void *userdata)
+{
+        const ZoneChains *chains = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, chains->by_interface);
+        return (Target){NFT_GOTO, zone_name(chains->prefix, chains->zones->zones[index].name)};
+}
+
+static Target to_masquerade(int index, Key key, const void *userdata)
+{
+        const FwZones *zones = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, CHAIN_POSTROUTING_INTERFACE);
+        return zones->zones[index].zone->masquerade ? (Target){NFT_GOTO, g_strdup(CHAIN_MASQUERADE)}
+                                                    : (Target){NF_ACCEPT, NULL};
+}
+
+/* The three hooks and the chains of a zone in each. */
+static const struct {
+        const char *chain;
+        uint32_t hook;
+        const char *prologue; /* beside the common one */
+        const char *map;
+        const char *by_interface;
+        char prefix;
+} hooks[] = {
+        {CHAIN_INPUT, NF_INET_LOCAL_IN, CHAIN_PROLOGUE_INPUT, "from_input", "p_input_if", 'i'},
+        {CHAIN_FORWARD, NF_INET_FORWARD, NULL, "from_forward", "p_forward_if", 'f'},
+        {CHAIN_OUTPUT, NF_INET_LOCAL_OUT, CHAIN_PROLOGUE_OUTPUT, "to_output", "p_output_if", 'o'},
+};
+
+static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char *chain)
+{
+        const FwZones *zones = dispatch->zones;
+        const char *name = zones->zones[from].name;
+        g_autofree char *map = g_strdup_printf("to_%s", name), *by_interface = zone_name('t', name);
+        ToZones to = {.dispatch = dispatch, .from = from, .by_interface = by_interface};
+        Side side = {map, chain, by_interface, true, REST_UNZONED, to_class, &to};
+
+        put_side(dispatch, &side);
+        put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
+}
+
+static void put_zone(const Dispatch *dispatch, unsigned index)
+{
+        const FwZones *zones = dispatch->zones;
+
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
-                put_chains(batch, zones, pairs, &hooks[i], set_id);
-                put_hook(batch, zones, &hooks[i]);
+                g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[index].name);
+                const FwPair *pair;
+
+                pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+                if (hooks[i].hook == NF_INET_FORWARD) {
+                        put_forward_zone(dispatch, index, chain);
+                        continue;
+                }
+                pair = hooks[i].hook == NF_INET_LOCAL_IN
+                               ? fw_pair_input(dispatch->pairs, zones->n, index)
+                               : fw_pair_output(dispatch->pairs, zones->n, index);
+                put_jump(dispatch, chain, pair);
+                put_default(dispatch, chain, pair, pair->to->name);
         }
-        put_masquerade(batch, zones, set_id);
 }
 
-static int read_default(struct nftnl_set_elem *e, void *userdata)
+static void put_jump_to(const Dispatch *dispatch, const char *chain, const char *target)
 {
-        GHashTable *defaults = userdata;
-        uint32_t len = 0;
-        const void *key = nftnl_set_elem_get(e, NFTNL_SET_ELEM_KEY, &len);
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
+        pt_nft_verdict(rule, NFT_JUMP, target);
+        fw_finish(dispatch->batch, rule, target);
+}
+
+static void put_hook(const Dispatch *dispatch, unsigned i)
+{
+        g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
+        bool out = hooks[i].hook == NF_INET_LOCAL_OUT;
+        ZoneChains chains = {dispatch->zones, hooks[i].prefix, hooks[i].by_interface};
+        Side side = {hooks[i].map,
+                     hooks[i].chain,
+                     hooks[i].by_interface,
+                     out,
+                     out ? REST_PASSES : REST_DROPS,
+                     to_zone,
+                     &chains};
+        const FwCount *count =
+                dispatch->counts ? g_hash_table_lookup(dispatch->counts, invalid) : NULL;
+        struct nftnl_rule *rule;
+
+        put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
+        if (hooks[i].prologue)
+                put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
+        rule = pt_nft_rule_new(TABLE, hooks[i].chain);
+        fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
+        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
+        pt_nft_verdict(rule, NF_DROP, NULL);
+        fw_finish(dispatch->batch, rule, invalid);
+        put_side(dispatch, &side);
+}
+
+static void put_postrouting(const Dispatch *dispatch)
+{
+        Side side = {MAP_MASQUERADE, CHAIN_POSTROUTING, CHAIN_POSTROUTING_INTERFACE,
+                     true,           REST_PASSES,       to_masquerade,
+                     dispatch->zones};
+
+        put_side(dispatch, &side);
+}
+
+/* All interfaces of all zones, as the patterns cover them together. */
+static void put_zoned(const Dispatch *dispatch)
+{
+        const GArray *intervals = dispatch->zones->interfaces;
+        PtNftSetSpec spec = {
+                .table = TABLE,
+                .name = SET_ZONED,
+                .flags = NFT_SET_INTERVAL,
+                .key_type = keys[BY_INTERFACE].type,
+                .key_len = keys[BY_INTERFACE].len,
+        };
+
+        pt_nft_batch_add_set(dispatch->batch, &spec);
+        pt_nft_batch_elements_begin(dispatch->batch, TABLE, SET_ZONED, 0, false);
+        for (unsigned i = 0; i < intervals->len; i++) {
+                const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
+                bool zoned = interval->number > 0, before = i > 0 && interval[-1].number > 0;
+
+                if (zoned && !before)
+                        pt_nft_batch_element(dispatch->batch, element(BY_INTERFACE, interval->lo));
+                else if (before && !zoned)
+                        put_end(dispatch->batch, BY_INTERFACE, interval->lo);
+        }
+        pt_nft_batch_elements_end(dispatch->batch);
+}
+
+/* Chains are deleted when nothing leads to them any more: base chains, then maps, then the zones'
+ * chains. */
+static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
+{
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_flush_chain(batch, TABLE, hooks[i].by_interface);
+        if (by_address(old))
+                pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                drop_side(batch, old, hooks[i].map);
+        drop_side(batch, old, MAP_MASQUERADE);
+        for (unsigned z = 0; z < old->n; z++) {
+                g_autofree char *map = g_strdup_printf("to_%s", old->zones[z].name);
+
+                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
+
+                        pt_nft_batch_flush_chain(batch, TABLE, chain);
+                }
+                if (by_address(old)) {
+                        g_autofree char *chain = zone_name('t', old->zones[z].name);
+
+                        pt_nft_batch_flush_chain(batch, TABLE, chain);
+                }
+                drop_side(batch, old, map);
+                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
+
+                        pt_nft_batch_delete_chain(batch, TABLE, chain);
+                }
+                if (by_address(old)) {
+                        g_autofree char *chain = zone_name('t', old->zones[z].name);
+
+                        pt_nft_batch_delete_chain(batch, TABLE, chain);
+                }
+        }
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_delete_chain(batch, TABLE, hooks[i].by_interface);
+        if (by_address(old))
+                pt_nft_batch_delete_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
+        pt_nft_batch_delete_set(batch, TABLE, SET_ZONED);
+}
+
+void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
+                             GHashTable *counts, PtNftBatch *batch)
+{
+        Dispatch dispatch = {.batch = batch, .zones = zones, .pairs = pairs, .counts = counts};
+
+        if (old)
+                drop_dispatch(batch, old);
+        put_zoned(&dispatch);
+        for (unsigned i = 0; i < zones->n; i++)
+                put_zone(&dispatch, i);
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                put_hook(&dispatch, i);
+        put_postrouting(&dispatch);
+}
+
+/* Counters. */
+
+static int read_fixed(struct nftnl_rule *rule, void *userdata)
+{
+        GHashTable *counts = userdata;
+        g_autofree char *comment = pt_nft_rule_comment(rule);
         FwCount count;
 
-        if (key && len == 8 && pt_nft_element_counter(e, &count.packets, &count.bytes))
-                g_hash_table_insert(defaults, g_memdup2(key, 8), g_memdup2(&count, sizeof(count)));
+        if (comment && pt_nft_rule_counter(rule, &count.packets, &count.bytes)) {
+                FwCount *sum = g_hash_table_lookup(counts, comment);
+
+                if (sum) {
+                        sum->packets += count.packets;
+                        sum->bytes += count.bytes;
+                } else {
+                        g_hash_table_insert(counts, g_steal_pointer(&comment),
+                                            g_memdup2(&count, sizeof(count)));
+                }
+        }
         return 0;
 }
 
-int fw_ruleset_read_defaults(PtNft *nft, GHashTable **ret)
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
 {
-        g_autoptr(GHashTable) defaults =
-                g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-        int r = pt_nft_dump_elements(nft, TABLE, FW_MAP_DEFAULT, read_default, defaults);
+        static const char *const fixed[] = {
+                CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
+                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE};
+        g_autoptr(GHashTable) counts =
+                g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        int r = 0;
 
+        for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(fixed); i++)
+                r = pt_nft_dump_rules(nft, TABLE, fixed[i], read_fixed, counts);
+        for (unsigned z = 0; r == 0 && z < zones->n; z++)
+                for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[z].name);
+
+                        r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
+                }
         if (r < 0)
                 return r;
-        *ret = g_steal_pointer(&defaults);
+        *ret = g_steal_pointer(&counts);
         return 0;
 }

@@ -198,7 +198,7 @@ static void put_class(Emit *emit, const FwClass *klass)
 }
 
 void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry,
-                 GHashTable *defaults, PtNftBatch *batch, FwTouched *touched)
+                 GHashTable *counts, PtNftBatch *batch, FwTouched *touched)
 {
         Emit emit = {.batch = batch, .touched = touched, .carry = carry};
         GHashTableIter iter;
@@ -214,7 +214,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         g_hash_table_iter_init(&iter, layout->classes);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
                 put_class(&emit, klass);
-        fw_ruleset_put_dispatch(layout->zones, layout->pairs, defaults, false, &emit.set_id, batch);
+        fw_ruleset_put_dispatch(layout->zones, layout->pairs, NULL, counts, batch);
         fw_ruleset_put_marker(marker, false, batch);
 }
 
@@ -650,7 +650,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         g_autoptr(FwCarry) carry = fw_carry_new();
         g_autoptr(GPtrArray) units =
                 g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
-        g_autoptr(GHashTable) defaults = NULL;
+        g_autoptr(GHashTable) counts = NULL;
         Emit emit = {.batch = batch, .touched = touched, .carry = carry, .nft = nft};
         int r = 0;
 
@@ -673,10 +673,10 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
                         put_class(&emit, change->after);
         }
         if (r == 0 && delta->dispatch) {
-                r = fw_ruleset_read_defaults(nft, &defaults);
+                r = fw_ruleset_read_fixed(nft, delta->layout->zones, &counts);
                 if (r == 0)
                         fw_ruleset_put_dispatch(delta->zones ?: delta->layout->zones, delta->pairs,
-                                                defaults, true, &emit.set_id, batch);
+                                                delta->layout->zones, counts, batch);
         }
         if (r < 0)
                 return r;

@@ -226,17 +226,16 @@ static int fall_back(FwEngine *engine, NftPlan *plan)
 static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, PtNftBatch *batch)
 {
         g_autoptr(FwCarry) carry = fw_carry_new();
-        g_autoptr(GHashTable) defaults = NULL;
+        g_autoptr(GHashTable) counts = NULL;
         int r;
 
         /* What cannot be read cannot be carried: a table that is gone has no counters. */
         r = fw_carry_read_all(engine->nft, carry);
+        if (r == 0 && engine->layout)
+                r = fw_ruleset_read_fixed(engine->nft, engine->layout->zones, &counts);
         if (r == -EINTR)
                 return r;
-        r = fw_ruleset_read_defaults(engine->nft, &defaults);
-        if (r == -EINTR)
-                return r;
-        fw_emit_all(plan->layout, marker, true, carry, defaults, batch, plan->touched);
+        fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
         return 0;
 }
 

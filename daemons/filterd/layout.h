@@ -31,7 +31,7 @@
 typedef struct FwEntry {
         const FirewallRule *rule; /* a reference */
         uint64_t mix;             /* first half of the uid, big endian: cuts and names */
-        uint32_t shape, keys; /* 0: none; so that cutting does not look at the rules */
+        uint32_t shape, keys;     /* 0: none; so that cutting does not look at the rules */
 } FwEntry;
 
 typedef struct FwUnit {
@@ -64,6 +64,14 @@ typedef struct FwPair {
         const FwZone *from, *to;
         FwClass *klass; /* borrowed; NULL: no rule can match, the default decides */
 } FwPair;
+
+/* Of `n` zones: each to each, each to the router, the router to each. */
+static inline const FwPair *fw_pair(const GArray *pairs, unsigned n, unsigned from, unsigned to)
+{
+        return &g_array_index(pairs, FwPair, from * (n + 2) + to);
+}
+#define fw_pair_input(pairs, n, from) fw_pair(pairs, n, from, n)
+#define fw_pair_output(pairs, n, to) fw_pair(pairs, n, to, (n) + 1)
 
 typedef struct FwLayout {
         PtSlice *slice;

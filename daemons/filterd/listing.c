@@ -133,13 +133,27 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
         return (int) listed;
 }
 
-static void fixed(const char *comment, uint64_t packets, uint64_t bytes, void *userdata)
+static int list_fixed(Listing *listing, const FwZones *zones)
 {
-        Listing *listing = userdata;
-        FwCounterRow row = {
-                .kind = "", .name = comment, .klass = "", .packets = packets, .bytes = bytes};
+        g_autoptr(GHashTable) counts = NULL;
+        g_autoptr(GList) names = NULL;
+        int r;
 
-        listing->each(&row, listing->userdata);
+        r = fw_ruleset_read_fixed(listing->nft, zones, &counts);
+        if (r < 0)
+                return r;
+        names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc) strcmp);
+        for (GList *name = names; name; name = name->next) {
+                const FwCount *count = g_hash_table_lookup(counts, name->data);
+                FwCounterRow row = {.kind = "",
+                                    .name = name->data,
+                                    .klass = "",
+                                    .packets = count->packets,
+                                    .bytes = count->bytes};
+
+                listing->each(&row, listing->userdata);
+        }
+        return 0;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -181,7 +195,7 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                 if (r < 0)
                         return r;
         } else {
-                r = fw_ruleset_read_fixed(listing.nft, fixed, &listing);
+                r = list_fixed(&listing, layout->zones);
                 if (r < 0)
                         return r == -ENOENT ? -ENODATA : r;
         }

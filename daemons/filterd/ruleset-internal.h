@@ -14,21 +14,14 @@
 #define CHAIN_FORWARD "forward"
 #define CHAIN_OUTPUT "output"
 #define CHAIN_POSTROUTING "postrouting"
-#define CHAIN_PROLOGUE "prologue"
-#define CHAIN_PROLOGUE_INPUT "prologue_input"
-#define CHAIN_PROLOGUE_OUTPUT "prologue_output"
+#define CHAIN_PROLOGUE "p_common"
+#define CHAIN_PROLOGUE_INPUT "p_input"
+#define CHAIN_PROLOGUE_OUTPUT "p_output"
+#define CHAIN_UNASSIGNED "p_unassigned"
+#define CHAIN_MASQUERADE "p_masquerade"
 #define CHAIN_MARKER "_rev"
 
-/* Registers: 0-3 hold names and addresses, 4 and 5 partial zones, 8 and 9 the zones from and to, 10
- * and 11 the class. */
-enum {
-        REG_DATA = 0,
-        REG_BY_ADDRESS = 4,
-        REG_BY_INTERFACE = 5,
-        REG_FROM = 8,
-        REG_TO = 9,
-        REG_CLASS = 10
-};
+#define REG_DATA 0 /* every value is loaded into the first register */
 
 void fw_finish(PtNftBatch *batch, struct nftnl_rule *rule, const char *comment);
 /* Counts and decides. */

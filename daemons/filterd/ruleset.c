@@ -206,8 +206,9 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 {CHAIN_POSTROUTING,
                  {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };
-        static const char *const chains[] = {CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT,
-                                             CHAIN_PROLOGUE_OUTPUT, FW_CHAIN_REJECT, CHAIN_MARKER};
+        static const char *const chains[] = {
+                CHAIN_PROLOGUE,   CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, FW_CHAIN_REJECT,
+                CHAIN_UNASSIGNED, CHAIN_MASQUERADE,     CHAIN_MARKER};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_table(batch, TABLE);
@@ -217,6 +218,13 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 pt_nft_batch_add_chain(batch, TABLE, hooks[i].name, &hooks[i].hook);
         put_prologue(batch);
 
+        rule = pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED);
+        fw_decide(batch, rule, NF_DROP, NULL, "unassigned");
+        rule = pt_nft_rule_new(TABLE, CHAIN_MASQUERADE);
+        fw_match_family(rule, AF_INET);
+        pt_nft_counter(rule, 0, 0);
+        pt_nft_masquerade(rule);
+        fw_finish(batch, rule, "masquerade");
         rule = pt_nft_rule_new(TABLE, FW_CHAIN_REJECT);
         fw_match_protocol(rule, IPPROTO_TCP);
         pt_nft_reject(rule, NFT_REJECT_TCP_RST, 0);
@@ -224,63 +232,6 @@ void fw_ruleset_put_base(PtNftBatch *batch)
         rule = pt_nft_rule_new(TABLE, FW_CHAIN_REJECT);
         pt_nft_reject(rule, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_ADMIN_PROHIBITED);
         fw_finish(batch, rule, "reject/other");
-}
-
-/* Counters. */
-
-typedef struct Fixed {
-        void (*each)(const char *comment, uint64_t packets, uint64_t bytes, void *userdata);
-        void *userdata;
-        const char *chain;
-} Fixed;
-
-static int read_fixed_rule(struct nftnl_rule *rule, void *userdata)
-{
-        Fixed *fixed = userdata;
-        g_autofree char *comment = pt_nft_rule_comment(rule);
-        uint64_t packets, bytes;
-
-        if (comment && pt_nft_rule_counter(rule, &packets, &bytes)) {
-                g_autofree char *name = strchr(comment, '/')
-                                                ? g_strdup(comment)
-                                                : g_strdup_printf("%s/%s", comment, fixed->chain);
-
-                fixed->each(name, packets, bytes, fixed->userdata);
-        }
-        return 0;
-}
-
-static int read_fixed_element(struct nftnl_set_elem *e, void *userdata)
-{
-        Fixed *fixed = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_set_elem_get(e, NFTNL_SET_ELEM_USERDATA, &size);
-        uint64_t packets, bytes;
-        size_t len;
-        const char *comment =
-                data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_COMMENT, &len) : NULL;
-
-        if (comment && pt_nft_element_counter(e, &packets, &bytes))
-                fixed->each(comment, packets, bytes, fixed->userdata);
-        return 0;
-}
-
-int fw_ruleset_read_fixed(PtNft *nft,
-                          void (*each)(const char *comment, uint64_t packets, uint64_t bytes,
-                                       void *userdata),
-                          void *userdata)
-{
-        static const char *const chains[] = {
-                CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
-                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_POSTROUTING};
-        Fixed fixed = {.each = each, .userdata = userdata};
-        int r = 0;
-
-        for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(chains); i++) {
-                fixed.chain = chains[i];
-                r = pt_nft_dump_rules(nft, TABLE, chains[i], read_fixed_rule, &fixed);
-        }
-        return r ?: pt_nft_dump_elements(nft, TABLE, FW_MAP_DEFAULT, read_fixed_element, &fixed);
 }
 
 /* The marker: one rule that no packet reaches. */

@@ -11,23 +11,20 @@
  * whole. */
 #define FW_LAYOUT_VERSION 1
 
-#define FW_CHAIN_REJECT "reject"
-#define FW_MAP_DEFAULT "pair_default"
+#define FW_CHAIN_REJECT "p_reject"
 
 /* The table with its chains; dispatch and classes come after. */
 void fw_ruleset_put_base(PtNftBatch *batch);
-/* Maps and rules of the base chains; with `replace`, what is there goes first. Class chains must
- * exist. Default counters begin at `defaults` (key: 8 bytes, from and to numbers as a uint64; value
- * FwCount), which may be NULL. */
-void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, GHashTable *defaults,
-                             bool replace, uint32_t *set_id, PtNftBatch *batch);
-/* The default counters as the kernel has them, for fw_ruleset_put_dispatch() and for people. */
-int fw_ruleset_read_defaults(PtNft *nft, GHashTable **ret);
-/* What the fixed rules have counted: `each` gets their comments. */
-int fw_ruleset_read_fixed(PtNft *nft,
-                          void (*each)(const char *comment, uint64_t packets, uint64_t bytes,
-                                       void *userdata),
-                          void *userdata);
+/*
+ * Maps and rules from the base chains to the classes, whose chains must exist. `old`: the zones
+ * that are dispatched now, whose part goes first; NULL: none. Counters of the fixed rules begin at
+ * `counts` (comment -> FwCount), which may be NULL.
+ */
+void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
+                             GHashTable *counts, PtNftBatch *batch);
+/* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
+ * there. */
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret);
 
 typedef struct FwMarker {
         uint64_t revision;

@@ -21,27 +21,12 @@ static int compare_names(const void *a, const void *b)
         return strcmp(((const FwZone *) a)->name, ((const FwZone *) b)->name);
 }
 
-/* First four bytes of SHA-256(name), never 0; a later name of the sorted list gives way to an equal
- * number. */
-static uint32_t number_of(const char *name, GHashTable *taken)
-{
-        PtDigest digest;
-        uint32_t number;
-
-        pt_digest_of(name, strlen(name), &digest);
-        memcpy(&number, digest.bytes, sizeof(number));
-        while (number == 0 || g_hash_table_contains(taken, GUINT_TO_POINTER(number)))
-                number++;
-        g_hash_table_add(taken, GUINT_TO_POINTER(number));
-        return number;
-}
-
-static void add_sources(const FwZone *zone, int family, GArray *out)
+static void add_sources(const FwZone *zone, uint32_t number, int family, GArray *out)
 {
         for (unsigned i = 0; i < zone->zone->sources.n; i++) {
                 const PtAddressRange *range =
                         (const PtAddressRange *) zone->zone->sources.items + i;
-                FwInterval interval = {.specificity = range->plen, .number = zone->number};
+                FwInterval interval = {.specificity = range->plen, .number = number};
 
                 if (range->family != family)
                         continue;
@@ -110,7 +95,6 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         g_autoptr(GArray) interfaces = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) sources4 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) sources6 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
-        g_autoptr(GHashTable) taken = g_hash_table_new(NULL, NULL);
 
         if (pt_slice_count(slice, &pt_kind_zone) > FW_ZONES_MAX) {
                 pt_diag_error(diag, "too-many-zones", "",
@@ -120,24 +104,21 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         }
         (void) pt_slice_foreach(slice, &pt_kind_zone, collect, list);
         g_array_sort(list, compare_names);
-        zones->router =
-                (FwZone){.name = FW_ZONE_ROUTER, .number = number_of(FW_ZONE_ROUTER, taken)};
-        zones->any = number_of(FW_ZONE_ANY, taken);
+        zones->router = (FwZone){.name = FW_ZONE_ROUTER};
 
         for (unsigned i = 0; i < list->len; i++) {
-                FwZone *zone = &g_array_index(list, FwZone, i);
+                const FwZone *zone = &g_array_index(list, FwZone, i);
 
-                zone->number = number_of(zone->name, taken);
                 for (unsigned k = 0; k < zone->zone->interfaces.n; k++) {
                         FwInterval interval;
 
                         fw_interval_from_ifname(((char *const *) zone->zone->interfaces.items)[k],
                                                 &interval);
-                        interval.number = zone->number;
+                        interval.number = i + 1;
                         g_array_append_val(interfaces, interval);
                 }
-                add_sources(zone, AF_INET, sources4);
-                add_sources(zone, AF_INET6, sources6);
+                add_sources(zone, i + 1, AF_INET, sources4);
+                add_sources(zone, i + 1, AF_INET6, sources6);
         }
 
         zones->interfaces = flatten(interfaces, FW_INTERVAL_KEY_MAX);
@@ -159,19 +140,6 @@ void fw_zones_free(FwZones *zones)
         g_clear_pointer(&zones->sources4, g_array_unref);
         g_clear_pointer(&zones->sources6, g_array_unref);
         g_free(zones);
-}
-
-uint32_t fw_zones_number(const FwZones *zones, const char *name)
-{
-        const FwZone wanted = {.name = name};
-        const FwZone *zone;
-
-        if (strcmp(name, FW_ZONE_ROUTER) == 0)
-                return zones->router.number;
-        if (strcmp(name, FW_ZONE_ANY) == 0)
-                return zones->any;
-        zone = bsearch(&wanted, zones->zones, zones->n, sizeof(wanted), compare_names);
-        return zone ? zone->number : 0;
 }
 
 FwAction fw_zones_default(const FwZone *from, const FwZone *to)

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * Zones as numbers. A packet's zone: longest matching zone source, else exact interface name, else
- * longest glob, else `unassigned` (number 0), which drops. Numbers are hashes of the names, so that
- * a new zone renumbers nothing.
+ * What belongs to which zone. A packet's zone: longest matching zone source, else exact interface
+ * name, else longest glob, else `unassigned`, which drops.
  */
 
 #include "kinds/firewall/firewall.h"
@@ -15,15 +14,13 @@
 typedef struct FwZone {
         const Zone *zone; /* NULL: the router */
         const char *name;
-        uint32_t number;
 } FwZone;
 
 typedef struct FwZones {
         FwZone *zones; /* sorted by name */
         unsigned n;
         FwZone router;
-        uint32_t any;       /* the number that stands for "any" in the name of a class */
-        GArray *interfaces; /* FwInterval, flattened */
+        GArray *interfaces; /* FwInterval, flattened; number: index in `zones` + 1 */
         GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
         GArray *sources6;
         PtDigest digest; /* of all that the dispatch part of the ruleset depends on */
@@ -33,9 +30,6 @@ typedef struct FwZones {
 int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret);
 void fw_zones_free(FwZones *zones);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)
-
-/* The number of a zone, of `router` or of `any` by name; 0 when there is no such zone. */
-uint32_t fw_zones_number(const FwZones *zones, const char *name);
 
 /* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
  */

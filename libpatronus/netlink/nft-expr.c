@@ -84,17 +84,31 @@ void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const voi
         nftnl_expr_set(expr, NFTNL_EXPR_RANGE_TO_DATA, hi, len);
 }
 
-void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set,
-                   uint32_t set_id)
+static struct nftnl_expr *lookup(struct nftnl_rule *rule, uint32_t sreg, const char *set,
+                                 uint32_t set_id)
 {
         struct nftnl_expr *expr = add(rule, "lookup");
 
         nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SREG, sreg);
-        if (dreg >= 0)
-                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, (uint32_t) dreg);
         nftnl_expr_set_str(expr, NFTNL_EXPR_LOOKUP_SET, set);
         if (set_id)
                 nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_SET_ID, set_id);
+        return expr;
+}
+
+void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char *set,
+                   uint32_t set_id)
+{
+        struct nftnl_expr *expr = lookup(rule, sreg, set, set_id);
+
+        if (dreg >= 0)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_LOOKUP_DREG, (uint32_t) dreg);
+}
+
+void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, uint32_t set_id)
+{
+        nftnl_expr_set_u32(lookup(rule, sreg, set, set_id), NFTNL_EXPR_LOOKUP_FLAGS,
+                           NFT_LOOKUP_F_INV);
 }
 
 void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len)
