@@ -24,7 +24,7 @@ typedef enum PtSeverity {
 
 typedef struct PtDiagnostic {
         PtSeverity severity;
-        char *subject; /* "FirewallRule/web", or "policy.yaml:12:3", or "" */
+        char *subject; /* "FirewallRule/web", "policy.yaml:12:3: FirewallRule/web", or "" */
         char *pointer; /* "/spec/destination/ports/1", or "" for the whole */
         char *code;    /* stable, kebab-case: "unknown-field" */
         char *text;    /* one sentence without a full stop, with the remedy */
