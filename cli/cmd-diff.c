@@ -60,7 +60,7 @@ static void print_field(struct json_object *field)
         if (from && !to)
                 printf(" (unset)");
         if (from && *impact && strcmp(impact, pt_impact_to_string(PT_IMPACT_LIVE)) != 0)
-                printf(" (%s)", impact);
+                printf(" [%s]", impact);
         putchar('\n');
 }
 

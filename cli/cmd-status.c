@@ -116,8 +116,7 @@ static void print_head(struct json_object *config, struct json_object *revision)
                ctl_json_string(config, "Root"), ctl_json_number(config, "Objects"),
                ctl_json_number(config, "Sessions"));
         if (revision)
-                printf("%s by %s, %s%s%s\n", ctl_json_string(revision, "state"), author, when,
-                       *comment ? ": " : "", comment);
+                printf("by %s, %s%s%s\n", author, when, *comment ? ": " : "", comment);
         putchar('\n');
 }
 

@@ -229,7 +229,7 @@ def test_set_creates(base):
 
 def test_set_refused(base):
     before = revision(base)
-    for assignments, says in ((["to=nowhere"], "FirewallRule/web /spec/to: "), (["source.addresses=10.0.0.1,::1"], "families"),
+    for assignments, says in ((["to=nowhere"], "FirewallRule/web /spec/to: "), (["source.addresses=10.0.0.1,::1"], "each family"),
                               (["action="], "action")):
         done = base.ctl("set", "FirewallRule/web", *assignments, check=False)
         assert done.returncode == 1
@@ -254,7 +254,7 @@ def test_diff_history_revert(base):
     first = revision(base)
     base.ctl("set", "FirewallRule/web", "destination.ports=80")
     base.ctl("set", "Zone/wan", "masquerade=")
-    assert base.ctl("diff").stdout == "~ Zone/wan\n    /spec/masquerade: true (unset)\n"
+    assert base.ctl("diff").stdout == "~ Zone/wan\n    /spec/masquerade: true (unset) [reload]\n"
     assert base.ctl("diff", first, first + 1).stdout == "~ FirewallRule/web\n    /spec/destination/ports: [80, 443] -> [80]\n"
     assert [line for line in base.ctl("diff", first).stdout.splitlines() if line[0] == "~"] == ["~ FirewallRule/web", "~ Zone/wan"]
     rows = [json.loads(line) for line in base.ctl("history", "-o", "json", "--limit", "3").stdout.splitlines()]
