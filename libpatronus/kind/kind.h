@@ -127,6 +127,7 @@ typedef struct PtMeta { /* what few objects have; NULL in the object when all is
 #define PT_LABEL_SET "patronus.firewall/set"
 #define PT_DESCRIPTION_MAX 512
 #define PT_LABELS_MAX 32
+#define PT_POSITION_MAX 0x80000000U
 
 /*
  * An object: reference counted, writable until sealed, `const` afterwards. One allocation holds the

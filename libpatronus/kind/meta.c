@@ -8,7 +8,6 @@
 
 #define LABEL_PREFIX_MAX 253 /* of a key, before the "/": a DNS name */
 #define LABEL_WORD_MAX 63    /* of a key's name, and of a value */
-#define POSITION_MAX (INT64_C(1) << 31)
 #define UID_SIZE 32
 
 void pt_meta_free(PtMeta *meta)
@@ -206,7 +205,7 @@ static int read_description(const PtKind *kind, struct json_object *json, const 
 static int read_position(const PtKind *kind, struct json_object *json, const char *pointer,
                          PtDiagnostics *diag, PtMetaInput *input, PtMeta *meta)
 {
-        static const PtField row = {.type = &pt_type_u32, .min = 1, .max = POSITION_MAX};
+        static const PtField row = {.type = &pt_type_u32, .min = 1, .max = PT_POSITION_MAX};
 
         (void) meta;
         if (kind && !kind->ordered) {
