@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* org.patronus.Config1 on the bus. */
+
+#include "manager.h"
+
+/* `manager` may be NULL: to describe the interface. */
+int bus_config_attach(Manager *manager, sd_bus *bus);
+void bus_config_committed(Manager *manager, const Reply *reply, const char *author,
+                          const char *comment);
+void bus_config_reverted(Manager *manager, uint64_t revision);
+void bus_config_state_changed(Manager *manager);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A commit, from candidate to published revision:
+ *
+ *         validate -> Plan -> Prepare -> intent -> Commit -> Verify -> decided -> publish
+ *
+ * Every participant whose part changes plans, in parallel. All prepare but the last ATOMIC one: its
+ * commit is its preparation. They commit one after the other, then all verify. A failure before the
+ * intent aborts; one after it writes `aborted` and brings everybody who was told to commit back to
+ * the running configuration. Nobody's silence counts as success.
+ */
+
+#include "reply.h"
+#include <sys/types.h>
+
+typedef struct Commit Commit;
+struct Manager;
+
+typedef struct CommitRequest {
+        PtSlice *base; /* the running configuration that the candidate began with */
+        uint64_t base_revision;
+        PtSlice *candidate;
+        bool dry_run; /* stop after Plan */
+        uid_t uid;
+        const char *author;
+        const char *comment;
+} CommitRequest;
+
+/* `reply` is the commit's own. */
+typedef void (*CommitDone)(const Reply *reply, void *userdata);
+
+/* Only while the manager is not busy. `done` is called exactly once, perhaps before this returns.
+ */
+void commit_start(struct Manager *manager, const CommitRequest *request, CommitDone done,
+                  void *userdata);
+/* Drops a commit under way without a word: for the end of the process. */
+void commit_free(Commit *commit);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "input.h"
+
+#include "identity.h"
+#include "position.h"
+
+#include "base/io.h"
+#include "base/text.h"
+#include "kind/yaml.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct Input {
+        const InputOptions *options;
+        PtDiagnostics *diag;
+        GPtrArray *objects;   /* owned, unsealed, in the order of the input */
+        GHashTable *seen;     /* the same, by identity */
+        GHashTable *replaced; /* names of sets that the input replaces, owned */
+        bool duplicates;
+} Input;
+
+static void input_done(Input *input)
+{
+        g_hash_table_unref(input->seen);
+        g_hash_table_unref(input->replaced);
+        g_ptr_array_unref(input->objects);
+}
+
+static int take_object(PtObject *object, void *userdata)
+{
+        Input *input = userdata;
+
+        g_ptr_array_add(input->objects, object);
+        if (!g_hash_table_add(input->seen, object)) {
+                input->duplicates = true;
+                pt_diag_set_subject(input->diag, "%s/%s", object->kind->name, object->name);
+                pt_diag_error(
+                        input->diag, "duplicate-name", "/metadata/name",
+                        object->nameless
+                                ? "%s \"%s\" is in the input twice: two objects without a name "
+                                  "must differ"
+                                : "%s \"%s\" is in the input twice: remove or rename one of them",
+                        object->kind->name, object->name);
+                return 0;
+        }
+        if (input->options->set)
+                pt_object_set_label(object, PT_LABEL_SET, input->options->set);
+        else if (object->nameless)
+                g_hash_table_add(input->replaced, g_strdup(position_set(object)));
+        return 0;
+}
+
+/* A uid that a rename left behind belongs to the object, not to whoever writes its document. */
+static void keep_uid(PtObject *object, const PtObject *old)
+{
+        if (!old->meta || !old->meta->uid || (object->meta && object->meta->uid))
+                return;
+        if (!object->meta)
+                object->meta = g_new0(PtMeta, 1);
+        object->meta->uid = g_strdup(old->meta->uid);
+}
+
+static void put_objects(const Input *input, PtSlice *candidate)
+{
+        for (guint i = 0; i < input->objects->len; i++) {
+                PtObject *object = g_ptr_array_index(input->objects, i);
+                const PtObject *old = pt_slice_get(candidate, object->kind, object->name);
+
+                if (old)
+                        keep_uid(object, old);
+                pt_object_seal(object);
+                if (!old || !pt_digest_equal(&old->digest, &object->digest))
+                        pt_slice_put(candidate, object);
+        }
+}
+
+typedef struct Prune {
+        const Input *input;
+        GPtrArray *doomed; /* referenced */
+} Prune;
+
+static int prune_one(const PtObject *object, void *userdata)
+{
+        Prune *prune = userdata;
+        const Input *input = prune->input;
+
+        if (!input->options->replace &&
+            !g_hash_table_contains(input->replaced, position_set(object)))
+                return 0;
+        if (!g_hash_table_contains(input->seen, object))
+                g_ptr_array_add(prune->doomed, pt_object_ref(object));
+        return 0;
+}
+
+static void prune(const Input *input, PtSlice *candidate)
+{
+        g_autoptr(GPtrArray) doomed =
+                g_ptr_array_new_with_free_func((GDestroyNotify) pt_object_unref);
+        Prune prune_state = {.input = input, .doomed = doomed};
+
+        if (!input->options->replace && g_hash_table_size(input->replaced) == 0)
+                return;
+        (void) pt_slice_foreach(candidate, NULL, prune_one, &prune_state);
+        for (guint i = 0; i < doomed->len; i++) {
+                const PtObject *object = g_ptr_array_index(doomed, i);
+
+                (void) pt_slice_remove(candidate, object->kind, object->name);
+        }
+}
+
+/* One object a line, as Export writes JSON; not YAML, which wants "---" between documents. */
+static bool is_json_lines(const char *text, size_t size)
+{
+        return g_str_has_prefix(text, "{") && memmem(text, size, "\n{", 2) &&
+               !memmem(text, size, "\n---", 4);
+}
+
+static int read_json_line(Input *input, const char *line, size_t size)
+{
+        pt_auto_json *json = NULL;
+        PtObject *object;
+        int r;
+
+        r = pt_json_parse(line, size, input->diag, &json);
+        if (r < 0)
+                return r;
+        r = pt_object_from_json(json, PT_FROM_ALLOW_NAMELESS, input->diag, &object);
+        if (r < 0)
+                return r;
+        return take_object(object, input);
+}
+
+/* Goes on after a bad line, to report all. */
+static int read_json_lines(Input *input, const char *text, size_t size)
+{
+        const char *end = text + size;
+        int result = 0;
+
+        for (unsigned number = 1; text < end; number++) {
+                const char *newline = memchr(text, '\n', (size_t) (end - text)) ?: end;
+
+                pt_diag_set_subject(input->diag, "%s:%u", input->options->source, number);
+                if (newline > text && read_json_line(input, text, (size_t) (newline - text)) < 0)
+                        result = -EINVAL;
+                text = newline + 1;
+        }
+        return result;
+}
+
+int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOptions *options,
+                PtDiagnostics *diag)
+{
+        Input input __attribute__((cleanup(input_done))) = {
+                .options = options,
+                .diag = diag,
+                .objects = g_ptr_array_new_with_free_func((GDestroyNotify) pt_object_unref),
+                .seen = g_hash_table_new(identity_hash, identity_equal),
+                .replaced = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+        };
+        int r;
+
+        if (options->set) {
+                if (!pt_name_is_valid(options->set)) {
+                        pt_diag_error(diag, "bad-name", NULL,
+                                      "\"%s\" cannot name a set: up to %d of a-z, 0-9, \".\", "
+                                      "\"_\" and \"-\", "
+                                      "with a letter or digit at both ends",
+                                      options->set, PT_NAME_MAX);
+                        return -EINVAL;
+                }
+                g_hash_table_add(input.replaced, g_strdup(options->set));
+        }
+        r = is_json_lines(text, size)
+                    ? read_json_lines(&input, text, size)
+                    : pt_yaml_read(options->source, text, size, PT_FROM_ALLOW_NAMELESS, diag,
+                                   take_object, &input);
+        pt_diag_set_subject(diag, NULL);
+        if (r < 0)
+                return r;
+        if (input.duplicates)
+                return -EINVAL;
+        r = position_assign(candidate, input.objects, options->replace ? NULL : input.replaced,
+                            diag);
+        if (r < 0)
+                return r;
+        put_objects(&input, candidate);
+        prune(&input, candidate);
+        return 0;
+}
+
+static int refuse_fd(int error, PtDiagnostics *diag)
+{
+        if (error == -EFBIG) {
+                pt_diag_error(diag, "too-large", NULL,
+                              "the input is larger than %u MiB: split it, and apply the parts one "
+                              "after the other",
+                              PT_INPUT_MAX >> 20);
+                return -EFBIG;
+        }
+        pt_diag_error(diag, "bad-input", NULL, "the input cannot be read: %s", g_strerror(-error));
+        return -EINVAL;
+}
+
+int input_apply_fd(PtSlice *candidate, int fd, const InputOptions *options, PtDiagnostics *diag)
+{
+        g_autofree char *text = NULL;
+        size_t size;
+        struct stat st;
+        int r;
+
+        /* Reading from anything else could block, or never end. */
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+                pt_diag_error(diag, "bad-input", NULL,
+                              "the input must be a regular file or a memfd");
+                return -EINVAL;
+        }
+        if (lseek(fd, 0, SEEK_SET) < 0)
+                return refuse_fd(-errno, diag);
+        r = pt_read_all(fd, PT_INPUT_MAX, &text, &size);
+        if (r < 0)
+                return refuse_fd(r, diag);
+        return input_apply(candidate, text, size, options, diag);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "manager.h"
+
+#include "bus-config.h"
+#include "session.h"
+#include "settle.h"
+
+#include "base/log.h"
+#include "bus/bus.h"
+
+/* Upkeep of the store may take its time: it waits for a pause between commits. */
+#define TIDY_USEC (2 * PT_USEC_PER_SEC)
+#define REPAIR_RETRY_MIN_USEC (500 * PT_USEC_PER_MSEC)
+#define REPAIR_RETRY_MAX_USEC (60 * PT_USEC_PER_SEC)
+
+/* A method call that waits until nothing is under way. */
+typedef struct Deferred {
+        sd_bus_message *call;
+        sd_bus_message_handler_t handler;
+} Deferred;
+
+static void deferred_free(void *data)
+{
+        Deferred *deferred = data;
+
+        sd_bus_message_unref(deferred->call);
+        g_free(deferred);
+}
+
+static void member_free(void *data)
+{
+        Member *member = data;
+
+        repair_free(member->repair);
+        pt_backoff_free(member->backoff);
+        participant_done(&member->participant);
+        g_free(member->trouble);
+        g_free(member);
+}
+
+static void log_diagnostics(const PtDiagnostics *diag)
+{
+        static const int levels[PT_SEVERITY_MAX] = {
+                [PT_SEVERITY_ERROR] = LOG_ERR,
+                [PT_SEVERITY_WARNING] = LOG_WARNING,
+                [PT_SEVERITY_NOTICE] = LOG_NOTICE,
+        };
+
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *entry = pt_diag_get(diag, i);
+
+                pt_log(levels[entry->severity], "%s%s%s", entry->subject,
+                       *entry->subject ? ": " : "", entry->text);
+        }
+}
+
+/* Members. */
+
+static void on_backoff(void *userdata)
+{
+        Member *member = userdata;
+
+        member->waiting = false;
+        manager_wake(member->manager);
+}
+
+void manager_repaired(Member *member, int result, const PtDiagnostics *diag)
+{
+        const char *name = member->participant.klass->name;
+
+        member->repair = NULL;
+        member->suspect = result < 0;
+        g_clear_pointer(&member->trouble, g_free);
+        if (result >= 0) {
+                member->in_doubt = false;
+                pt_backoff_reset(member->backoff);
+        } else {
+                const char *text = diag && pt_diag_count(diag) > 0 ? pt_diag_get(diag, 0)->text
+                                                                   : g_strerror(-result);
+
+                member->trouble = g_strdup(text);
+                pt_log(LOG_ERR, "%s is not at revision %" PRIu64 ": %s", name,
+                       member->manager->revision, text);
+                /* One that is down is looked at when it comes back. */
+                member->waiting = member->participant.owner && pt_backoff_arm(member->backoff) >= 0;
+        }
+        bus_config_state_changed(member->manager);
+        manager_wake(member->manager);
+}
+
+int manager_repair(Member *member, RepairDone done, void *userdata)
+{
+        return repair_start(&member->participant, member->manager->revision,
+                            member->manager->step_usec, member->in_doubt, done, userdata,
+                            &member->repair);
+}
+
+static void on_repaired(Participant *participant, int result, const PtDiagnostics *diag,
+                        void *userdata)
+{
+        manager_repaired(userdata, result, diag);
+}
+
+static void set_owner(Member *member, const char *owner)
+{
+        Manager *manager = member->manager;
+
+        g_free(member->participant.owner);
+        member->participant.owner = *owner ? g_strdup(owner) : NULL;
+        if (member->participant.owner) {
+                /* Before the first revision nothing says what it should have in force. */
+                member->suspect = member->suspect || manager->revision > 0;
+                member->in_doubt = false; /* another process */
+                member->waiting = false;
+                pt_backoff_reset(member->backoff);
+        }
+        bus_config_state_changed(manager);
+        manager_wake(manager);
+}
+
+static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        const char *owner;
+        int r;
+
+        r = sd_bus_message_read(m, "sss", NULL, NULL, &owner);
+        if (r < 0)
+                return r;
+        set_owner(userdata, owner);
+        return 0;
+}
+
+static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
+{
+        Member *member = userdata;
+        const char *owner = "";
+
+        member->manager->unknown_owners--;
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "s", &owner) < 0)
+                owner = "";
+        set_owner(member, owner);
+        return 0;
+}
+
+/* Nothing here waits: the connection may not be there yet. */
+static int attach_member(Member *member, sd_bus *bus)
+{
+        const char *name = member->participant.klass->bus_name;
+        g_autofree char *match = g_strdup_printf("type='signal',sender='org.freedesktop.DBus',"
+                                                 "interface='org.freedesktop.DBus',"
+                                                 "member='NameOwnerChanged',arg0='%s'",
+                                                 name);
+        int r;
+
+        sd_bus_unref(member->participant.bus);
+        member->participant.bus = sd_bus_ref(bus);
+        g_clear_pointer(&member->participant.owner, g_free);
+        r = sd_bus_add_match_async(bus, NULL, match, on_owner_changed, NULL, member);
+        if (r < 0)
+                return r;
+        r = sd_bus_call_method_async(bus, NULL, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                                     "org.freedesktop.DBus", "GetNameOwner", on_owner, member, "s",
+                                     name);
+        if (r < 0)
+                return r;
+        member->manager->unknown_owners++;
+        return 0;
+}
+
+static int add_member(Manager *manager, const ParticipantClass *klass)
+{
+        Member *member = g_new0(Member, 1);
+
+        g_ptr_array_add(manager->members, member);
+        member->manager = manager;
+        participant_init(&member->participant, klass);
+        pt_store_add_daemon(manager->store, klass->name, member->participant.kinds, klass->group);
+        return pt_backoff_new(manager->event, REPAIR_RETRY_MIN_USEC, REPAIR_RETRY_MAX_USEC,
+                              on_backoff, member, &member->backoff);
+}
+
+static int add_members(Manager *manager)
+{
+        int r;
+
+        for (const ParticipantClass *klass = participant_classes; klass->name; klass++) {
+                r = add_member(manager, klass);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Work. */
+
+bool manager_busy(const Manager *manager)
+{
+        if (manager->commit || !manager->settled || manager->unknown_owners > 0)
+                return true;
+        for (guint i = 0; i < manager->members->len; i++) {
+                const Member *member = g_ptr_array_index(manager->members, i);
+
+                if (member->repair)
+                        return true;
+        }
+        return false;
+}
+
+static void settle(Manager *manager)
+{
+        int r;
+
+        if (manager->settle)
+                return;
+        r = settle_start(manager, &manager->settle);
+        if (r >= 0)
+                return;
+        pt_log(LOG_ERR, "cannot read the interrupted revision %" PRIu64 ", which is aborted: %s",
+               pt_store_pending(manager->store), g_strerror(-r));
+        (void) pt_store_abort(manager->store, pt_store_pending(manager->store));
+        manager->settled = true;
+}
+
+static void repair_members(Manager *manager)
+{
+        for (guint i = 0; i < manager->members->len; i++) {
+                Member *member = g_ptr_array_index(manager->members, i);
+                int r;
+
+                if (!member->suspect || !member->participant.owner || member->repair ||
+                    member->waiting)
+                        continue;
+                r = manager_repair(member, on_repaired, member);
+                if (r < 0)
+                        manager_repaired(member, r, NULL);
+        }
+}
+
+static void dispatch_deferred(Manager *manager)
+{
+        Deferred *deferred = g_queue_pop_head(&manager->deferred);
+        pt_auto_error error = SD_BUS_ERROR_NULL;
+        int r;
+
+        if (!deferred)
+                return;
+        r = sd_bus_message_rewind(deferred->call, true);
+        if (r >= 0)
+                r = deferred->handler(deferred->call, manager, &error);
+        if (r < 0 || sd_bus_error_is_set(&error))
+                (void) sd_bus_reply_method_errno(deferred->call, r, &error);
+        deferred_free(deferred);
+        manager_wake(manager);
+}
+
+static int on_work(sd_event_source *source, void *userdata)
+{
+        Manager *manager = userdata;
+
+        if (!manager->bus || manager->unknown_owners > 0)
+                return 0;
+        if (!manager->settled)
+                settle(manager);
+        if (manager->commit || !manager->settled)
+                return 0;
+        repair_members(manager);
+        if (!manager_busy(manager))
+                dispatch_deferred(manager);
+        return 0;
+}
+
+void manager_wake(Manager *manager)
+{
+        (void) sd_event_source_set_enabled(manager->work, SD_EVENT_ONESHOT);
+}
+
+int manager_defer(Manager *manager, sd_bus_message *call, sd_bus_message_handler_t handler,
+                  sd_bus_error *error)
+{
+        Deferred *deferred;
+
+        if (g_queue_get_length(&manager->deferred) >= DEFERRED_MAX)
+                return pt_bus_fail(error, -EBUSY,
+                                   "%d calls wait already for the commit under way: try again",
+                                   DEFERRED_MAX);
+        deferred = g_new0(Deferred, 1);
+        deferred->call = sd_bus_message_ref(call);
+        deferred->handler = handler;
+        g_queue_push_tail(&manager->deferred, deferred);
+        return 1;
+}
+
+static int on_tidy(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Manager *manager = userdata;
+        int r;
+
+        if (manager_busy(manager))
+                return 0; /* another comes after it */
+        r = pt_store_tidy(manager->store);
+        if (r < 0)
+                pt_log(LOG_WARNING, "cannot tidy the revision store: %s", g_strerror(-r));
+        return 0;
+}
+
+/* After the last of a row of commits. */
+static void tidy_later(Manager *manager)
+{
+        (void) sd_event_source_set_time_relative(manager->tidy, TIDY_USEC);
+        (void) sd_event_source_set_enabled(manager->tidy, SD_EVENT_ONESHOT);
+}
+
+void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,
+                     const char *author, const char *comment)
+{
+        for (guint i = 0; i < manager->members->len; i++) {
+                Member *member = g_ptr_array_index(manager->members, i);
+                PtSlice *slice = participant_project_changes(&member->participant, reply->changes);
+
+                if (!slice)
+                        continue;
+                pt_slice_unref(member->participant.slice);
+                member->participant.slice = slice;
+        }
+        pt_slice_ref(running);
+        pt_slice_unref(manager->running);
+        manager->running = running;
+        manager->revision = revision;
+        bus_config_committed(manager, reply, author, comment);
+        tidy_later(manager);
+}
+
+void manager_reverted(Manager *manager, uint64_t revision)
+{
+        pt_log(LOG_WARNING, "revision %" PRIu64 " failed and was taken back to %" PRIu64, revision,
+               manager->revision);
+        bus_config_reverted(manager, revision);
+}
+
+int manager_attach(Manager *manager, sd_bus *bus)
+{
+        int r;
+
+        access_reset(&manager->access);
+        session_close_all(manager);
+        g_queue_clear_full(&manager->deferred, deferred_free);
+        sd_bus_unref(manager->bus);
+        manager->bus = sd_bus_ref(bus);
+        manager->unknown_owners = 0;
+        for (guint i = 0; i < manager->members->len; i++) {
+                r = attach_member(g_ptr_array_index(manager->members, i), bus);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int load_running(Manager *manager, PtDiagnostics *diag)
+{
+        int r;
+
+        manager->revision = pt_store_decided(manager->store);
+        manager->settled = pt_store_pending(manager->store) == 0;
+        r = pt_store_load(manager->store, manager->revision, diag, &manager->running);
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < manager->members->len; i++) {
+                Member *member = g_ptr_array_index(manager->members, i);
+
+                member->participant.slice =
+                        participant_project(&member->participant, manager->running);
+        }
+        return 0;
+}
+
+int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Manager **ret)
+{
+        g_autoptr(Manager) manager = g_new0(Manager, 1);
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        int r;
+
+        manager->event = sd_event_ref(event);
+        manager->step_usec = step_usec;
+        manager->members = g_ptr_array_new_with_free_func(member_free);
+        manager->sessions = session_table_new();
+        g_queue_init(&manager->deferred);
+        access_init(&manager->access);
+        manager->info.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        r = pt_store_open(state_dir, diag, &manager->store);
+        if (r >= 0)
+                r = add_members(manager);
+        if (r >= 0)
+                r = load_running(manager, diag);
+        log_diagnostics(diag);
+        if (r < 0) {
+                pt_log(LOG_ERR, "cannot read the configuration in %s: %s", state_dir,
+                       g_strerror(-r));
+                return r;
+        }
+        r = sd_event_add_defer(event, &manager->work, on_work, manager);
+        if (r < 0)
+                return r;
+        r = sd_event_add_time_relative(event, &manager->tidy, CLOCK_MONOTONIC, TIDY_USEC, 0,
+                                       on_tidy, manager);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&manager);
+        return 0;
+}
+
+void manager_free(Manager *manager)
+{
+        if (!manager)
+                return;
+        g_clear_pointer(&manager->sessions, g_hash_table_unref);
+        g_queue_clear_full(&manager->deferred, deferred_free);
+        commit_free(manager->commit);
+        settle_free(manager->settle);
+        g_ptr_array_unref(manager->members);
+        sd_event_source_disable_unref(manager->work);
+        sd_event_source_disable_unref(manager->tidy);
+        access_done(&manager->access);
+        g_hash_table_unref(manager->info.conditions);
+        pt_slice_unref(manager->running);
+        pt_store_close(manager->store);
+        sd_bus_unref(manager->bus);
+        sd_event_unref(manager->event);
+        g_free(manager);
+}

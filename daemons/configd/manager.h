@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The state of configd: the running configuration and its store, the participants, the sessions,
+ * and what is being done right now. One thing at a time changes the system: a commit, or the repair
+ * of participants. Method calls that need it free wait in a queue (manager_defer) and are
+ * dispatched again.
+ */
+
+#include "access.h"
+#include "commit.h"
+#include "participant.h"
+#include "repair.h"
+
+#include "event/backoff.h"
+#include "txn/bus-daemon.h"
+#include "txn/store.h"
+#include <systemd/sd-event.h>
+
+#define CONFIG_PATH "/org/patronus/Config1"
+#define CONFIG_INTERFACE "org.patronus.Config1"
+
+#define SESSIONS_MAX 64 /* a candidate can hold a configuration of its own */
+#define SESSIONS_PER_UID_MAX 16
+#define DEFERRED_MAX 64 /* calls that wait for the commit under way */
+
+/* A participant and what is known of its state. */
+typedef struct Member {
+        struct Manager *manager;
+        Participant participant;
+        bool suspect;       /* may have something else in force than it should */
+        bool in_doubt;      /* may be committing still: what it says of itself does not count */
+        char *trouble;      /* why it could not be repaired, for people; NULL: none known */
+        Repair *repair;     /* under way */
+        PtBackoff *backoff; /* before the next attempt */
+        bool waiting;       /* for it */
+} Member;
+
+typedef struct Manager {
+        sd_event *event;
+        sd_bus *bus; /* referenced; NULL while there is none */
+        PtStore *store;
+        uint64_t step_usec; /* deadline.h */
+
+        PtSlice *running;
+        uint64_t revision;
+
+        GPtrArray *members;      /* Member, in the order of participant_classes */
+        unsigned unknown_owners; /* members of which a new bus has not said yet whether they are
+                                    there */
+        GHashTable *sessions;    /* id: Session */
+        uint64_t last_session;
+        Access access;
+        PtDaemonInfo info; /* bus-config.c keeps it true */
+
+        Commit *commit; /* under way, or NULL */
+        bool settled;   /* an intent that the last run left has been dealt with */
+        struct Settle *settle;
+        GQueue deferred; /* Deferred */
+        sd_event_source *work, *tidy;
+} Manager;
+
+/* Opens the store below state_dir and loads the running configuration. */
+int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Manager **ret);
+void manager_free(Manager *manager);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
+/* A bus just connected; all that lived on an earlier one is gone. */
+int manager_attach(Manager *manager, sd_bus *bus);
+
+/* Something is under way that must end before the system is changed again. */
+bool manager_busy(const Manager *manager);
+/* Looks for what is to be done next, from the event loop. */
+void manager_wake(Manager *manager);
+/* Dispatches a method call to `handler` again once nothing is under way. A method handler's result.
+ */
+int manager_defer(Manager *manager, sd_bus_message *call, sd_bus_message_handler_t handler,
+                  sd_bus_error *error);
+
+/* Makes a decided revision the running one and announces it. */
+void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,
+                     const char *author, const char *comment);
+/* Starts the repair of a member now: commit.c does when it must know the result. */
+int manager_repair(Member *member, RepairDone done, void *userdata);
+/* Notes how a repair of the member ended. */
+void manager_repaired(Member *member, int result, const PtDiagnostics *diag);
+/* Announces that the system was taken back from a revision to the running one. */
+void manager_reverted(Manager *manager, uint64_t revision);

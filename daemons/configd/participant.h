@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A daemon that takes part in commits, as configd sees it: which kinds are its part of the
+ * configuration, whether it is there, and calls of its org.patronus.Transaction1.
+ */
+
+#include "changes.h"
+#include "txn/engine.h"
+#include <systemd/sd-bus.h>
+
+typedef struct ParticipantClass {
+        const char *name; /* "filterd"; of its files in the store too */
+        const char *bus_name;
+        const char *path;
+        const char *api_prefix; /* of the kinds it gets: "patronus.firewall/" */
+        const char *group;      /* may read its files in the store */
+} ParticipantClass;
+
+/* All of them, in the order in which they commit; the last has name NULL. */
+extern const ParticipantClass participant_classes[];
+
+typedef struct Participant {
+        const ParticipantClass *klass;
+        const PtKind **kinds; /* NULL-terminated */
+        bool all_kinds;       /* its slice is the configuration */
+        PtSlice *slice;       /* its part of the running configuration */
+        sd_bus *bus;          /* referenced; NULL while there is none */
+        char *owner;          /* unique bus name; NULL: down. A restarted daemon has another one */
+} Participant;
+
+void participant_init(Participant *participant, const ParticipantClass *klass);
+void participant_done(Participant *participant);
+
+/* Its part of a configuration. */
+PtSlice *participant_project(const Participant *participant, PtSlice *configuration);
+/* Its part of the candidate that `changes` lead to, at the cost of the changes; NULL if none
+ * concerns it. */
+PtSlice *participant_project_changes(const Participant *participant, const Changes *changes);
+
+/* What a call answered. Members that were not in the reply are zero. */
+typedef struct Answer {
+        GPtrArray *steps; /* char * */
+        PtImpact impact;
+        PtGuarantee guarantee;
+        uint64_t prepare_usec, commit_usec; /* estimates */
+        bool empty;                         /* of a plan: nothing is to be done */
+        bool verified;
+        bool has_root, has_marker;
+        PtDigest root, marker_root;
+} Answer;
+
+/* One call under way; its owner embeds it. */
+typedef struct ParticipantCall {
+        Participant *participant;
+        PtDiagnostics *diag; /* gets what the daemon says, and why a call failed */
+        /* result: 0 or a negative errno. Not called when starting the call failed, or after
+         * cancelling it. */
+        void (*done)(int result, const Answer *answer, void *userdata);
+        void *userdata;
+        const char *method;
+        uint64_t deadline_usec;
+        sd_bus_slot *slot;
+} ParticipantCall;
+
+/* Errors that say no more than: not now, or not so. They come without a diagnostic. */
+static inline bool participant_try_again(int result)
+{
+        return result == -ESTALE    /* NeedFull: its base is another one */
+               || result == -EAGAIN /* Conflict: it repairs its system, and gave the plan up */
+               || result == -EBUSY;
+}
+
+/* Plan with the delta from `before` to `after`, or with the whole of `after` when `before` is NULL.
+ */
+int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
+                     const PtSlice *after, uint64_t deadline_usec);
+/* Prepare, Commit or Verify. */
+int participant_step(ParticipantCall *call, const char *method, uint64_t revision,
+                     uint64_t deadline_usec);
+int participant_get_state(ParticipantCall *call, uint64_t deadline_usec);
+/* Abort, without waiting for an answer. */
+void participant_abort(const Participant *participant, uint64_t revision);
+void participant_cancel(ParticipantCall *call);
+
+/* true if GetState says that the system has the slice in force: its marker, or without one the
+ * daemon. */
+bool answer_in_force(const Answer *answer, const PtSlice *slice);
+/* true if daemon and system agree that it is. */
+bool answer_agrees(const Answer *answer, const PtSlice *slice);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "reply.h"
+
+#include "bus/bus.h"
+
+static const char *const timing_names[TIMING_MAX] = {
+        [TIMING_VALIDATE] = "validateUSec", [TIMING_PLAN] = "planUSec",
+        [TIMING_COMMIT] = "commitUSec",     [TIMING_VERIFY] = "verifyUSec",
+        [TIMING_JOURNAL] = "journalUSec",   [TIMING_TOTAL] = "totalUSec",
+};
+
+Reply *reply_new(void)
+{
+        Reply *reply = g_new0(Reply, 1);
+
+        reply->steps = g_ptr_array_new_with_free_func(g_free);
+        reply->diag = pt_diag_new();
+        return reply;
+}
+
+void reply_free(Reply *reply)
+{
+        if (!reply)
+                return;
+        changes_free(reply->changes);
+        g_ptr_array_unref(reply->steps);
+        pt_diag_free(reply->diag);
+        g_free(reply);
+}
+
+void reply_set_changes(Reply *reply, Changes *changes)
+{
+        changes_free(reply->changes);
+        reply->changes = changes;
+        reply->changed = changes->list->len > 0;
+}
+
+static int open_entry(sd_bus_message *m, const char *key, const char *signature)
+{
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_DICT_ENTRY, "sv");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING, key);
+        if (r < 0)
+                return r;
+        return sd_bus_message_open_container(m, SD_BUS_TYPE_VARIANT, signature);
+}
+
+static int close_entry(sd_bus_message *m)
+{
+        int r;
+
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static int append_changes(const Reply *reply, sd_bus_message *m)
+{
+        guint n = reply->changes ? MIN(reply->changes->list->len, REPLY_CHANGES_MAX) : 0;
+        int r;
+
+        r = open_entry(m, "changes", "a(sss)");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "(sss)");
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < n; i++) {
+                const ObjectChange *change = changes_get(reply->changes, i);
+                const PtObject *object = change_object(change);
+
+                r = sd_bus_message_append(m, "(sss)", change_op(change), object->kind->name,
+                                          object->name);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
+static int append_steps(const Reply *reply, sd_bus_message *m)
+{
+        int r;
+
+        r = open_entry(m, "steps", "as");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "s");
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < reply->steps->len; i++) {
+                r = sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING,
+                                                g_ptr_array_index(reply->steps, i));
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
+static int append_diagnostics(const Reply *reply, sd_bus_message *m)
+{
+        int r;
+
+        r = open_entry(m, "diagnostics", "a(ssss)");
+        if (r < 0)
+                return r;
+        r = pt_diag_append(reply->diag, m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
+static int append_timings(const Reply *reply, sd_bus_message *m)
+{
+        int r;
+
+        r = open_entry(m, "timings", "a{st}");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{st}");
+        if (r < 0)
+                return r;
+        for (Timing i = 0; i < TIMING_MAX; i++) {
+                r = sd_bus_message_append(m, "{st}", timing_names[i], reply->usec[i]);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
+static int append_basics(const Reply *reply, sd_bus_message *m)
+{
+        const Changes *changes = reply->changes;
+
+        return sd_bus_message_append(
+                m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "accepted", "b", reply->accepted, "changed",
+                "b", reply->changed, "revision", "t", reply->revision, "created", "u",
+                changes ? changes->created : 0, "updated", "u", changes ? changes->updated : 0,
+                "deleted", "u", changes ? changes->deleted : 0, "impact", "s",
+                pt_impact_to_string(reply->impact), "guarantee", "s",
+                pt_guarantee_to_string(reply->guarantee));
+}
+
+int reply_append(const Reply *reply, sd_bus_message *m)
+{
+        static int (*const parts[])(const Reply *, sd_bus_message *) = {
+                append_basics, append_changes, append_steps, append_diagnostics, append_timings};
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+                r = parts[i](reply, m);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_close_container(m);
+}
+
+int reply_send(const Reply *reply, sd_bus_message *call)
+{
+        pt_auto_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call, &m);
+        if (r < 0)
+                return r;
+        r = reply_append(reply, m);
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(m);
+}
+
+void reply_done(const Reply *reply, void *call)
+{
+        int r;
+
+        r = reply_send(reply, call);
+        if (r < 0) /* it may be larger than the bus takes */
+                (void) sd_bus_reply_method_errno(call, r, NULL);
+        sd_bus_message_unref(call);
+}

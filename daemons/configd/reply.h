@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The common reply of Commit, Plan, Load, Apply and Revert: what changes, how, and what is wrong. A
+ * refusal is such a reply with `accepted` false, so that its diagnostics arrive as data.
+ */
+
+#include "changes.h"
+#include "txn/engine.h"
+#include <systemd/sd-bus.h>
+
+#define REPLY_CHANGES_MAX 1000 /* named in a reply; more are only counted */
+
+typedef enum Timing {
+        TIMING_VALIDATE,
+        TIMING_PLAN,
+        TIMING_COMMIT,
+        TIMING_VERIFY,
+        TIMING_JOURNAL,
+        TIMING_TOTAL,
+        TIMING_MAX,
+        TIMING_INVALID = -EINVAL,
+} Timing;
+
+typedef struct Reply {
+        bool accepted;
+        bool changed;
+        uint64_t revision; /* the new one; the running one if nothing changed; 0: no revision came
+                              of it */
+        Changes *changes;  /* or NULL: it did not come to that */
+        PtImpact impact;
+        PtGuarantee guarantee;
+        GPtrArray *steps; /* char *, at most PT_PLAN_STEPS_MAX */
+        PtDiagnostics *diag;
+        uint64_t usec[TIMING_MAX];
+} Reply;
+
+Reply *reply_new(void);
+void reply_free(Reply *reply);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reply, reply_free)
+
+void reply_set_changes(Reply *reply, Changes *changes); /* takes them */
+/* Appends it as a{sv}. */
+int reply_append(const Reply *reply, sd_bus_message *m);
+/* Answers a method call with it. */
+int reply_send(const Reply *reply, sd_bus_message *call);
+/* The same as a CommitDone whose userdata is the call, whose reference it takes. */
+void reply_done(const Reply *reply, void *call);

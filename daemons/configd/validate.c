@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "validate.h"
+
+#include "identity.h"
+
+#include "base/text.h"
+
+static bool fields_refer_to(const PtField *fields, const PtKind *kind)
+{
+        for (const PtField *field = fields; field && field->name; field++)
+                if (g_strcmp0(field->ref, kind->name) == 0 || fields_refer_to(field->fields, kind))
+                        return true;
+        return false;
+}
+
+static bool name_is_reserved(const PtKind *kind, const char *name)
+{
+        return kind->reserved_names && g_strv_contains(kind->reserved_names, name);
+}
+
+/* With more names than these, looking for the nearest one costs more than the hint is worth. */
+#define HINT_NAMES_MAX 1000
+
+/* The object a diagnostic is about and the slice it must fit into. */
+typedef struct Context {
+        const PtSlice *before, *slice;
+        const PtObject *object;
+        PtDiagnostics *diag;
+        GHashTable *targets; /* PtObject, by identity: what was deleted or updated */
+        bool done;           /* `object` was dealt with */
+} Context;
+
+static void set_subject(PtDiagnostics *diag, const PtObject *object)
+{
+        pt_diag_set_subject(diag, "%s/%s", object->kind->name, object->name);
+}
+
+static int collect_name(const PtObject *object, void *userdata)
+{
+        g_ptr_array_add(userdata, object->name);
+        return 0;
+}
+
+static char *dangling_remedy(const Context *context, const PtKind *kind, const char *name)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        const char *nearest;
+
+        if (pt_slice_count(context->slice, kind) <= HINT_NAMES_MAX)
+                (void) pt_slice_foreach(context->slice, kind, collect_name, names);
+        g_ptr_array_add(names, NULL);
+        nearest = pt_nearest_word(name, (const char *const *) names->pdata);
+        if (nearest)
+                return g_strdup_printf("did you mean \"%s\"?", nearest);
+        return g_strdup_printf("create it in the same input, or refer to another %s", kind->name);
+}
+
+static int check_ref(const PtKind *kind, const char *name, const char *pointer, void *userdata)
+{
+        Context *context = userdata;
+        g_autofree char *remedy = NULL;
+
+        if (name_is_reserved(kind, name) || pt_slice_get(context->slice, kind, name))
+                return 0;
+        remedy = dangling_remedy(context, kind, name);
+        pt_diag_error(context->diag, "dangling-reference", pointer, "%s \"%s\" does not exist: %s",
+                      kind->name, name, remedy);
+        /* More are only counted; each would cost a search for its remedy. */
+        return pt_diag_errors(context->diag) > PT_DIAG_MAX;
+}
+
+static void check_set(const Context *context)
+{
+        PtLookup lookup = pt_slice_lookup(context->slice);
+
+        if (context->object->kind->check_set)
+                (void) context->object->kind->check_set(context->object, &lookup, context->diag);
+}
+
+static bool unchanged(const Context *context)
+{
+        const PtObject *before =
+                pt_slice_get(context->before, context->object->kind, context->object->name);
+
+        return before && pt_digest_equal(&before->digest, &context->object->digest);
+}
+
+static int check_use(const PtKind *kind, const char *name, const char *pointer, void *userdata)
+{
+        Context *context = userdata;
+        const PtObject key = {.kind = kind, .name = (char *) name};
+
+        /* What changed itself was looked at already. */
+        if (context->done || !g_hash_table_contains(context->targets, &key) || !unchanged(context))
+                return 0;
+        if (!pt_slice_get(context->slice, kind, name)) {
+                pt_diag_error(context->diag, "in-use", pointer,
+                              "%s \"%s\" cannot be deleted while this refers to it: change or "
+                              "delete this too",
+                              kind->name, name);
+                return 0;
+        }
+        context->done = true;
+        check_set(context);
+        return 0;
+}
+
+static int check_referrer(const PtObject *object, void *userdata)
+{
+        Context *context = userdata;
+
+        context->object = object;
+        context->done = false;
+        set_subject(context->diag, object);
+        return pt_object_foreach_ref(object, check_use, context);
+}
+
+static bool refers_to_any(const PtKind *referrer, GHashTable *kinds)
+{
+        GHashTableIter iter;
+        void *kind;
+
+        g_hash_table_iter_init(&iter, kinds);
+        while (g_hash_table_iter_next(&iter, &kind, NULL))
+                if (fields_refer_to(referrer->fields, kind))
+                        return true;
+        return false;
+}
+
+/* Looks at every object of the kinds that refer to a kind of which objects were deleted or updated.
+ */
+static void check_referrers(Context *context, const Changes *changes)
+{
+        g_autoptr(GHashTable) deleted = g_hash_table_new(NULL, NULL); /* kinds */
+        g_autoptr(GHashTable) updated = g_hash_table_new(NULL, NULL);
+        g_autoptr(GHashTable) targets = g_hash_table_new(identity_hash, identity_equal);
+
+        for (guint i = 0; i < changes->list->len; i++) {
+                const ObjectChange *change = changes_get(changes, i);
+
+                if (!change->before)
+                        continue;
+                g_hash_table_add(targets, (void *) change->before);
+                g_hash_table_add(change->after ? updated : deleted, (void *) change->before->kind);
+        }
+        context->targets = targets;
+        for (const PtKind *const *referrer = pt_kinds(); *referrer; referrer++)
+                if (refers_to_any(*referrer, deleted) ||
+                    ((*referrer)->check_set && refers_to_any(*referrer, updated)))
+                        (void) pt_slice_foreach(context->slice, *referrer, check_referrer, context);
+}
+
+int validate_changes(const Changes *changes, PtDiagnostics *diag)
+{
+        Context context = {.before = changes->before, .slice = changes->after, .diag = diag};
+        size_t errors = pt_diag_errors(diag);
+
+        if (pt_slice_count(changes->after, NULL) > PT_SLICE_OBJECTS_MAX)
+                pt_diag_error(diag, "too-many-objects", NULL,
+                              "a configuration holds at most %d objects, this one would have %zu",
+                              PT_SLICE_OBJECTS_MAX, pt_slice_count(changes->after, NULL));
+        for (guint i = 0; i < changes->list->len; i++) {
+                const ObjectChange *change = changes_get(changes, i);
+
+                if (!change->after)
+                        continue;
+                context.object = change->after;
+                set_subject(diag, change->after);
+                if (pt_object_foreach_ref(change->after, check_ref, &context) > 0)
+                        break;
+                check_set(&context);
+        }
+        check_referrers(&context, changes);
+        pt_diag_set_subject(diag, NULL);
+        return pt_diag_errors(diag) > errors ? -EINVAL : 0;
+}
