@@ -109,12 +109,13 @@ static void test_places(void **state)
                                         "---\n" HEAD /* 15, 16 */
                                         "spec: { from: lan }\n";
         static const char *const expected[][2] = {
-                {"policy.yaml:4:3", "/metadata/name"},
-                {"policy.yaml:7:3", "/spec/from"},
-                {"policy.yaml:8:24", "/spec/source/ports/1"},
-                {"policy.yaml:12:9", "/spec/destination/addresses/1"},
-                {"policy.yaml:13:5", "/spec/destination/prots"},
-                {"policy.yaml:17:1", "/spec/action"}, /* is missing: the place of the spec */
+                {"policy.yaml:4:3: FirewallRule/Web", "/metadata/name"},
+                {"policy.yaml:7:3: FirewallRule/Web", "/spec/from"},
+                {"policy.yaml:8:24: FirewallRule/Web", "/spec/source/ports/1"},
+                {"policy.yaml:12:9: FirewallRule/Web", "/spec/destination/addresses/1"},
+                {"policy.yaml:13:5: FirewallRule/Web", "/spec/destination/prots"},
+                {"policy.yaml:17:1: FirewallRule",
+                 "/spec/action"}, /* is missing: the place of the spec */
         };
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "counters.h"
+
+#include "base/marks.h"
+#include "netlink/nft-expr.h"
+
+#include <string.h>
+
+G_STATIC_ASSERT(sizeof(FwTag) == 26);
+
+void fw_tag_of(const FirewallRule *rule, bool carried, FwTag *ret)
+{
+        *ret = (FwTag){.version = FW_TAG_VERSION, .flags = carried ? FW_TAG_CARRIED : 0};
+        pt_object_uid(&rule->object, ret->uid);
+        memcpy(ret->generation, rule->object.digest.bytes, sizeof(ret->generation));
+}
+
+bool fw_tag_same(const FwTag *a, const FwTag *b)
+{
+        return memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
+               memcmp(a->generation, b->generation, sizeof(a->generation)) == 0;
+}
+
+bool fw_tag_read(const void *userdata, size_t size, FwTag *ret)
+{
+        size_t len;
+        const FwTag *tag =
+                userdata ? pt_nft_userdata_find(userdata, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
+
+        if (!tag || len != sizeof(*tag) || tag->version != FW_TAG_VERSION)
+                return false;
+        *ret = *tag;
+        return true;
+}
+
+struct FwCarry {
+        GHashTable *counts; /* GBytes: class, NUL, uid */
+};
+
+FwCarry *fw_carry_new(void)
+{
+        FwCarry *carry = g_new0(FwCarry, 1);
+
+        carry->counts = g_hash_table_new_full(g_bytes_hash, g_bytes_equal,
+                                              (GDestroyNotify) g_bytes_unref, g_free);
+        return carry;
+}
+
+void fw_carry_free(FwCarry *carry)
+{
+        if (!carry)
+                return;
+        g_hash_table_unref(carry->counts);
+        g_free(carry);
+}
+
+static GBytes *key_of(const char *klass, const uint8_t *uid)
+{
+        size_t len = strlen(klass) + 1;
+        char *key = g_malloc(len + 16);
+
+        memcpy(key, klass, len);
+        memcpy(key + len, uid, 16);
+        return g_bytes_new_take(key, len + 16);
+}
+
+void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets,
+                  uint64_t bytes)
+{
+        GBytes *key;
+        FwCount *count;
+
+        if (packets == 0 && bytes == 0)
+                return;
+        key = key_of(klass, uid);
+        count = g_hash_table_lookup(carry->counts, key);
+        if (count) {
+                g_bytes_unref(key);
+        } else {
+                count = g_new0(FwCount, 1);
+                g_hash_table_insert(carry->counts, key, count);
+        }
+        count->packets += packets;
+        count->bytes += bytes;
+}
+
+bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 16], FwCount *ret)
+{
+        g_autoptr(GBytes) key =
+                carry && g_hash_table_size(carry->counts) > 0 ? key_of(klass, uid) : NULL;
+        const FwCount *count = key ? g_hash_table_lookup(carry->counts, key) : NULL;
+
+        if (!count)
+                return false;
+        *ret = *count;
+        g_hash_table_remove(carry->counts, key);
+        return true;
+}
+
+typedef struct Reader {
+        FwCarry *carry;
+        const char *klass;
+} Reader;
+
+static int read_rule(struct nftnl_rule *rule, void *userdata)
+{
+        Reader *reader = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        uint64_t packets, bytes;
+        FwTag tag;
+
+        if (fw_tag_read(data, size, &tag) && pt_nft_rule_counter(rule, &packets, &bytes))
+                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+        return 0;
+}
+
+static int read_element(struct nftnl_set_elem *element, void *userdata)
+{
+        Reader *reader = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
+        uint64_t packets, bytes;
+        FwTag tag;
+
+        if (fw_tag_read(data, size, &tag) && pt_nft_element_counter(element, &packets, &bytes))
+                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+        return 0;
+}
+
+int fw_carry_read_map(PtNft *nft, const char *klass, const char *map, FwCarry *carry)
+{
+        Reader reader = {.carry = carry, .klass = klass};
+
+        return pt_nft_dump_elements(nft, PT_MARK_NFT_TABLE, map, read_element, &reader);
+}
+
+/* "lan/wan" of "z_lan/wan/0123456789abcdef"; NULL for the fixed chains and sets. */
+static char *class_of(const char *name, char prefix)
+{
+        const char *slash, *end;
+
+        if (name[0] != prefix || name[1] != '_')
+                return NULL;
+        slash = strchr(name + 2, '/');
+        end = slash ? strchr(slash + 1, '/') : NULL;
+        return end ? g_strndup(name + 2, (size_t) (end - name - 2)) : NULL;
+}
+
+int fw_carry_read_all(PtNft *nft, FwCarry *carry)
+{
+        g_autoptr(GPtrArray) chains = NULL, sets = NULL;
+        int r;
+
+        r = pt_nft_list_chains(nft, PT_MARK_NFT_TABLE, &chains);
+        if (r == 0)
+                r = pt_nft_list_sets(nft, PT_MARK_NFT_TABLE, &sets);
+        for (unsigned i = 0; r == 0 && i < chains->len; i++) {
+                g_autofree char *klass = class_of(g_ptr_array_index(chains, i), 'z');
+                Reader reader = {.carry = carry, .klass = klass};
+
+                if (klass)
+                        r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, g_ptr_array_index(chains, i),
+                                              read_rule, &reader);
+        }
+        for (unsigned i = 0; r == 0 && i < sets->len; i++) {
+                g_autofree char *klass = class_of(g_ptr_array_index(sets, i), 'm');
+
+                if (klass)
+                        r = fw_carry_read_map(nft, klass, g_ptr_array_index(sets, i), carry);
+        }
+        return r;
+}

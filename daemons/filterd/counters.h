@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Who a kernel rule or element is, and what it has counted. A rule that a commit does not touch
+ * keeps its kernel object and its counter; one that is edited or moves to another unit begins at
+ * its last value, and is marked as carried.
+ */
+
+#include "kinds/firewall/firewall.h"
+#include "netlink/nft.h"
+
+/* Our part of the userdata of rules and elements; all bytes, so the layout is the same everywhere.
+ */
+typedef struct FwTag {
+        uint8_t version; /* FW_TAG_VERSION */
+        uint8_t flags;
+        uint8_t uid[16];
+        uint8_t generation[8]; /* first bytes of the object's digest: which state of the object this
+                                  is */
+} FwTag;
+#define FW_TAG_VERSION 1
+#define FW_TAG_CARRIED (1 << 0)
+
+void fw_tag_of(const FirewallRule *rule, bool carried, FwTag *ret);
+bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid and generation */
+/* From a userdata; false: not ours. */
+bool fw_tag_read(const void *userdata, size_t size, FwTag *ret);
+
+typedef struct FwCount {
+        uint64_t packets, bytes;
+} FwCount;
+
+/* Last values by class and uid. */
+typedef struct FwCarry FwCarry;
+FwCarry *fw_carry_new(void);
+void fw_carry_free(FwCarry *carry);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwCarry, fw_carry_free)
+void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets,
+                  uint64_t bytes);
+/* Takes a value out; false: nothing to carry. `carry` may be NULL. */
+bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 16], FwCount *ret);
+/* Everything that the table in the kernel has counted, whatever layout it is of: for a replacement
+ * of the whole. */
+int fw_carry_read_all(PtNft *nft, FwCarry *carry);
+/* Adds all elements of a map. */
+int fw_carry_read_map(PtNft *nft, const char *klass, const char *map, FwCarry *carry);

@@ -1,0 +1,567 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/*
+ * From a packet to the chain of its zone pair, by verdict maps whose keys are intervals of
+ * interface names or addresses:
+ *
+ *      forward   iifname vmap @from_forward -> f_lan     oifname vmap @to_lan -> jump z_lan/wan
+ * default of lan input     iifname vmap @from_input   -> i_lan     jump z_lan/router default output
+ * oifname vmap @to_output    -> o_wan     jump z_router/wan                          default
+ *
+ * With zones by address, the address is asked first, per family, and what it does not decide goes
+ * on by interface: from_forward4 -> f_lan or p_from_interface; to_lan4 -> the class or t_lan.
+ *
+ * Only packet data is ever looked up: nft 1.0.6 ends with a failed assertion in the middle of `nft
+ * list ruleset` when the value of one map is the key of another (netlink_parse_concat_expr).
+ */
+
+#include "counters.h"
+#include "interval.h"
+#include "ruleset-internal.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define MAP_MASQUERADE "to_masquerade"
+#define SET_ZONED "zoned" /* interfaces that belong to a zone */
+#define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
+
+/* What an interval map is keyed by, and nft's number of that type (nftables/include/datatype.h). */
+typedef enum Key { BY_INTERFACE, BY_ADDRESS4, BY_ADDRESS6, KEY_MAX } Key;
+
+static const struct {
+        uint32_t type, len;
+        const char *suffix; /* of the names of maps */
+} keys[] = {
+        [BY_INTERFACE] = {41, 16, ""},
+        [BY_ADDRESS4] = {7, 4, "4"},
+        [BY_ADDRESS6] = {8, 16, "6"},
+};
+
+static const GArray *intervals_of(const FwZones *zones, Key key)
+{
+        switch (key) {
+        case BY_INTERFACE:
+                return zones->interfaces;
+        case BY_ADDRESS4:
+                return zones->sources4;
+        case BY_ADDRESS6:
+                return zones->sources6;
+        case KEY_MAX:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+/* Where an interval leads: an element's verdict. Without a chain and with NFT_CONTINUE there is no
+ * element. */
+typedef struct Target {
+        int verdict;
+        char *chain; /* owned */
+} Target;
+
+/* What comes after the lookup by interface, for interfaces of no zone. Maps have no element for
+ * them: nft prints the bounds of an interval between names as bytes that are no text. */
+typedef enum Rest {
+        REST_PASSES,  /* nothing: what follows decides */
+        REST_DROPS,   /* all that comes here is unassigned */
+        REST_UNZONED, /* what goes to an unassigned interface; the others get their default */
+} Rest;
+
+/* What a map says for zone `index`, or for what belongs to no zone (-1). */
+typedef Target (*TargetFunc)(int index, Key key, const void *userdata);
+
+typedef struct Dispatch {
+        PtNftBatch *batch;
+        const FwZones *zones;
+        const GArray *pairs;
+        GHashTable *counts;
+} Dispatch;
+
+static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
+{
+        struct nftnl_set_elem *e = nftnl_set_elem_alloc();
+
+        g_assert(e);
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, bytes, keys[key].len);
+        return e;
+}
+
+static void put_start(PtNftBatch *batch, Key key, const uint8_t *bytes, const Target *target)
+{
+        struct nftnl_set_elem *e = element(key, bytes);
+        uint32_t verdict = (uint32_t) target->verdict;
+
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
+        if (target->chain)
+                nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, target->chain);
+        pt_nft_batch_element(batch, e);
+}
+
+static void put_end(PtNftBatch *batch, Key key, const uint8_t *bytes)
+{
+        struct nftnl_set_elem *e = element(key, bytes);
+
+        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+        pt_nft_batch_element(batch, e);
+}
+
+static void put_map(const Dispatch *dispatch, const char *name, Key key, TargetFunc target_of,
+                    const void *userdata)
+{
+        const GArray *intervals = intervals_of(dispatch->zones, key);
+        PtNftSetSpec spec = {
+                .table = TABLE,
+                .name = name,
+                .flags = NFT_SET_MAP | NFT_SET_INTERVAL,
+                .key_type = keys[key].type,
+                .key_len = keys[key].len,
+                .data_type = NFT_DATA_VERDICT,
+        };
+
+        pt_nft_batch_add_set(dispatch->batch, &spec);
+        pt_nft_batch_elements_begin(dispatch->batch, TABLE, name, 0, false);
+        for (unsigned i = 0; i < intervals->len; i++) {
+                const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
+                Target target = target_of((int) interval->number - 1, key, userdata);
+                g_autofree char *chain = target.chain;
+                uint8_t end[FW_INTERVAL_KEY_MAX];
+
+                if (target.verdict == NFT_CONTINUE)
+                        continue;
+                put_start(dispatch->batch, key, interval->lo, &target);
+                /* Ends are exclusive; an interval to the last value has none. */
+                memcpy(end, interval->hi, keys[key].len);
+                if (fw_interval_increment(end, keys[key].len))
+                        put_end(dispatch->batch, key, end);
+        }
+        pt_nft_batch_elements_end(dispatch->batch);
+}
+
+/* [family] key vmap @name */
+static void put_lookup(PtNftBatch *batch, const char *chain, Key key, bool out, const char *map,
+                       const char *comment)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
+        switch (key) {
+        case BY_INTERFACE:
+                pt_nft_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
+                break;
+        case BY_ADDRESS4:
+                fw_match_family(rule, AF_INET);
+                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 16 : 12, 4, NFT_REG_1);
+                break;
+        case BY_ADDRESS6:
+                fw_match_family(rule, AF_INET6);
+                pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 24 : 8, 16, NFT_REG_1);
+                break;
+        case KEY_MAX:
+                g_assert_not_reached();
+        }
+        pt_nft_lookup(rule, NFT_REG_1, NFT_REG_VERDICT, map, 0);
+        fw_finish(batch, rule, comment);
+}
+
+/* Names of maps and chains of one side of the dispatch: "from_forward", "from_forward4" ... */
+static char *map_name(const char *name, Key key)
+{
+        return g_strconcat(name, keys[key].suffix, NULL);
+}
+
+static char *zone_name(char prefix, const char *zone)
+{
+        return g_strdup_printf("%c_%s", prefix, zone);
+}
+
+typedef struct Side {
+        const char *name;  /* of the maps */
+        const char *chain; /* where the lookups stand */
+        const char
+                *by_interface; /* chain that asks for the interface when the address says nothing */
+        bool out;
+        Rest rest;
+        TargetFunc target_of;
+        const void *userdata;
+} Side;
+
+static void put_interface(const Dispatch *dispatch, const Side *side, const char *chain,
+                          const char *map)
+{
+        struct nftnl_rule *rule;
+
+        put_lookup(dispatch->batch, chain, BY_INTERFACE, side->out, map, "dispatch");
+        if (side->rest == REST_PASSES)
+                return;
+        rule = pt_nft_rule_new(TABLE, chain);
+        if (side->rest == REST_UNZONED) {
+                pt_nft_meta(rule, NFT_META_OIFNAME, NFT_REG_1);
+                pt_nft_lookup_not(rule, NFT_REG_1, SET_ZONED, 0);
+        }
+        pt_nft_verdict(rule, NFT_GOTO, CHAIN_UNASSIGNED);
+        fw_finish(dispatch->batch, rule, "unassigned");
+}
+
+/*
+ * The lookups of one side: by interface alone; or by address for a family that has such zones, and
+ * by interface where the address leads on to it and for the other family.
+ */
+static void put_side(const Dispatch *dispatch, const Side *side)
+{
+        const FwZones *zones = dispatch->zones;
+        g_autofree char *interfaces = map_name(side->name, BY_INTERFACE);
+
+        put_map(dispatch, interfaces, BY_INTERFACE, side->target_of, side->userdata);
+        if (!zones->sources4 && !zones->sources6) {
+                put_interface(dispatch, side, side->chain, interfaces);
+                return;
+        }
+        pt_nft_batch_add_chain(dispatch->batch, TABLE, side->by_interface, NULL);
+        put_interface(dispatch, side, side->by_interface, interfaces);
+        for (Key key = BY_ADDRESS4; key <= BY_ADDRESS6; key++) {
+                if (intervals_of(zones, key)) {
+                        g_autofree char *map = map_name(side->name, key);
+
+                        put_map(dispatch, map, key, side->target_of, side->userdata);
+                        put_lookup(dispatch->batch, side->chain, key, side->out, map, "dispatch");
+                } else {
+                        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, side->chain);
+
+                        fw_match_family(rule, key == BY_ADDRESS4 ? AF_INET : AF_INET6);
+                        pt_nft_verdict(rule, side->out ? NFT_JUMP : NFT_GOTO, side->by_interface);
+                        fw_finish(dispatch->batch, rule, "dispatch");
+                }
+        }
+}
+
+static void drop_side(PtNftBatch *batch, const FwZones *zones, const char *name)
+{
+        for (Key key = BY_INTERFACE; key < KEY_MAX; key++) {
+                g_autofree char *map = map_name(name, key);
+
+                if (intervals_of(zones, key))
+                        pt_nft_batch_delete_set(batch, TABLE, map);
+        }
+}
+
+static bool by_address(const FwZones *zones)
+{
+        return zones->sources4 || zones->sources6;
+}
+
+/* A rule that only counts and decides, beginning where it was. */
+static void put_counted(const Dispatch *dispatch, const char *chain, int verdict,
+                        const char *target, const char *comment)
+{
+        const FwCount *count =
+                dispatch->counts ? g_hash_table_lookup(dispatch->counts, comment) : NULL;
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
+        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
+        if (verdict != NFT_CONTINUE)
+                pt_nft_verdict(rule, verdict, target);
+        fw_finish(dispatch->batch, rule, comment);
+}
+
+static void put_default(const Dispatch *dispatch, const char *chain, const FwPair *pair,
+                        const char *to)
+{
+        FwAction action = fw_zones_default(pair->from, pair->to);
+        g_autofree char *comment = g_strdup_printf("default/%s/%s", pair->from->name, to);
+
+        put_counted(dispatch, chain,
+                    action == FW_ALLOW  ? NF_ACCEPT
+                    : action == FW_DROP ? NF_DROP
+                                        : NFT_GOTO,
+                    action == FW_REJECT ? FW_CHAIN_REJECT : NULL, comment);
+}
+
+static void put_jump(const Dispatch *dispatch, const char *chain, const FwPair *pair)
+{
+        struct nftnl_rule *rule;
+
+        if (!pair->klass)
+                return;
+        rule = pt_nft_rule_new(TABLE, chain);
+        pt_nft_verdict(rule, NFT_JUMP, pair->klass->chain);
+        fw_finish(dispatch->batch, rule, pair->klass->chain);
+}
+
+/* Targets. */
+
+/* What no zone has: the address leads on to the interface. */
+static Target rest(Key key, int verdict, const char *by_interface)
+{
+        return key == BY_INTERFACE ? (Target){NFT_CONTINUE, NULL}
+                                   : (Target){verdict, g_strdup(by_interface)};
+}
+
+typedef struct ToZones {
+        const Dispatch *dispatch;
+        unsigned from;
+        const char *by_interface;
+} ToZones;
+
+/* Of `to_lan`: the class of the pair; nothing when no rule applies to it: the default follows. */
+static Target to_class(int index, Key key, const void *userdata)
+{
+        const ToZones *to = userdata;
+        const FwPair *pair;
+
+        if (index < 0)
+                return rest(key, NFT_JUMP, to->by_interface);
+        pair = fw_pair(to->dispatch->pairs, to->dispatch->zones->n, to->from, (unsigned) index);
+        return pair->klass ? (Target){NFT_JUMP, g_strdup(pair->klass->chain)}
+                           : (Target){NFT_CONTINUE, NULL};
+}
+
+typedef struct ZoneChains {
+        const FwZones *zones;
+        char prefix;
+        const char *by_interface;
+} ZoneChains;
+
+/* Of `from_forward` and the like: the chain of the zone. */
+static Target to_zone(int index, Key key, const void *userdata)
+{
+        const ZoneChains *chains = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, chains->by_interface);
+        return (Target){NFT_GOTO, zone_name(chains->prefix, chains->zones->zones[index].name)};
+}
+
+static Target to_masquerade(int index, Key key, const void *userdata)
+{
+        const FwZones *zones = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, CHAIN_POSTROUTING_INTERFACE);
+        return zones->zones[index].zone->masquerade ? (Target){NFT_GOTO, g_strdup(CHAIN_MASQUERADE)}
+                                                    : (Target){NF_ACCEPT, NULL};
+}
+
+/* The three hooks and the chains of a zone in each. */
+static const struct {
+        const char *chain;
+        uint32_t hook;
+        const char *prologue; /* beside the common one */
+        const char *map;
+        const char *by_interface;
+        char prefix;
+} hooks[] = {
+        {CHAIN_INPUT, NF_INET_LOCAL_IN, CHAIN_PROLOGUE_INPUT, "from_input", "p_input_if", 'i'},
+        {CHAIN_FORWARD, NF_INET_FORWARD, NULL, "from_forward", "p_forward_if", 'f'},
+        {CHAIN_OUTPUT, NF_INET_LOCAL_OUT, CHAIN_PROLOGUE_OUTPUT, "to_output", "p_output_if", 'o'},
+};
+
+static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char *chain)
+{
+        const FwZones *zones = dispatch->zones;
+        const char *name = zones->zones[from].name;
+        g_autofree char *map = g_strdup_printf("to_%s", name), *by_interface = zone_name('t', name);
+        ToZones to = {.dispatch = dispatch, .from = from, .by_interface = by_interface};
+        Side side = {map, chain, by_interface, true, REST_UNZONED, to_class, &to};
+
+        put_side(dispatch, &side);
+        put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
+}
+
+static void put_zone(const Dispatch *dispatch, unsigned index)
+{
+        const FwZones *zones = dispatch->zones;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
+                g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[index].name);
+                const FwPair *pair;
+
+                pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+                if (hooks[i].hook == NF_INET_FORWARD) {
+                        put_forward_zone(dispatch, index, chain);
+                        continue;
+                }
+                pair = hooks[i].hook == NF_INET_LOCAL_IN
+                               ? fw_pair_input(dispatch->pairs, zones->n, index)
+                               : fw_pair_output(dispatch->pairs, zones->n, index);
+                put_jump(dispatch, chain, pair);
+                put_default(dispatch, chain, pair, pair->to->name);
+        }
+}
+
+static void put_jump_to(const Dispatch *dispatch, const char *chain, const char *target)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
+        pt_nft_verdict(rule, NFT_JUMP, target);
+        fw_finish(dispatch->batch, rule, target);
+}
+
+static void put_hook(const Dispatch *dispatch, unsigned i)
+{
+        g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
+        bool out = hooks[i].hook == NF_INET_LOCAL_OUT;
+        ZoneChains chains = {dispatch->zones, hooks[i].prefix, hooks[i].by_interface};
+        Side side = {hooks[i].map,
+                     hooks[i].chain,
+                     hooks[i].by_interface,
+                     out,
+                     out ? REST_PASSES : REST_DROPS,
+                     to_zone,
+                     &chains};
+        const FwCount *count =
+                dispatch->counts ? g_hash_table_lookup(dispatch->counts, invalid) : NULL;
+        struct nftnl_rule *rule;
+
+        put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
+        if (hooks[i].prologue)
+                put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
+        rule = pt_nft_rule_new(TABLE, hooks[i].chain);
+        fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
+        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
+        pt_nft_verdict(rule, NF_DROP, NULL);
+        fw_finish(dispatch->batch, rule, invalid);
+        put_side(dispatch, &side);
+}
+
+static void put_postrouting(const Dispatch *dispatch)
+{
+        Side side = {MAP_MASQUERADE, CHAIN_POSTROUTING, CHAIN_POSTROUTING_INTERFACE,
+                     true,           REST_PASSES,       to_masquerade,
+                     dispatch->zones};
+
+        put_side(dispatch, &side);
+}
+
+/* All interfaces of all zones, as the patterns cover them together. */
+static void put_zoned(const Dispatch *dispatch)
+{
+        const GArray *intervals = dispatch->zones->interfaces;
+        PtNftSetSpec spec = {
+                .table = TABLE,
+                .name = SET_ZONED,
+                .flags = NFT_SET_INTERVAL,
+                .key_type = keys[BY_INTERFACE].type,
+                .key_len = keys[BY_INTERFACE].len,
+        };
+
+        pt_nft_batch_add_set(dispatch->batch, &spec);
+        pt_nft_batch_elements_begin(dispatch->batch, TABLE, SET_ZONED, 0, false);
+        for (unsigned i = 0; i < intervals->len; i++) {
+                const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
+                bool zoned = interval->number > 0, before = i > 0 && interval[-1].number > 0;
+
+                if (zoned && !before)
+                        pt_nft_batch_element(dispatch->batch, element(BY_INTERFACE, interval->lo));
+                else if (before && !zoned)
+                        put_end(dispatch->batch, BY_INTERFACE, interval->lo);
+        }
+        pt_nft_batch_elements_end(dispatch->batch);
+}
+
+/* Chains are deleted when nothing leads to them any more: base chains, then maps, then the zones'
+ * chains. */
+static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
+{
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_flush_chain(batch, TABLE, hooks[i].by_interface);
+        if (by_address(old))
+                pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                drop_side(batch, old, hooks[i].map);
+        drop_side(batch, old, MAP_MASQUERADE);
+        for (unsigned z = 0; z < old->n; z++) {
+                g_autofree char *map = g_strdup_printf("to_%s", old->zones[z].name);
+
+                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
+
+                        pt_nft_batch_flush_chain(batch, TABLE, chain);
+                }
+                if (by_address(old)) {
+                        g_autofree char *chain = zone_name('t', old->zones[z].name);
+
+                        pt_nft_batch_flush_chain(batch, TABLE, chain);
+                }
+                drop_side(batch, old, map);
+                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
+
+                        pt_nft_batch_delete_chain(batch, TABLE, chain);
+                }
+                if (by_address(old)) {
+                        g_autofree char *chain = zone_name('t', old->zones[z].name);
+
+                        pt_nft_batch_delete_chain(batch, TABLE, chain);
+                }
+        }
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
+                pt_nft_batch_delete_chain(batch, TABLE, hooks[i].by_interface);
+        if (by_address(old))
+                pt_nft_batch_delete_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
+        pt_nft_batch_delete_set(batch, TABLE, SET_ZONED);
+}
+
+void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
+                             GHashTable *counts, PtNftBatch *batch)
+{
+        Dispatch dispatch = {.batch = batch, .zones = zones, .pairs = pairs, .counts = counts};
+
+        if (old)
+                drop_dispatch(batch, old);
+        put_zoned(&dispatch);
+        for (unsigned i = 0; i < zones->n; i++)
+                put_zone(&dispatch, i);
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                put_hook(&dispatch, i);
+        put_postrouting(&dispatch);
+}
+
+/* Counters. */
+
+static int read_fixed(struct nftnl_rule *rule, void *userdata)
+{
+        GHashTable *counts = userdata;
+        g_autofree char *comment = pt_nft_rule_comment(rule);
+        FwCount count;
+
+        if (comment && pt_nft_rule_counter(rule, &count.packets, &count.bytes)) {
+                FwCount *sum = g_hash_table_lookup(counts, comment);
+
+                if (sum) {
+                        sum->packets += count.packets;
+                        sum->bytes += count.bytes;
+                } else {
+                        g_hash_table_insert(counts, g_steal_pointer(&comment),
+                                            g_memdup2(&count, sizeof(count)));
+                }
+        }
+        return 0;
+}
+
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
+{
+        static const char *const fixed[] = {
+                CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
+                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE};
+        g_autoptr(GHashTable) counts =
+                g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        int r = 0;
+
+        for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(fixed); i++)
+                r = pt_nft_dump_rules(nft, TABLE, fixed[i], read_fixed, counts);
+        for (unsigned z = 0; r == 0 && z < zones->n; z++)
+                for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
+                        g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[z].name);
+
+                        r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
+                }
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&counts);
+        return 0;
+}

@@ -1,0 +1,701 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "emit.h"
+
+#include "base/marks.h"
+#include "netlink/nft-expr.h"
+#include "sequence.h"
+#include "touched.h"
+
+#include <linux/netfilter.h>
+#include <string.h>
+
+#define TABLE PT_MARK_NFT_TABLE
+/* Above this many elements that leave a map, reading the whole map is cheaper than asking for each.
+ */
+#define SINGLE_READS_MAX 512
+
+typedef struct Emit {
+        PtNftBatch *batch;
+        FwTouched *touched;
+        FwCarry *carry; /* may be NULL */
+        PtNft *nft;     /* of a delta */
+        uint32_t set_id;
+} Emit;
+
+static int verdict_of(const FirewallRule *rule, const char **ret_chain)
+{
+        *ret_chain = NULL;
+        switch ((FwAction) rule->action) {
+        case FW_ALLOW:
+                return NF_ACCEPT;
+        case FW_DROP:
+                return NF_DROP;
+        case FW_REJECT:
+                *ret_chain = FW_CHAIN_REJECT;
+                return NFT_GOTO;
+        case FW_ACTION_MAX:
+        case FW_ACTION_INVALID:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+static size_t userdata_of(const FirewallRule *rule, bool carried,
+                          uint8_t ret[static NFT_USERDATA_MAXLEN])
+{
+        g_autofree char *comment =
+                g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
+        FwTag tag;
+
+        fw_tag_of(rule, carried, &tag);
+        return pt_nft_userdata(comment, &tag, sizeof(tag), ret);
+}
+
+static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwCount *ret)
+{
+        uint8_t uid[16];
+
+        *ret = (FwCount){0};
+        pt_object_uid(&rule->object, uid);
+        return fw_carry_take(emit->carry, klass->name, uid, ret);
+}
+
+static struct nftnl_rule *rule_new(Emit *emit, const FwClass *klass, const char *chain,
+                                   const FirewallRule *rule, const FwCount *count)
+{
+        struct nftnl_rule *r = pt_nft_rule_new(TABLE, chain);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        FwCount carried = {0};
+        const char *target;
+        FwMatch match;
+        int verdict = verdict_of(rule, &target);
+        bool is_carried = count != NULL;
+
+        if (!count) {
+                is_carried = take(emit, klass, rule, &carried);
+                count = &carried;
+        }
+        fw_match_of(rule, &match);
+        fw_match_put(&match, TABLE, emit->batch, &emit->set_id, r);
+        pt_nft_counter(r, count->packets, count->bytes);
+        pt_nft_verdict(r, verdict, target);
+        nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
+                            (uint32_t) userdata_of(rule, is_carried, userdata));
+        return r;
+}
+
+/* Folds. */
+
+/* Opens and closes elements_begin/end around the keys of several rules. */
+static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule,
+                     bool remove)
+{
+        size_t len = fw_shape_key_len(unit->shape);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        FwKey keys[FW_KEYS_MAX];
+        FwCount count = {0};
+        const char *target;
+        uint32_t verdict = (uint32_t) verdict_of(rule, &target);
+        bool carried = !remove && take(emit, klass, rule, &count);
+        size_t size = userdata_of(rule, carried, userdata);
+        FwMatch match;
+        unsigned n;
+
+        fw_match_of(rule, &match);
+        n = fw_match_keys(&match, unit->shape, keys);
+        for (unsigned i = 0; i < n; i++) {
+                struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+
+                g_assert(element);
+                nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, keys[i].bytes, (uint32_t) len);
+                if (!remove) {
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_VERDICT, &verdict,
+                                           sizeof(verdict));
+                        if (target)
+                                nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, target);
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, userdata,
+                                           (uint32_t) size);
+                        /* The rule's count is the sum over its elements: the first carries it. */
+                        if (i == 0 && carried)
+                                nftnl_set_elem_add_expr(
+                                        element, pt_nft_counter_new(count.packets, count.bytes));
+                        fw_touched_element(emit->touched, unit->name, &keys[i], len, rule);
+                } else {
+                        fw_touched_gone(emit->touched, unit->name, &keys[i], len);
+                }
+                pt_nft_batch_element(emit->batch, element);
+        }
+}
+
+static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
+{
+        PtNftSetSpec spec = {
+                .table = TABLE,
+                .name = unit->name,
+                .id = ++emit->set_id,
+                .flags = NFT_SET_MAP,
+                .key_type = fw_shape_key_type(unit->shape),
+                .key_len = (uint32_t) fw_shape_key_len(unit->shape),
+                .data_type = NFT_DATA_VERDICT,
+                .counter = true,
+        };
+
+        pt_nft_batch_add_set(emit->batch, &spec);
+        pt_nft_batch_elements_begin(emit->batch, TABLE, unit->name, spec.id, false);
+        for (unsigned i = 0; i < unit->n; i++)
+                put_keys(emit, klass, unit, g_array_index(klass->entries, FwEntry, start + i).rule,
+                         false);
+        pt_nft_batch_elements_end(emit->batch);
+}
+
+static void put_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
+{
+        pt_nft_batch_add_chain(emit->batch, TABLE, unit->name, NULL);
+        for (unsigned i = 0; i < unit->n; i++)
+                pt_nft_batch_append_rule(
+                        emit->batch,
+                        rule_new(emit, klass, unit->name,
+                                 g_array_index(klass->entries, FwEntry, start + i).rule, NULL));
+        fw_touched_chain(emit->touched, klass, unit, start);
+}
+
+static void put_unit(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
+{
+        if (unit->shape)
+                put_fold(emit, klass, unit, start);
+        else
+                put_shard(emit, klass, unit, start);
+}
+
+/* The rule of the class's chain that leads to a unit; its comment is the unit's name. */
+static struct nftnl_rule *unit_rule(const FwClass *klass, const FwUnit *unit)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, klass->chain);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        size_t size = pt_nft_userdata(unit->name, NULL, 0, userdata);
+
+        if (unit->shape)
+                fw_shape_put(unit->shape, unit->name, 0, rule);
+        else
+                pt_nft_verdict(rule, NFT_JUMP, unit->name);
+        nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, userdata, (uint32_t) size);
+        return rule;
+}
+
+static void put_class(Emit *emit, const FwClass *klass)
+{
+        unsigned start = 0;
+
+        pt_nft_batch_add_chain(emit->batch, TABLE, klass->chain, NULL);
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                put_unit(emit, klass, unit, start);
+                pt_nft_batch_append_rule(emit->batch, unit_rule(klass, unit));
+                start += unit->n;
+        }
+}
+
+void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry,
+                 GHashTable *counts, PtNftBatch *batch, FwTouched *touched)
+{
+        Emit emit = {.batch = batch, .touched = touched, .carry = carry};
+        GHashTableIter iter;
+        FwClass *klass;
+
+        fw_touched_expect(touched, layout);
+        if (replace) {
+                /* Adding what may exist makes deleting it always right. */
+                pt_nft_batch_add_table(batch, TABLE);
+                pt_nft_batch_delete_table(batch, TABLE);
+        }
+        fw_ruleset_put_base(batch);
+        g_hash_table_iter_init(&iter, layout->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                put_class(&emit, klass);
+        fw_ruleset_put_dispatch(layout->zones, layout->pairs, NULL, counts, batch);
+        fw_ruleset_put_marker(marker, false, batch);
+}
+
+/* Deltas. */
+
+/* One rule as the kernel has it. */
+typedef struct KernelRule {
+        uint64_t handle;
+        FwTag tag;
+        FwCount count;
+        char *comment;
+} KernelRule;
+
+static void kernel_rule_clear(void *p)
+{
+        g_free(((KernelRule *) p)->comment);
+}
+
+static int read_kernel_rule(struct nftnl_rule *rule, void *userdata)
+{
+        GArray *rules = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        KernelRule k = {.handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE),
+                        .comment = pt_nft_rule_comment(rule)};
+
+        (void) fw_tag_read(data, size,
+                           &k.tag); /* a foreign rule has none: it matches nothing, and goes */
+        (void) pt_nft_rule_counter(rule, &k.count.packets, &k.count.bytes);
+        g_array_append_val(rules, k);
+        return 0;
+}
+
+static int read_chain(Emit *emit, const char *chain, GArray **ret)
+{
+        g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(KernelRule));
+        int r;
+
+        g_array_set_clear_func(rules, kernel_rule_clear);
+        r = pt_nft_dump_rules(emit->nft, TABLE, chain, read_kernel_rule, rules);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&rules);
+        return 0;
+}
+
+static KernelRule *kernel_rule(GArray *rules, int i)
+{
+        return &g_array_index(rules, KernelRule, i);
+}
+
+typedef struct Resync {
+        GArray *kernel;   /* KernelRule */
+        const int *match; /* new -> kernel, or -1 */
+        const bool *keep;
+        unsigned n;
+        const char *chain;
+} Resync;
+
+/* Inserts first, before what they precede by its present handle; then replacements; then what
+ * leaves. */
+static void resync(Emit *emit, const Resync *sync,
+                   struct nftnl_rule *(*make)(Emit *emit, unsigned i, void *userdata),
+                   bool (*stale)(const KernelRule *kernel, unsigned i, void *userdata),
+                   void *userdata)
+{
+        g_autofree bool *stays = g_new0(bool, sync->kernel->len + 1);
+        g_autofree uint64_t *anchors =
+                g_new0(uint64_t, sync->n + 1); /* handle of the next that stays; 0: the end */
+
+        for (unsigned i = sync->n; i-- > 0;)
+                anchors[i] = sync->keep[i] ? kernel_rule(sync->kernel, sync->match[i])->handle
+                                           : anchors[i + 1];
+        for (unsigned i = 0; i < sync->n; i++) {
+                if (sync->keep[i]) {
+                        stays[sync->match[i]] = true;
+                        continue;
+                }
+                if (anchors[i])
+                        pt_nft_batch_insert_rule(emit->batch, make(emit, i, userdata), anchors[i]);
+                else
+                        pt_nft_batch_append_rule(emit->batch, make(emit, i, userdata));
+        }
+        for (unsigned i = 0; i < sync->n; i++)
+                if (sync->keep[i] && stale(kernel_rule(sync->kernel, sync->match[i]), i, userdata))
+                        pt_nft_batch_replace_rule(
+                                emit->batch, make(emit, i, userdata),
+                                kernel_rule(sync->kernel, sync->match[i])->handle);
+        for (unsigned k = 0; k < sync->kernel->len; k++)
+                if (!stays[k])
+                        pt_nft_batch_delete_rule(emit->batch, TABLE, sync->chain,
+                                                 kernel_rule(sync->kernel, (int) k)->handle);
+}
+
+typedef struct ShardSync {
+        const FwClass *klass;
+        const FwUnit *unit;
+        unsigned start;
+        GArray *kernel;
+        const int *match;
+} ShardSync;
+
+static const FirewallRule *shard_rule(const ShardSync *shard, unsigned i)
+{
+        return g_array_index(shard->klass->entries, FwEntry, shard->start + i).rule;
+}
+
+static struct nftnl_rule *make_shard_rule(Emit *emit, unsigned i, void *userdata)
+{
+        const ShardSync *shard = userdata;
+        const FwCount *count =
+                shard->match[i] >= 0 ? &kernel_rule(shard->kernel, shard->match[i])->count : NULL;
+
+        return rule_new(emit, shard->klass, shard->unit->name, shard_rule(shard, i), count);
+}
+
+static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
+{
+        FwTag tag;
+
+        fw_tag_of(shard_rule(userdata, i), false, &tag);
+        return !fw_tag_same(&kernel->tag, &tag);
+}
+
+static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start,
+                       GArray *kernel)
+{
+        g_autofree int *match = g_new(int, unit->n + 1);
+        g_autofree bool *keep = g_new(bool, unit->n + 1);
+        ShardSync shard = {
+                .klass = klass, .unit = unit, .start = start, .kernel = kernel, .match = match};
+        Resync sync = {
+                .kernel = kernel, .match = match, .keep = keep, .n = unit->n, .chain = unit->name};
+
+        for (unsigned i = 0; i < unit->n; i++) {
+                FwTag tag;
+
+                fw_tag_of(shard_rule(&shard, i), false, &tag);
+                match[i] = -1;
+                for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
+                        if (memcmp(kernel_rule(kernel, (int) k)->tag.uid, tag.uid,
+                                   sizeof(tag.uid)) == 0)
+                                match[i] = (int) k;
+        }
+        fw_sequence_keep(match, unit->n, keep);
+        resync(emit, &sync, make_shard_rule, shard_rule_stale, &shard);
+        fw_touched_chain(emit->touched, klass, unit, start);
+}
+
+static struct nftnl_rule *make_unit_rule(Emit *emit, unsigned i, void *userdata)
+{
+        const FwClass *klass = userdata;
+
+        return unit_rule(klass, g_ptr_array_index(klass->units, i));
+}
+
+static bool unit_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
+{
+        return false; /* a unit's name says all that its rule does */
+}
+
+static int sync_class_chain(Emit *emit, const FwClass *klass)
+{
+        unsigned n = klass->units->len;
+        g_autofree int *match = g_new(int, n + 1);
+        g_autofree bool *keep = g_new(bool, n + 1);
+        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
+        g_autoptr(GArray) kernel = NULL;
+        Resync sync = {.match = match, .keep = keep, .n = n, .chain = klass->chain};
+        int r;
+
+        r = read_chain(emit, klass->chain, &kernel);
+        if (r < 0)
+                return r;
+        for (unsigned k = 0; k < kernel->len; k++)
+                if (kernel_rule(kernel, (int) k)->comment)
+                        g_hash_table_insert(names, kernel_rule(kernel, (int) k)->comment,
+                                            GUINT_TO_POINTER(k + 1));
+        for (unsigned i = 0; i < n; i++) {
+                const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                match[i] = (int) GPOINTER_TO_UINT(g_hash_table_lookup(names, unit->name)) - 1;
+        }
+        fw_sequence_keep(match, n, keep);
+        sync.kernel = kernel;
+        resync(emit, &sync, make_unit_rule, unit_rule_stale, (void *) (uintptr_t) klass);
+        return 0;
+}
+
+/* Reading what is about to leave. */
+
+typedef struct ElementReader {
+        FwCarry *carry;
+        const char *klass;
+        const FirewallRule *rule;
+        bool other;
+} ElementReader;
+
+static int read_leaving(struct nftnl_set_elem *element, void *userdata)
+{
+        ElementReader *reader = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
+        uint64_t packets, bytes;
+        FwTag tag, wanted;
+
+        fw_tag_of(reader->rule, false, &wanted);
+        if (!fw_tag_read(data, size, &tag) || !fw_tag_same(&tag, &wanted)) {
+                reader->other = true;
+                return 0;
+        }
+        if (pt_nft_element_counter(element, &packets, &bytes))
+                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+        return 0;
+}
+
+static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
+                      const FirewallRule *rule)
+{
+        ElementReader reader = {.carry = emit->carry, .klass = klass->name, .rule = rule};
+        FwKey keys[FW_KEYS_MAX];
+        FwMatch match;
+        unsigned n;
+        int r = 0;
+
+        fw_match_of(rule, &match);
+        n = fw_match_keys(&match, unit->shape, keys);
+        for (unsigned i = 0; r == 0 && i < n; i++)
+                r = pt_nft_get_element(emit->nft, TABLE, unit->name, keys[i].bytes,
+                                       (uint32_t) fw_shape_key_len(unit->shape), read_leaving,
+                                       &reader);
+        return r < 0 ? r : reader.other ? -EUCLEAN : 0;
+}
+
+static void carry_chain(Emit *emit, const FwClass *klass, GArray *kernel)
+{
+        for (unsigned i = 0; i < kernel->len; i++) {
+                const KernelRule *rule = kernel_rule(kernel, (int) i);
+
+                fw_carry_add(emit->carry, klass->name, rule->tag.uid, rule->count.packets,
+                             rule->count.bytes);
+        }
+}
+
+/* A class that changes: its units by name, before and after. */
+
+typedef struct UnitChange {
+        const FwUnit *before, *after; /* either may be NULL */
+        unsigned start_before, start_after;
+        GArray *kernel;     /* of a shard that changes or goes: what is there */
+        GPtrArray *leaving; /* of a fold that changes: rules whose keys go, and come */
+        GPtrArray *coming;
+} UnitChange;
+
+static void unit_change_clear(void *p)
+{
+        UnitChange *change = p;
+
+        g_clear_pointer(&change->kernel, g_array_unref);
+        g_clear_pointer(&change->leaving, g_ptr_array_unref);
+        g_clear_pointer(&change->coming, g_ptr_array_unref);
+}
+
+static const FirewallRule *rule_at(const FwClass *klass, unsigned i)
+{
+        return g_array_index(klass->entries, FwEntry, i).rule;
+}
+
+static bool same_rules(const FwClassChange *change, const UnitChange *unit)
+{
+        if (unit->before->n != unit->after->n || unit->before->shape != unit->after->shape)
+                return false;
+        for (unsigned i = 0; i < unit->after->n; i++)
+                if (rule_at(change->before, unit->start_before + i) !=
+                    rule_at(change->after, unit->start_after + i))
+                        return false;
+        return true;
+}
+
+static GArray *pair_units(const FwClassChange *change)
+{
+        GArray *units = g_array_new(FALSE, TRUE, sizeof(UnitChange));
+        g_autoptr(GHashTable) by_name = g_hash_table_new(g_str_hash, g_str_equal);
+        unsigned start = 0;
+
+        g_array_set_clear_func(units, unit_change_clear);
+        for (unsigned i = 0; change->before && i < change->before->units->len; i++) {
+                UnitChange unit = {.before = g_ptr_array_index(change->before->units, i),
+                                   .start_before = start};
+
+                g_array_append_val(units, unit);
+                g_hash_table_insert(by_name, unit.before->name, GUINT_TO_POINTER(units->len));
+                start += unit.before->n;
+        }
+        start = 0;
+        for (unsigned i = 0; change->after && i < change->after->units->len; i++) {
+                const FwUnit *after = g_ptr_array_index(change->after->units, i);
+                unsigned index = GPOINTER_TO_UINT(g_hash_table_lookup(by_name, after->name));
+                UnitChange fresh = {.after = after, .start_after = start};
+
+                if (index > 0) {
+                        UnitChange *unit = &g_array_index(units, UnitChange, index - 1);
+
+                        unit->after = after;
+                        unit->start_after = start;
+                } else {
+                        g_array_append_val(units, fresh);
+                }
+                start += after->n;
+        }
+        return units;
+}
+
+/* Rules of one list of a fold that are not in the other, by object. */
+static GPtrArray *only_in(const FwClass *a, const FwUnit *unit_a, unsigned start_a,
+                          const FwClass *b, const FwUnit *unit_b, unsigned start_b)
+{
+        g_autoptr(GHashTable) others = g_hash_table_new(NULL, NULL);
+        GPtrArray *only = g_ptr_array_new();
+
+        for (unsigned i = 0; i < unit_b->n; i++)
+                g_hash_table_add(others, (void *) (uintptr_t) rule_at(b, start_b + i));
+        for (unsigned i = 0; i < unit_a->n; i++)
+                if (!g_hash_table_contains(others, rule_at(a, start_a + i)))
+                        g_ptr_array_add(only, (void *) (uintptr_t) rule_at(a, start_a + i));
+        return only;
+}
+
+static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
+{
+        int r = 0;
+
+        if (!unit->before || (unit->after && same_rules(change, unit)))
+                return 0;
+        if (!unit->before->shape) {
+                r = read_chain(emit, unit->before->name, &unit->kernel);
+                if (r == 0)
+                        carry_chain(emit, change->before, unit->kernel);
+                return r;
+        }
+        if (!unit->after)
+                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                                         emit->carry);
+
+        unit->leaving = only_in(change->before, unit->before, unit->start_before, change->after,
+                                unit->after, unit->start_after);
+        unit->coming = only_in(change->after, unit->after, unit->start_after, change->before,
+                               unit->before, unit->start_before);
+        if (unit->leaving->len > SINGLE_READS_MAX)
+                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                                         emit->carry);
+        for (unsigned i = 0; r == 0 && i < unit->leaving->len; i++)
+                r = carry_keys(emit, change->before, unit->before,
+                               g_ptr_array_index(unit->leaving, i));
+        return r;
+}
+
+static void sync_fold(Emit *emit, const FwClassChange *change, const UnitChange *unit)
+{
+        pt_nft_batch_elements_begin(emit->batch, TABLE, unit->before->name, 0, true);
+        for (unsigned i = 0; i < unit->leaving->len; i++)
+                put_keys(emit, change->before, unit->before, g_ptr_array_index(unit->leaving, i),
+                         true);
+        pt_nft_batch_elements_end(emit->batch);
+        pt_nft_batch_elements_begin(emit->batch, TABLE, unit->after->name, 0, false);
+        for (unsigned i = 0; i < unit->coming->len; i++)
+                put_keys(emit, change->after, unit->after, g_ptr_array_index(unit->coming, i),
+                         false);
+        pt_nft_batch_elements_end(emit->batch);
+}
+
+static bool list_of_units_differs(const FwClassChange *change)
+{
+        if (change->before->units->len != change->after->units->len)
+                return true;
+        for (unsigned i = 0; i < change->after->units->len; i++)
+                if (strcmp(((FwUnit *) g_ptr_array_index(change->before->units, i))->name,
+                           ((FwUnit *) g_ptr_array_index(change->after->units, i))->name) != 0)
+                        return true;
+        return false;
+}
+
+static void delete_unit(Emit *emit, const FwUnit *unit)
+{
+        if (unit->shape) {
+                pt_nft_batch_delete_set(emit->batch, TABLE, unit->name);
+        } else {
+                pt_nft_batch_flush_chain(emit->batch, TABLE, unit->name);
+                pt_nft_batch_delete_chain(emit->batch, TABLE, unit->name);
+        }
+}
+
+/* Everything but what goes: that waits until nothing leads there. */
+static int change_class(Emit *emit, const FwClassChange *change, GArray *units)
+{
+        for (unsigned i = 0; i < units->len; i++) {
+                const UnitChange *unit = &g_array_index(units, UnitChange, i);
+
+                if (!unit->before)
+                        put_unit(emit, change->after, unit->after, unit->start_after);
+                else if (unit->after && unit->kernel)
+                        sync_shard(emit, change->after, unit->after, unit->start_after,
+                                   unit->kernel);
+                else if (unit->after && unit->leaving)
+                        sync_fold(emit, change, unit);
+        }
+        return list_of_units_differs(change) ? sync_class_chain(emit, change->after) : 0;
+}
+
+static int emit_patch(Emit *emit, const FwPatch *patch)
+{
+        int r;
+
+        if (patch->before) {
+                r = carry_keys(emit, patch->klass, patch->unit, patch->before);
+                if (r < 0)
+                        return r;
+                pt_nft_batch_elements_begin(emit->batch, TABLE, patch->unit->name, 0, true);
+                put_keys(emit, patch->klass, patch->unit, patch->before, true);
+                pt_nft_batch_elements_end(emit->batch);
+        }
+        if (patch->after) {
+                pt_nft_batch_elements_begin(emit->batch, TABLE, patch->unit->name, 0, false);
+                put_keys(emit, patch->klass, patch->unit, patch->after, false);
+                pt_nft_batch_elements_end(emit->batch);
+        }
+        return 0;
+}
+
+int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch,
+                  FwTouched *touched)
+{
+        g_autoptr(FwCarry) carry = fw_carry_new();
+        g_autoptr(GPtrArray) units =
+                g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
+        g_autoptr(GHashTable) counts = NULL;
+        Emit emit = {.batch = batch, .touched = touched, .carry = carry, .nft = nft};
+        int r = 0;
+
+        for (unsigned i = 0; i < delta->changes->len; i++) {
+                const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+                GArray *list = pair_units(change);
+
+                g_ptr_array_add(units, list);
+                for (unsigned k = 0; r == 0 && k < list->len; k++)
+                        r = read_unit(&emit, change, &g_array_index(list, UnitChange, k));
+        }
+        for (unsigned i = 0; r == 0 && i < delta->patches->len; i++)
+                r = emit_patch(&emit, &g_array_index(delta->patches, FwPatch, i));
+        for (unsigned i = 0; r == 0 && i < delta->changes->len; i++) {
+                const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+
+                if (change->before && change->after)
+                        r = change_class(&emit, change, g_ptr_array_index(units, i));
+                else if (change->after)
+                        put_class(&emit, change->after);
+        }
+        if (r == 0 && delta->dispatch) {
+                r = fw_ruleset_read_fixed(nft, delta->layout->zones, &counts);
+                if (r == 0)
+                        fw_ruleset_put_dispatch(delta->zones ?: delta->layout->zones, delta->pairs,
+                                                delta->layout->zones, counts, batch);
+        }
+        if (r < 0)
+                return r;
+
+        for (unsigned i = 0; i < delta->changes->len; i++) {
+                const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+                GArray *list = g_ptr_array_index(units, i);
+
+                if (!change->after)
+                        pt_nft_batch_flush_chain(batch, TABLE, change->before->chain);
+                for (unsigned k = 0; k < list->len; k++) {
+                        const UnitChange *unit = &g_array_index(list, UnitChange, k);
+
+                        if (unit->before && !unit->after)
+                                delete_unit(&emit, unit->before);
+                }
+                if (!change->after)
+                        pt_nft_batch_delete_chain(batch, TABLE, change->before->chain);
+        }
+        fw_ruleset_put_marker(marker, true, batch);
+        return 0;
+}

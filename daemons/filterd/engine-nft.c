@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "engine-nft.h"
+
+#include "base/log.h"
+#include "emit.h"
+
+#include <string.h>
+
+/* A foreign transaction between our reading and our writing makes the kernel refuse ours; five
+ * times in a row is a program that does nothing else. */
+#define RESTARTS_MAX 5
+/* From this size on the kernel works for tens of milliseconds: a child waits for it. */
+#define FORK_SIZE (1024U * 1024U)
+/* Estimates for the plan, measured: microseconds a rule or key of a whole load, and of a change. */
+#define USEC_EACH_LOADED 15
+#define USEC_EACH_CHANGED 60
+#define USEC_COMMIT 300
+
+struct FwEngine {
+        PtNft *nft;
+        FwLayout *layout; /* in force; NULL: not known */
+        bool distrusted;
+};
+
+struct PtObserved {
+        FwMarker marker;
+        bool found;
+};
+
+typedef struct NftPlan {
+        PtPlan plan;
+        PtSlice *wanted;
+        FwLayoutDelta *delta; /* of the layout in force; or */
+        FwLayout *layout;     /* the whole anew */
+        bool adopt;           /* the kernel has it already: `layout` is what it has */
+        FwTouched *touched;
+
+        /* While a commit is under way. */
+        PtEngineCtx *ctx;
+        PtDiagnostics *diag;
+        unsigned restarts;
+        PtDone done;
+        void *userdata;
+} NftPlan;
+
+void fw_engine_distrust(FwEngine *engine)
+{
+        engine->distrusted = true;
+}
+
+PtNft *fw_engine_nft_socket(FwEngine *engine)
+{
+        return engine->nft;
+}
+
+const FwLayout *fw_engine_layout(const FwEngine *engine)
+{
+        return engine->layout;
+}
+
+static int setup(PtEngineCtx *ctx)
+{
+        FwEngine *engine = g_new0(FwEngine, 1);
+        int r = pt_nft_open(ctx->netns_fd, &engine->nft);
+
+        if (r < 0) {
+                g_free(engine);
+                return r;
+        }
+        ctx->engine = engine;
+        return 0;
+}
+
+static void teardown(PtEngineCtx *ctx)
+{
+        FwEngine *engine = g_steal_pointer(&ctx->engine);
+
+        if (!engine)
+                return;
+        fw_layout_free(engine->layout);
+        pt_nft_close(engine->nft);
+        g_free(engine);
+}
+
+static int read_marker(FwEngine *engine, FwMarker *ret)
+{
+        int r = -EINTR;
+
+        for (unsigned i = 0; r == -EINTR && i < RESTARTS_MAX; i++)
+                r = fw_ruleset_read_marker(engine->nft, ret);
+        return r;
+}
+
+static int observe(PtEngineCtx *ctx, PtObserved **ret)
+{
+        PtObserved *observed = g_new0(PtObserved, 1);
+        int r = read_marker(ctx->engine, &observed->marker);
+
+        if (r < 0 && r != -ENOENT) {
+                g_free(observed);
+                return r;
+        }
+        observed->found = r == 0;
+        *ret = observed;
+        return 0;
+}
+
+static void observed_free(PtObserved *observed)
+{
+        g_free(observed);
+}
+
+static void plan_free(PtPlan *base)
+{
+        NftPlan *plan = (NftPlan *) base;
+
+        if (!plan)
+                return;
+        fw_delta_free(plan->delta);
+        fw_layout_free(plan->layout);
+        fw_touched_free(plan->touched);
+        pt_slice_unref(plan->wanted);
+        g_clear_pointer(&plan->plan.steps, g_ptr_array_unref);
+        g_free(plan);
+}
+
+static void step(NftPlan *plan, unsigned n, const char *what)
+{
+        if (n > 0)
+                g_ptr_array_add(plan->plan.steps,
+                                g_strdup_printf("%s %u rule%s", what, n, n == 1 ? "" : "s"));
+}
+
+static void describe_delta(NftPlan *plan)
+{
+        const FwLayoutDelta *delta = plan->delta;
+        unsigned n = delta->created + delta->updated + delta->deleted;
+
+        step(plan, delta->created, "add");
+        step(plan, delta->updated, "replace");
+        step(plan, delta->deleted, "remove");
+        if (delta->dispatch)
+                g_ptr_array_add(plan->plan.steps, g_strdup("replace the dispatch of zones"));
+        plan->plan.commit_usec = USEC_COMMIT + (uint64_t) n * USEC_EACH_CHANGED;
+        plan->plan.empty = fw_delta_is_empty(delta);
+}
+
+static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
+                    PtDiagnostics *diag, PtPlan **ret)
+{
+        FwEngine *engine = ctx->engine;
+        NftPlan *plan = g_new0(NftPlan, 1);
+        bool known, same_revision;
+        PtDigest in_force;
+        size_t rules;
+        int r;
+
+        plan->plan.revision = revision;
+        plan->plan.steps = g_ptr_array_new_with_free_func(g_free);
+        plan->plan.impact = PT_IMPACT_LIVE;
+        plan->wanted = pt_slice_ref(wanted);
+        pt_slice_root(wanted, &plan->plan.root);
+        rules = pt_slice_count(wanted, &pt_kind_firewall_rule);
+
+        known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
+                !engine->distrusted;
+        same_revision = known && observed->marker.revision == revision;
+        if (known && engine->layout) {
+                pt_slice_root(engine->layout->slice, &in_force);
+                known = pt_digest_equal(&in_force, &observed->marker.root);
+        }
+
+        if (known && engine->layout) {
+                r = fw_delta_new(engine->layout, wanted, diag, &plan->delta);
+                if (r == 0)
+                        describe_delta(plan);
+        } else {
+                r = fw_layout_new(wanted, diag, &plan->layout);
+                plan->adopt = known && pt_digest_equal(&observed->marker.root, &plan->plan.root);
+                if (r == 0 && !plan->adopt)
+                        g_ptr_array_add(
+                                plan->plan.steps,
+                                g_strdup_printf("load the whole ruleset, %zu rules", rules));
+                plan->plan.empty = plan->adopt;
+                plan->plan.commit_usec = plan->adopt ? 0 : USEC_COMMIT + rules * USEC_EACH_LOADED;
+        }
+        plan->plan.empty = plan->plan.empty && same_revision;
+        if (r < 0) {
+                plan_free(&plan->plan);
+                return r;
+        }
+        *ret = &plan->plan;
+        return 0;
+}
+
+static int prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata)
+{
+        /* The plan has checked everything that user space can; the transaction itself is all or
+         * nothing. */
+        done(0, userdata);
+        return 0;
+}
+
+/* What the plan said is in force now. */
+static void settle(FwEngine *engine, NftPlan *plan)
+{
+        if (plan->delta) {
+                fw_delta_apply(plan->delta);
+                fw_delta_free(g_steal_pointer(&plan->delta));
+        } else {
+                fw_layout_free(engine->layout);
+                engine->layout = g_steal_pointer(&plan->layout);
+        }
+        engine->distrusted = false;
+}
+
+/* The kernel does not have what the delta begins from: load the whole. */
+static int fall_back(FwEngine *engine, NftPlan *plan)
+{
+        fw_delta_free(g_steal_pointer(&plan->delta));
+        engine->distrusted = true;
+        return fw_layout_new(plan->wanted, plan->diag, &plan->layout);
+}
+
+static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, PtNftBatch *batch)
+{
+        g_autoptr(FwCarry) carry = fw_carry_new();
+        g_autoptr(GHashTable) counts = NULL;
+        int r;
+
+        /* What cannot be read cannot be carried: a table that is gone has no counters. */
+        r = fw_carry_read_all(engine->nft, carry);
+        if (r == 0 && engine->layout)
+                r = fw_ruleset_read_fixed(engine->nft, engine->layout->zones, &counts);
+        if (r == -EINTR)
+                return r;
+        fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
+        return 0;
+}
+
+static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
+{
+        g_autoptr(PtNftBatch) batch = NULL;
+        FwMarker marker = {.revision = plan->plan.revision,
+                           .root = plan->plan.root,
+                           .version = FW_LAYOUT_VERSION};
+        uint32_t generation;
+        int r;
+
+        r = pt_nft_generation(engine->nft, &generation);
+        if (r < 0)
+                return r;
+        batch = pt_nft_batch_new(generation);
+        fw_touched_free(plan->touched);
+        plan->touched = fw_touched_new();
+        if (plan->delta) {
+                r = fw_emit_delta(plan->delta, &marker, engine->nft, batch, plan->touched);
+                if (r == -ENOENT || r == -EUCLEAN) {
+                        r = fall_back(engine, plan);
+                        return r < 0 ? r : -EINTR;
+                }
+        } else if (plan->adopt) {
+                fw_ruleset_put_marker(&marker, true, batch);
+        } else {
+                r = make_whole(engine, plan, &marker, batch);
+        }
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&batch);
+        return 0;
+}
+
+static void try_commit(NftPlan *plan);
+
+static void sent(int result, const char *what, void *userdata)
+{
+        NftPlan *plan = userdata;
+        FwEngine *engine = plan->ctx->engine;
+
+        if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
+                try_commit(plan);
+                return;
+        }
+        if (result == 0) {
+                settle(engine, plan);
+        } else {
+                pt_diag_error(plan->diag, "kernel-refused", "", "the kernel refused %s: %s",
+                              what ?: "the transaction", strerror(-result));
+                pt_log(LOG_ERR, "the kernel refused %s: %s", what ?: "the transaction",
+                       strerror(-result));
+        }
+        plan->done(result == -ERESTART ? -EAGAIN : result, plan->userdata);
+}
+
+static void try_commit(NftPlan *plan)
+{
+        FwEngine *engine = plan->ctx->engine;
+        g_autoptr(PtNftBatch) batch = NULL;
+        g_autofree char *what = NULL;
+        int r;
+
+        r = make_batch(engine, plan, &batch);
+        if (r == 0) {
+                /* Before the loop runs there is nothing to keep waiting. */
+                if (pt_nft_batch_size(batch) >= FORK_SIZE &&
+                    sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
+                        r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
+                        if (r == 0) {
+                                (void) g_steal_pointer(&batch); /* the socket has taken it */
+                                return;
+                        }
+                } else {
+                        r = pt_nft_send(engine->nft, batch, &what);
+                }
+        }
+        g_clear_pointer(&batch, pt_nft_batch_free);
+        sent(r, what, plan);
+}
+
+static int commit(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)
+{
+        NftPlan *plan = (NftPlan *) base;
+
+        if (base->empty) {
+                settle(ctx->engine, plan);
+                done(0, userdata);
+                return 0;
+        }
+        plan->ctx = ctx;
+        plan->diag = diag;
+        plan->done = done;
+        plan->userdata = userdata;
+        plan->restarts = 0;
+        try_commit(plan);
+        return 0;
+}
+
+static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
+{
+        FwMarker marker;
+        int r = read_marker(engine, &marker);
+
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r == -ENOENT || marker.revision != plan->plan.revision ||
+            !pt_digest_equal(&marker.root, &plan->plan.root)) {
+                pt_diag_error(diag, "not-in-force", "",
+                              "the kernel's marker does not say revision %" PRIu64
+                              ": something else changed the table",
+                              plan->plan.revision);
+                return -EUCLEAN;
+        }
+        r = -EINTR;
+        for (unsigned i = 0; r == -EINTR && i < RESTARTS_MAX; i++)
+                r = plan->touched ? fw_touched_verify(plan->touched, engine->nft, diag) : 0;
+        return r;
+}
+
+static int verify(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)
+{
+        int r = check(ctx->engine, (NftPlan *) base, diag);
+
+        if (r == -EUCLEAN)
+                fw_engine_distrust(ctx->engine);
+        done(r, userdata);
+        return 0;
+}
+
+static void abort_plan(PtEngineCtx *ctx, PtPlan *plan)
+{
+}
+
+static int marker_read(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_root)
+{
+        FwMarker marker;
+        int r = read_marker(ctx->engine, &marker);
+
+        if (r < 0)
+                return r == -ENOENT ? -ENODATA : r;
+        if (marker.version != FW_LAYOUT_VERSION)
+                return -ENODATA;
+        *ret_revision = marker.revision;
+        *ret_root = marker.root;
+        return 0;
+}
+
+static const PtKind *const owned[] = {&pt_kind_firewall_rule, &pt_kind_zone, NULL};
+static const PtKind *const reads[] = {NULL};
+
+const PtEngine fw_engine_nft = {
+        .name = "nft",
+        .kinds = owned,
+        .reads = reads,
+        .guarantee = PT_GUARANTEE_ATOMIC,
+        .setup = setup,
+        .teardown = teardown,
+        .observe = observe,
+        .plan = plan_new,
+        .prepare = prepare,
+        .commit = commit,
+        .verify = verify,
+        .abort = abort_plan,
+        .plan_free = plan_free,
+        .observed_free = observed_free,
+        .marker = marker_read,
+};

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* The nft engine: txn/engine.h over one nf_tables table. Commits in one transaction: it is ATOMIC.
+ */
+
+#include "counters.h"
+#include "layout.h"
+#include "txn/engine.h"
+
+extern const PtEngine fw_engine_nft;
+
+typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
+
+/* Somebody else changed the table: the next plan replaces the whole instead of relying on what was
+ * there. */
+void fw_engine_distrust(FwEngine *engine);
+PtNft *fw_engine_nft_socket(FwEngine *engine);
+/* What is in force, or NULL before the first commit. */
+const FwLayout *fw_engine_layout(const FwEngine *engine);

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "layout-delta.h"
+
+#include <string.h>
+
+/* One rule that differs; both NULL never. Disabled rules count as absent. */
+typedef struct RuleChange {
+        const FirewallRule *before, *after;
+} RuleChange;
+
+typedef struct Compare {
+        FwLayoutDelta *delta;
+        GArray *rules; /* RuleChange */
+        bool zones;
+} Compare;
+
+static const FirewallRule *enabled(const PtObject *object)
+{
+        const FirewallRule *rule = (const FirewallRule *) object;
+
+        return rule && fw_rule_enabled(rule) ? rule : NULL;
+}
+
+static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
+{
+        Compare *compare = userdata;
+        const PtKind *kind = (before ?: after)->kind;
+        RuleChange change;
+
+        if (kind == &pt_kind_zone)
+                compare->zones = true;
+        if (kind != &pt_kind_firewall_rule)
+                return 0;
+        change = (RuleChange){.before = enabled(before), .after = enabled(after)};
+        if (change.before || change.after) {
+                g_array_append_val(compare->rules, change);
+                *(!change.before ? &compare->delta->created
+                  : change.after ? &compare->delta->updated
+                                 : &compare->delta->deleted) += 1;
+        }
+        return 0;
+}
+
+/* Returns true when a scope came into being or ceased. */
+static bool count(GHashTable *scopes, const FirewallRule *rule, int by)
+{
+        char *scope = fw_scope_of(rule);
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
+        bool edge = n == 0 || (n == 1 && by < 0);
+
+        if (n == 1 && by < 0) {
+                g_hash_table_remove(scopes, scope);
+                g_free(scope);
+        } else {
+                g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + (unsigned) by));
+        }
+        return edge;
+}
+
+static GHashTable *copy_scopes(GHashTable *scopes)
+{
+        GHashTable *copy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        GHashTableIter iter;
+        gpointer scope, n;
+
+        g_hash_table_iter_init(&iter, scopes);
+        while (g_hash_table_iter_next(&iter, &scope, &n))
+                g_hash_table_insert(copy, g_strdup(scope), n);
+        return copy;
+}
+
+/* The unit of the entry with an index, or NULL past the end. */
+static FwUnit *unit_at(const FwClass *klass, unsigned index)
+{
+        unsigned end = 0;
+
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                end += unit->n;
+                if (index < end)
+                        return unit;
+        }
+        return NULL;
+}
+
+/*
+ * The fold that a rule would join that stands at `index`. Cutting goes from left to right, so the
+ * left neighbour takes it first; the right one only if the entry before is of another shape.
+ */
+static FwUnit *joins(const FwClass *klass, unsigned index, uint32_t shape)
+{
+        FwUnit *left = index > 0 ? unit_at(klass, index - 1) : NULL, *right = unit_at(klass, index);
+
+        if (left && left->shape == shape)
+                return left;
+        if (right && right->shape == shape && right != left &&
+            (index == 0 || g_array_index(klass->entries, FwEntry, index - 1).shape != shape))
+                return right;
+        return NULL;
+}
+
+static bool keys_free(const FwUnit *unit, const FirewallRule *rule, const FirewallRule *but)
+{
+        FwKey keys[FW_KEYS_MAX];
+        FwMatch match;
+        unsigned n;
+
+        fw_match_of(rule, &match);
+        if (fw_match_shape(&match) != unit->shape)
+                return false;
+        n = fw_match_keys(&match, unit->shape, keys);
+        for (unsigned i = 0; i < n; i++) {
+                const FirewallRule *owner =
+                        fw_unit_owner(unit, &keys[i], fw_shape_key_len(unit->shape));
+
+                if (owner && owner != but)
+                        return false;
+        }
+        return true;
+}
+
+static unsigned key_count(const FirewallRule *rule)
+{
+        FwMatch match;
+
+        fw_match_of(rule, &match);
+        return fw_match_key_count(&match);
+}
+
+static uint64_t mix_of(const FirewallRule *rule)
+{
+        uint8_t uid[16];
+        uint64_t mix = 0;
+
+        pt_object_uid(&rule->object, uid);
+        for (unsigned i = 0; i < sizeof(mix); i++)
+                mix = mix << 8 | uid[i];
+        return mix;
+}
+
+/*
+ * The unit that takes the change as a patch, or NULL: when the shape differs, a key is another
+ * rule's, the order changes, the rule names the unit, the fold would become too small, or the next
+ * run began at a collision that may be gone.
+ */
+static FwUnit *patchable(const FwClass *klass, const RuleChange *change)
+{
+        const FirewallRule *before = change->before, *after = change->after;
+        unsigned index = fw_entries_find(klass->entries, before ?: after), keys;
+        FwMatch match;
+        FwUnit *unit;
+
+        if (before && after && fw_rule_compare_order(before, after) != 0)
+                return NULL;
+        if (before) {
+                unit = unit_at(klass, index);
+        } else {
+                fw_match_of(after, &match);
+                unit = joins(klass, index, fw_match_shape(&match));
+        }
+        if (!unit || !unit->shape || unit->collided)
+                return NULL;
+        if (after && !keys_free(unit, after, before))
+                return NULL;
+        if (before && !after && mix_of(before) == unit->mix)
+                return NULL;
+        if (!before && mix_of(after) < unit->mix)
+                return NULL;
+        keys = g_hash_table_size(unit->keys) + (after ? key_count(after) : 0) -
+               (before ? key_count(before) : 0);
+        return keys >= FW_FOLD_MIN ? unit : NULL;
+}
+
+static GArray *copy_entries(const GArray *entries)
+{
+        GArray *copy = fw_entries_new();
+
+        g_array_append_vals(copy, entries->data, entries->len);
+        for (unsigned i = 0; i < copy->len; i++)
+                (void) pt_object_ref(&g_array_index(copy, FwEntry, i).rule->object);
+        return copy;
+}
+
+/* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one
+ * patch a unit. */
+static bool unit_is_patched(const FwLayoutDelta *delta, const FwUnit *unit)
+{
+        for (unsigned i = 0; i < delta->patches->len; i++)
+                if (g_array_index(delta->patches, FwPatch, i).unit == unit)
+                        return true;
+        return false;
+}
+
+static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rules)
+{
+        unsigned first_patch = delta->patches->len;
+        bool patched = true;
+        bool touched = false;
+        FwClassChange change = {.before = klass};
+        GArray *entries;
+
+        for (unsigned i = 0; i < rules->len && patched; i++) {
+                RuleChange here = g_array_index(rules, RuleChange, i);
+                FwUnit *unit;
+
+                if (here.before && !fw_class_has(klass, here.before))
+                        here.before = NULL;
+                if (here.after && !fw_class_has(klass, here.after))
+                        here.after = NULL;
+                if (!here.before && !here.after)
+                        continue;
+                touched = true;
+                unit = patchable(klass, &here);
+                patched = unit && !unit_is_patched(delta, unit);
+                if (patched) {
+                        FwPatch patch = {.klass = klass,
+                                         .unit = unit,
+                                         .before = here.before,
+                                         .after = here.after};
+
+                        g_array_append_val(delta->patches, patch);
+                }
+        }
+        if (patched || !touched)
+                return;
+
+        g_array_set_size(delta->patches, first_patch);
+        entries = copy_entries(klass->entries);
+        /* All that leaves first: what enters may stand where something left. */
+        for (unsigned i = 0; i < rules->len; i++) {
+                const FirewallRule *before = g_array_index(rules, RuleChange, i).before;
+
+                if (before && fw_class_has(klass, before))
+                        g_array_remove_index(entries, fw_entries_find(entries, before));
+        }
+        for (unsigned i = 0; i < rules->len; i++) {
+                const FirewallRule *after = g_array_index(rules, RuleChange, i).after;
+
+                if (after && fw_class_has(klass, after))
+                        fw_entries_insert(entries, fw_entries_find(entries, after), after);
+        }
+        change.after = fw_class_new(klass->name, entries, klass);
+        g_array_append_val(delta->changes, change);
+}
+
+typedef struct PairBuilder {
+        FwLayoutDelta *delta;
+        GHashTable *classes; /* name -> FwClass of the new layout, borrowed */
+} PairBuilder;
+
+static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)
+{
+        PairBuilder *builder = userdata;
+        FwLayoutDelta *delta = builder->delta;
+        FwPair pair = {.from = from, .to = to};
+
+        if (name) {
+                pair.klass = g_hash_table_lookup(builder->classes, name);
+                if (!pair.klass)
+                        pair.klass = g_hash_table_lookup(delta->layout->classes, name);
+                if (!pair.klass) {
+                        FwClassChange change = {.after = fw_class_from_slice(name, delta->slice)};
+
+                        g_array_append_val(delta->changes, change);
+                        pair.klass = change.after;
+                }
+                g_hash_table_insert(builder->classes, pair.klass->name, pair.klass);
+        }
+        g_array_append_val(delta->pairs, pair);
+}
+
+static void clear_change(void *p)
+{
+        FwClassChange *change = p;
+
+        fw_class_unref(change->after);
+}
+
+/* Pairs and classes anew, when zones or the set of scopes changed: classes that no pair uses any
+ * more go. */
+static void change_pairs(FwLayoutDelta *delta)
+{
+        g_autoptr(GHashTable) classes = g_hash_table_new(g_str_hash, g_str_equal);
+        PairBuilder builder = {.delta = delta, .classes = classes};
+        GHashTableIter iter;
+        FwClass *klass;
+
+        delta->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
+        fw_pairs_foreach(delta->zones ?: delta->layout->zones,
+                         delta->scopes ?: delta->layout->scopes, add_pair, &builder);
+        g_hash_table_iter_init(&iter, delta->layout->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                if (!g_hash_table_contains(classes, klass->name)) {
+                        FwClassChange change = {.before = klass};
+
+                        g_array_append_val(delta->changes, change);
+                }
+        delta->dispatch = true;
+}
+
+int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
+{
+        g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
+        g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(RuleChange));
+        Compare compare = {.delta = delta, .rules = rules};
+        bool edge = false;
+        GHashTableIter iter;
+        FwClass *klass;
+        int r;
+
+        delta->layout = layout;
+        delta->slice = pt_slice_ref(slice);
+        delta->patches = g_array_new(FALSE, FALSE, sizeof(FwPatch));
+        delta->changes = g_array_new(FALSE, FALSE, sizeof(FwClassChange));
+        g_array_set_clear_func(delta->changes, clear_change);
+
+        (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
+        if (compare.zones) {
+                r = fw_zones_new(slice, diag, &delta->zones);
+                if (r < 0)
+                        return r;
+        }
+        if (rules->len > 0) {
+                delta->scopes = copy_scopes(layout->scopes);
+                for (unsigned i = 0; i < rules->len; i++) {
+                        const RuleChange *change = &g_array_index(rules, RuleChange, i);
+
+                        if (change->before)
+                                edge |= count(delta->scopes, change->before, -1);
+                        if (change->after)
+                                edge |= count(delta->scopes, change->after, 1);
+                }
+        }
+        if (compare.zones || edge)
+                change_pairs(delta);
+
+        g_hash_table_iter_init(&iter, layout->classes);
+        while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
+                bool goes = false;
+
+                for (unsigned i = 0; i < delta->changes->len && !goes; i++)
+                        goes = g_array_index(delta->changes, FwClassChange, i).before == klass;
+                if (!goes)
+                        change_class(delta, klass, rules);
+        }
+        *ret = g_steal_pointer(&delta);
+        return 0;
+}
+
+bool fw_delta_is_empty(const FwLayoutDelta *delta)
+{
+        return !delta->dispatch && delta->patches->len == 0 && delta->changes->len == 0;
+}
+
+static void apply_patch(const FwPatch *patch)
+{
+        GArray *entries = patch->klass->entries;
+
+        if (patch->before) {
+                fw_unit_release(patch->unit, patch->before);
+                g_array_remove_index(entries, fw_entries_find(entries, patch->before));
+                patch->unit->n--;
+        }
+        if (patch->after) {
+                fw_unit_claim(patch->unit, patch->after);
+                fw_entries_insert(entries, fw_entries_find(entries, patch->after), patch->after);
+                patch->unit->n++;
+        }
+}
+
+void fw_delta_apply(FwLayoutDelta *delta)
+{
+        FwLayout *layout = delta->layout;
+        PtSlice *slice = layout->slice;
+
+        for (unsigned i = 0; i < delta->patches->len; i++)
+                apply_patch(&g_array_index(delta->patches, FwPatch, i));
+        for (unsigned i = 0; i < delta->changes->len; i++) {
+                FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+
+                for (unsigned k = 0; change->before && change->after && k < layout->pairs->len;
+                     k++) {
+                        FwPair *pair = &g_array_index(layout->pairs, FwPair, k);
+
+                        if (pair->klass == change->before)
+                                pair->klass = change->after;
+                }
+                for (unsigned k = 0;
+                     change->before && change->after && delta->pairs && k < delta->pairs->len;
+                     k++) {
+                        FwPair *pair = &g_array_index(delta->pairs, FwPair, k);
+
+                        if (pair->klass == change->before)
+                                pair->klass = change->after;
+                }
+                if (change->before)
+                        g_hash_table_remove(layout->classes, change->before->name);
+                if (change->after) {
+                        FwClass *after = g_steal_pointer(&change->after);
+
+                        g_hash_table_insert(layout->classes, after->name, after);
+                }
+        }
+        if (delta->zones) {
+                fw_zones_free(layout->zones);
+                layout->zones = g_steal_pointer(&delta->zones);
+        }
+        if (delta->scopes) {
+                g_hash_table_unref(layout->scopes);
+                layout->scopes = g_steal_pointer(&delta->scopes);
+        }
+        if (delta->pairs) {
+                g_array_unref(layout->pairs);
+                layout->pairs = g_steal_pointer(&delta->pairs);
+        }
+        layout->slice = pt_slice_ref(delta->slice);
+        pt_slice_unref(slice);
+}
+
+void fw_delta_free(FwLayoutDelta *delta)
+{
+        if (!delta)
+                return;
+        g_clear_pointer(&delta->changes, g_array_unref);
+        g_clear_pointer(&delta->patches, g_array_unref);
+        g_clear_pointer(&delta->pairs, g_array_unref);
+        g_clear_pointer(&delta->scopes, g_hash_table_unref);
+        fw_zones_free(delta->zones);
+        pt_slice_unref(delta->slice);
+        g_free(delta);
+}

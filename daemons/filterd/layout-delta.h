@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What a new slice does to a layout. A rule that enters, leaves or changes inside a fold is a
+ * patch: a few keys. Anything else cuts its class anew, at the cost of a pass over the class's
+ * entries, and takes over the units that stay. Both give what fw_layout_new() would give; the tests
+ * compare.
+ */
+
+#include "layout.h"
+
+typedef struct FwPatch {
+        FwClass *klass; /* borrowed from the layout */
+        FwUnit *unit;
+        const FirewallRule *before; /* NULL: enters */
+        const FirewallRule *after;  /* NULL: leaves */
+} FwPatch;
+
+typedef struct FwClassChange {
+        FwClass *before; /* NULL: new */
+        FwClass *after;  /* NULL: gone */
+} FwClassChange;
+
+typedef struct FwLayoutDelta {
+        FwLayout *layout;
+        PtSlice *slice;
+        FwZones *zones;                     /* NULL: no zone changed */
+        GHashTable *scopes;                 /* NULL: the same */
+        GArray *pairs;                      /* NULL: the same; FwPair of the new zones */
+        bool dispatch;                      /* zones or pairs differ in what the kernel sees */
+        GArray *patches;                    /* FwPatch */
+        GArray *changes;                    /* FwClassChange */
+        unsigned created, updated, deleted; /* rules */
+} FwLayoutDelta;
+
+int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret);
+bool fw_delta_is_empty(const FwLayoutDelta *delta);
+/* The layout becomes what the delta says; patches and changes must not be used any more. */
+void fw_delta_apply(FwLayoutDelta *delta);
+void fw_delta_free(FwLayoutDelta *delta);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayoutDelta, fw_delta_free)

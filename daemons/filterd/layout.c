@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "layout.h"
+
+#include <string.h>
+
+static const char *any_if_absent(const char *zone)
+{
+        return zone ?: FW_ZONE_ANY;
+}
+
+char *fw_scope_of(const FirewallRule *rule)
+{
+        return g_strdup_printf("%s/%s", any_if_absent(rule->from), any_if_absent(rule->to));
+}
+
+/* Slots of a fold, by key. */
+
+static unsigned slot_hash(const void *p)
+{
+        const FwSlot *slot = p;
+        uint32_t hash = 2166136261U; /* FNV-1a; our own rules cannot be chosen to attack us more
+                                        than we let them */
+
+        for (uint32_t i = 0; i < slot->len; i++)
+                hash = (hash ^ slot->bytes[i]) * 16777619U;
+        return hash;
+}
+
+static gboolean slot_equal(const void *a, const void *b)
+{
+        const FwSlot *x = a, *y = b;
+
+        return x->len == y->len && memcmp(x->bytes, y->bytes, x->len) == 0;
+}
+
+static FwSlot *slot_new(const FirewallRule *rule, const FwKey *key, size_t len)
+{
+        FwSlot *slot = g_malloc(sizeof(*slot) + len);
+
+        slot->rule = rule;
+        slot->len = (uint32_t) len;
+        memcpy(slot->bytes, key->bytes, len);
+        return slot;
+}
+
+const FirewallRule *fw_unit_owner(const FwUnit *unit, const FwKey *key, size_t len)
+{
+        g_autofree FwSlot *wanted = slot_new(NULL, key, len);
+        const FwSlot *slot = g_hash_table_lookup(unit->keys, wanted);
+
+        return slot ? slot->rule : NULL;
+}
+
+void fw_unit_claim(FwUnit *unit, const FirewallRule *rule)
+{
+        size_t len = fw_shape_key_len(unit->shape);
+        FwKey keys[FW_KEYS_MAX];
+        FwMatch match;
+        unsigned n;
+
+        fw_match_of(rule, &match);
+        n = fw_match_keys(&match, unit->shape, keys);
+        for (unsigned i = 0; i < n; i++)
+                g_hash_table_add(unit->keys, slot_new(rule, &keys[i], len));
+}
+
+void fw_unit_release(FwUnit *unit, const FirewallRule *rule)
+{
+        size_t len = fw_shape_key_len(unit->shape);
+        FwKey keys[FW_KEYS_MAX];
+        FwMatch match;
+        unsigned n;
+
+        fw_match_of(rule, &match);
+        n = fw_match_keys(&match, unit->shape, keys);
+        for (unsigned i = 0; i < n; i++) {
+                g_autofree FwSlot *slot = slot_new(NULL, &keys[i], len);
+
+                g_hash_table_remove(unit->keys, slot);
+        }
+}
+
+static FwUnit *unit_new(uint32_t shape)
+{
+        FwUnit *unit = g_new0(FwUnit, 1);
+
+        unit->refs = 1;
+        unit->shape = shape;
+        unit->mix = UINT64_MAX;
+        if (shape)
+                unit->keys = g_hash_table_new_full(slot_hash, slot_equal, g_free, NULL);
+        return unit;
+}
+
+void fw_unit_unref(FwUnit *unit)
+{
+        if (!unit || --unit->refs > 0)
+                return;
+        g_free(unit->name);
+        g_clear_pointer(&unit->keys, g_hash_table_unref);
+        g_free(unit);
+}
+
+/* Entries. */
+
+static void entry_clear(void *p)
+{
+        FwEntry *entry = p;
+
+        pt_object_unref((PtObject *) (uintptr_t) &entry->rule->object);
+}
+
+GArray *fw_entries_new(void)
+{
+        GArray *entries = g_array_new(FALSE, FALSE, sizeof(FwEntry));
+
+        g_array_set_clear_func(entries, entry_clear);
+        return entries;
+}
+
+static FwEntry entry_of(const FirewallRule *rule)
+{
+        FwEntry entry = {.rule = (const FirewallRule *) pt_object_ref(&rule->object)};
+        uint8_t uid[16];
+        FwMatch match;
+
+        pt_object_uid(&rule->object, uid);
+        for (unsigned i = 0; i < sizeof(entry.mix); i++)
+                entry.mix = entry.mix << 8 | uid[i];
+        fw_match_of(rule, &match);
+        entry.shape = fw_match_shape(&match);
+        entry.keys = entry.shape ? fw_match_key_count(&match) : 0;
+        return entry;
+}
+
+void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule)
+{
+        FwEntry entry = entry_of(rule);
+
+        g_array_insert_val(entries, index, entry);
+}
+
+unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule)
+{
+        unsigned lo = 0, hi = entries->len;
+
+        while (lo < hi) {
+                unsigned middle = lo + (hi - lo) / 2;
+
+                if (fw_rule_compare_order(g_array_index(entries, FwEntry, middle).rule, rule) < 0)
+                        lo = middle + 1;
+                else
+                        hi = middle;
+        }
+        return lo;
+}
+
+/* Cutting a class into units. */
+
+typedef struct Cutter {
+        const FwClass *klass;
+        const FwClass *old;
+        GHashTable *old_folds; /* first rule -> position (unit index + 1), of the old class */
+        unsigned *old_starts;  /* first entry of each old unit */
+} Cutter;
+
+static const FwEntry *at(const FwClass *klass, unsigned i)
+{
+        return &g_array_index(klass->entries, FwEntry, i);
+}
+
+static void cutter_init(Cutter *cutter)
+{
+        unsigned start = 0;
+
+        if (!cutter->old)
+                return;
+        cutter->old_folds = g_hash_table_new(NULL, NULL);
+        cutter->old_starts = g_new(unsigned, cutter->old->units->len);
+        for (unsigned i = 0; i < cutter->old->units->len; i++) {
+                const FwUnit *unit = g_ptr_array_index(cutter->old->units, i);
+
+                cutter->old_starts[i] = start;
+                if (unit->shape)
+                        g_hash_table_insert(cutter->old_folds,
+                                            (void *) (uintptr_t) at(cutter->old, start)->rule,
+                                            GUINT_TO_POINTER(i + 1));
+                start += unit->n;
+        }
+}
+
+/* The fold that begins at `i` in the old class too, with the same rules and for the same reason to
+ * end. */
+static FwUnit *reuse(const Cutter *cutter, unsigned i)
+{
+        unsigned index, start, len = cutter->klass->entries->len;
+        FwUnit *unit;
+
+        index = cutter->old ? GPOINTER_TO_UINT(g_hash_table_lookup(cutter->old_folds,
+                                                                   at(cutter->klass, i)->rule))
+                            : 0;
+        if (index == 0)
+                return NULL;
+        unit = g_ptr_array_index(cutter->old->units, index - 1);
+        start = cutter->old_starts[index - 1];
+        if (unit->n > len - i)
+                return NULL;
+        for (unsigned k = 0; k < unit->n; k++)
+                if (at(cutter->klass, i + k)->rule != at(cutter->old, start + k)->rule)
+                        return NULL;
+        if (unit->collided) {
+                if (i + unit->n == len ||
+                    at(cutter->klass, i + unit->n)->rule != at(cutter->old, start + unit->n)->rule)
+                        return NULL;
+        } else if (i + unit->n < len && at(cutter->klass, i + unit->n)->shape == unit->shape) {
+                return NULL;
+        }
+        unit->refs++;
+        return unit;
+}
+
+/* Whether the run of one shape from `i` on has FW_FOLD_MIN keys, collisions not counted: asked
+ * before a fold is made. */
+static bool worth_folding(const FwClass *klass, unsigned i)
+{
+        uint32_t shape = at(klass, i)->shape;
+        unsigned keys = 0;
+
+        for (; i < klass->entries->len && keys < FW_FOLD_MIN && at(klass, i)->shape == shape; i++)
+                keys += at(klass, i)->keys;
+        return keys >= FW_FOLD_MIN;
+}
+
+/* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than
+ * FW_FOLD_MIN. */
+static FwUnit *fold(const Cutter *cutter, unsigned i)
+{
+        const FwClass *klass = cutter->klass;
+        FwUnit *unit = unit_new(at(klass, i)->shape);
+
+        for (; i < klass->entries->len && at(klass, i)->shape == unit->shape; i++) {
+                const FwEntry *entry = at(klass, i);
+                FwKey keys[FW_KEYS_MAX];
+                FwMatch match;
+                unsigned n;
+
+                fw_match_of(entry->rule, &match);
+                n = fw_match_keys(&match, unit->shape, keys);
+                for (unsigned k = 0; k < n && !unit->collided; k++)
+                        unit->collided = fw_unit_owner(unit, &keys[k],
+                                                       fw_shape_key_len(unit->shape)) != NULL;
+                if (unit->collided)
+                        break;
+                fw_unit_claim(unit, entry->rule);
+                unit->mix = MIN(unit->mix, entry->mix);
+                unit->n++;
+        }
+        unit->name = g_strdup_printf("m_%s/%016" PRIx64, klass->name, unit->mix);
+        return unit;
+}
+
+static void add_shards(const Cutter *cutter, unsigned from, unsigned to)
+{
+        const FwClass *klass = cutter->klass;
+
+        while (from < to) {
+                FwUnit *unit = unit_new(0);
+
+                unit->mix = at(klass, from)->mix;
+                unit->name = g_strdup_printf("z_%s/%016" PRIx64, klass->name, unit->mix);
+                do
+                        unit->n++;
+                while (from + unit->n < to && unit->n < FW_SHARD_MAX &&
+                       at(klass, from + unit->n)->mix % FW_SHARD_MEAN != 0);
+                g_ptr_array_add(klass->units, unit);
+                from += unit->n;
+        }
+}
+
+static void cut(const Cutter *cutter)
+{
+        const FwClass *klass = cutter->klass;
+        unsigned linear = 0; /* first entry that is in no unit yet */
+
+        for (unsigned i = 0; i < klass->entries->len;) {
+                FwUnit *unit = NULL;
+
+                if (at(klass, i)->shape)
+                        unit = reuse(cutter, i);
+                if (!unit && at(klass, i)->shape && worth_folding(klass, i))
+                        unit = fold(cutter, i);
+                if (unit && g_hash_table_size(unit->keys) >= FW_FOLD_MIN) {
+                        add_shards(cutter, linear, i);
+                        g_ptr_array_add(klass->units, unit);
+                        i += unit->n;
+                        linear = i;
+                        continue;
+                }
+                /* A short run stands among the linear rules. */
+                i += unit ? unit->n : 1;
+                fw_unit_unref(unit);
+        }
+        add_shards(cutter, linear, klass->entries->len);
+}
+
+FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
+{
+        g_autofree unsigned *starts = NULL;
+        g_autoptr(GHashTable) folds = NULL;
+        FwClass *klass = g_new0(FwClass, 1);
+        const char *slash = strchr(name, '/');
+        Cutter cutter = {.klass = klass, .old = old};
+
+        klass->refs = 1;
+        klass->name = g_strdup(name);
+        klass->from = g_strndup(name, (size_t) (slash - name));
+        klass->to = g_strdup(slash + 1);
+        klass->chain = g_strdup_printf("z_%s", name);
+        klass->entries = entries;
+        klass->units = g_ptr_array_new_with_free_func((GDestroyNotify) fw_unit_unref);
+
+        cutter_init(&cutter);
+        folds = cutter.old_folds;
+        starts = cutter.old_starts;
+        cut(&cutter);
+        return klass;
+}
+
+FwClass *fw_class_ref(FwClass *klass)
+{
+        klass->refs++;
+        return klass;
+}
+
+void fw_class_unref(FwClass *klass)
+{
+        if (!klass || --klass->refs > 0)
+                return;
+        g_ptr_array_unref(klass->units);
+        g_array_unref(klass->entries);
+        g_free(klass->chain);
+        g_free(klass->to);
+        g_free(klass->from);
+        g_free(klass->name);
+        g_free(klass);
+}
+
+/* A class sees the rules of its own zones and those that name none; the router only what names it.
+ */
+static bool scope_matches(const char *from, const char *to, const FirewallRule *rule)
+{
+        const char *rule_from = any_if_absent(rule->from), *rule_to = any_if_absent(rule->to);
+        bool same = strcmp(rule_from, from) == 0;
+
+        if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 || strcmp(from, FW_ZONE_ROUTER) == 0))
+                return false;
+        return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
+}
+
+bool fw_class_has(const FwClass *klass, const FirewallRule *rule)
+{
+        return scope_matches(klass->from, klass->to, rule);
+}
+
+typedef struct Collect {
+        GArray *entries;
+        const char *from, *to;
+} Collect;
+
+static int collect_rule(const PtObject *object, void *userdata)
+{
+        Collect *collect = userdata;
+        const FirewallRule *rule = (const FirewallRule *) object;
+
+        if (fw_rule_enabled(rule) && scope_matches(collect->from, collect->to, rule)) {
+                FwEntry entry = entry_of(rule);
+
+                g_array_append_val(collect->entries, entry);
+        }
+        return 0;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+        return fw_rule_compare_order(((const FwEntry *) a)->rule, ((const FwEntry *) b)->rule);
+}
+
+FwClass *fw_class_from_slice(const char *name, const PtSlice *slice)
+{
+        const char *slash = strchr(name, '/');
+        g_autofree char *from = g_strndup(name, (size_t) (slash - name));
+        Collect collect = {.entries = fw_entries_new(), .from = from, .to = slash + 1};
+
+        (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, collect_rule, &collect);
+        g_array_sort(collect.entries, compare_entries);
+        return fw_class_new(name, collect.entries, NULL);
+}
+
+/* Pairs. */
+
+static bool has(GHashTable *scopes, const char *from, const char *to)
+{
+        g_autofree char *scope = g_strdup_printf("%s/%s", from, to);
+
+        return g_hash_table_contains(scopes, scope);
+}
+
+static void pair(const FwZone *from, const FwZone *to, GHashTable *scopes, FwPairFunc each,
+                 void *userdata)
+{
+        bool router = !from->zone;
+        bool exact = has(scopes, from->name, to->name),
+             by_from = has(scopes, from->name, FW_ZONE_ANY);
+        bool by_to = !router && has(scopes, FW_ZONE_ANY, to->name),
+             by_any = !router && has(scopes, FW_ZONE_ANY, FW_ZONE_ANY);
+        g_autofree char *name = NULL;
+
+        if (exact || (by_from && by_to))
+                name = g_strdup_printf("%s/%s", from->name, to->name);
+        else if (by_from)
+                name = g_strdup_printf("%s/%s", from->name, FW_ZONE_ANY);
+        else if (by_to)
+                name = g_strdup_printf("%s/%s", FW_ZONE_ANY, to->name);
+        else if (by_any)
+                name = g_strdup_printf("%s/%s", FW_ZONE_ANY, FW_ZONE_ANY);
+        each(from, to, name, userdata);
+}
+
+void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each, void *userdata)
+{
+        for (unsigned i = 0; i < zones->n; i++) {
+                for (unsigned k = 0; k < zones->n; k++)
+                        pair(&zones->zones[i], &zones->zones[k], scopes, each, userdata);
+                pair(&zones->zones[i], &zones->router, scopes, each, userdata);
+                pair(&zones->router, &zones->zones[i], scopes, each, userdata);
+        }
+}
+
+static int count_scope(const PtObject *object, void *userdata)
+{
+        GHashTable *scopes = userdata;
+        const FirewallRule *rule = (const FirewallRule *) object;
+
+        if (fw_rule_enabled(rule)) {
+                char *scope = fw_scope_of(rule);
+                unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
+
+                g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + 1));
+        }
+        return 0;
+}
+
+static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)
+{
+        FwLayout *layout = userdata;
+        FwPair pair_ = {.from = from, .to = to};
+
+        if (name) {
+                pair_.klass = g_hash_table_lookup(layout->classes, name);
+                if (!pair_.klass) {
+                        pair_.klass = fw_class_from_slice(name, layout->slice);
+                        g_hash_table_insert(layout->classes, pair_.klass->name, pair_.klass);
+                }
+        }
+        g_array_append_val(layout->pairs, pair_);
+}
+
+int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
+{
+        g_autoptr(FwLayout) layout = g_new0(FwLayout, 1);
+        int r;
+
+        layout->slice = pt_slice_ref(slice);
+        layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                                (GDestroyNotify) fw_class_unref);
+        layout->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
+        r = fw_zones_new(slice, diag, &layout->zones);
+        if (r < 0)
+                return r;
+        (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, count_scope, layout->scopes);
+        fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
+        *ret = g_steal_pointer(&layout);
+        return 0;
+}
+
+void fw_layout_free(FwLayout *layout)
+{
+        if (!layout)
+                return;
+        g_clear_pointer(&layout->pairs, g_array_unref);
+        g_clear_pointer(&layout->classes, g_hash_table_unref);
+        g_clear_pointer(&layout->scopes, g_hash_table_unref);
+        fw_zones_free(layout->zones);
+        pt_slice_unref(layout->slice);
+        g_free(layout);
+}

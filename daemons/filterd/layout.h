@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What the table in the kernel consists of, as a pure function of the slice: the same slice gives
+ * the same classes, units and names on every machine and after every history, so that a restarted
+ * filterd knows from the marker alone what is there.
+ *
+ * A class is the ordered list of rules that a zone pair sees. Pairs that see the same rules share a
+ * class:
+ *
+ *      rules with from=lan, to=wan exist (or lan/any and any/wan both)   class lan/wan, of that
+ * pair alone else rules with from=lan and any `to` exist                       class lan/any,
+ * shared else rules with any `from` and to=wan exist                       class any/wan, shared
+ *      else                                                              class any/any
+ *
+ * A class is cut into units: a run of rules of one shape with FW_FOLD_MIN keys or more, no two of
+ * which have a key in common, folds into a verdict map; what is between such runs is cut into
+ * shards at rules whose uid says so (one in FW_SHARD_MEAN), and after FW_SHARD_MAX rules. So an
+ * inserted rule moves a boundary once in FW_SHARD_MEAN times, and the kernel's cost of a change is
+ * that of a short chain.
+ */
+
+#include "match.h"
+#include "zones.h"
+
+#define FW_FOLD_MIN 16
+#define FW_SHARD_MEAN 64
+#define FW_SHARD_MAX 256
+
+typedef struct FwEntry {
+        const FirewallRule *rule; /* a reference */
+        uint64_t mix;             /* first half of the uid, big endian: cuts and names */
+        uint32_t shape, keys;     /* 0: none; so that cutting does not look at the rules */
+} FwEntry;
+
+typedef struct FwUnit {
+        unsigned refs;
+        char *name;       /* of the chain or the map */
+        unsigned n;       /* entries of the class, from where the units before it end */
+        uint32_t shape;   /* 0: a shard */
+        uint64_t mix;     /* the one that names it */
+        bool collided;    /* the run ended because the next rule has a key in common with it */
+        GHashTable *keys; /* of a fold: FwSlot, a set */
+} FwUnit;
+
+/* A key of a fold and its rule, which the unit's entry holds a reference of. */
+typedef struct FwSlot {
+        const FirewallRule *rule;
+        uint32_t len;
+        uint8_t bytes[];
+} FwSlot;
+
+typedef struct FwClass {
+        unsigned refs;
+        char *name; /* "lan/wan" */
+        char *from, *to;
+        char *chain;      /* "z_lan/wan" */
+        GArray *entries;  /* FwEntry, in order of evaluation */
+        GPtrArray *units; /* FwUnit */
+} FwClass;
+
+typedef struct FwPair {
+        const FwZone *from, *to;
+        FwClass *klass; /* borrowed; NULL: no rule can match, the default decides */
+} FwPair;
+
+/* Of `n` zones: each to each, each to the router, the router to each. */
+static inline const FwPair *fw_pair(const GArray *pairs, unsigned n, unsigned from, unsigned to)
+{
+        return &g_array_index(pairs, FwPair, from * (n + 2) + to);
+}
+#define fw_pair_input(pairs, n, from) fw_pair(pairs, n, from, n)
+#define fw_pair_output(pairs, n, to) fw_pair(pairs, n, to, (n) + 1)
+
+typedef struct FwLayout {
+        PtSlice *slice;
+        FwZones *zones;
+        GHashTable *scopes;  /* "from/to" of rules -> number of enabled rules */
+        GHashTable *classes; /* name -> FwClass */
+        GArray *pairs;       /* FwPair */
+} FwLayout;
+
+/* -E2BIG with a diagnostic when the slice is beyond a limit. */
+int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret);
+void fw_layout_free(FwLayout *layout);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayout, fw_layout_free)
+
+/* For layout-delta.c. */
+
+FwClass *fw_class_ref(FwClass *klass);
+void fw_class_unref(FwClass *klass);
+void fw_unit_unref(FwUnit *unit);
+GArray *fw_entries_new(void);
+void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule);
+/* Index of the first entry that is not before the rule in order of evaluation. */
+unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule);
+/* A class of these entries (consumed), taking over units of `old` (may be NULL) that cover the same
+ * entries. */
+FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old);
+/* The same from all rules of a slice. */
+FwClass *fw_class_from_slice(const char *name, const PtSlice *slice);
+bool fw_class_has(const FwClass *klass, const FirewallRule *rule);
+/* Puts a rule's keys, which must be free, under its name, and takes them away. */
+void fw_unit_claim(FwUnit *unit, const FirewallRule *rule);
+void fw_unit_release(FwUnit *unit, const FirewallRule *rule);
+const FirewallRule *fw_unit_owner(const FwUnit *unit, const FwKey *key, size_t len);
+
+char *fw_scope_of(const FirewallRule *rule);
+/* The pairs of zones with their classes' names (FwPair with klass NULL) by a callback, from the
+ * numbers of rules a scope. */
+typedef void (*FwPairFunc)(const FwZone *from, const FwZone *to, const char *name, void *userdata);
+void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each, void *userdata);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "manager.h"
+
+#include "base/log.h"
+#include "base/marks.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <string.h>
+#include <time.h>
+
+/* Repairing again and again means that another program insists: it is told louder and given more
+ * room. */
+#define REPAIR_BURST 10
+#define REPAIR_WINDOW_USEC (10 * G_USEC_PER_SEC)
+
+struct FwManager {
+        PtDaemon *daemon;
+        PtEngineCtx ctx;
+        PtParticipant *participant;
+        PtNftMonitor *monitor;
+
+        /* A foreign change that waits for its repair, and those of the last window. */
+        char *drift;
+        uint64_t drift_usec;
+        bool repairing;
+        sd_event_source *retry;
+        uint64_t window_usec;
+        unsigned burst;
+        uint64_t drifts;
+};
+
+static uint64_t now_usec(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * G_USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+static void repair(FwManager *manager);
+
+static int retry_now(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        manager->retry = sd_event_source_disable_unref(manager->retry);
+        repair(manager);
+        return 0;
+}
+
+static void retry_later(FwManager *manager)
+{
+        if (manager->retry)
+                return;
+        (void) sd_event_add_time_relative(pt_daemon_event(manager->daemon), &manager->retry,
+                                          CLOCK_MONOTONIC, G_USEC_PER_SEC, 0, retry_now, manager);
+}
+
+static void repaired(int result, void *userdata)
+{
+        FwManager *manager = userdata;
+        g_autofree char *what = g_steal_pointer(&manager->drift);
+        uint64_t usec = now_usec() - manager->drift_usec;
+
+        manager->repairing = false;
+        if (result < 0) {
+                pt_log(LOG_ERR, "the table could not be repaired: %s; trying again",
+                       strerror(-result));
+                pt_participant_set_condition(manager->participant, "Drift",
+                                             "the table could not be repaired");
+                manager->drift = g_steal_pointer(&what);
+                retry_later(manager);
+                return;
+        }
+        manager->drifts++;
+        pt_participant_set_condition(manager->participant, "Drift", NULL);
+        pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us",
+               what, usec);
+        if (pt_daemon_bus(manager->daemon))
+                fw_bus_drift_repaired(pt_daemon_bus(manager->daemon),
+                                      pt_daemon_class(manager->daemon)->path, what, usec);
+}
+
+static void repair(FwManager *manager)
+{
+        int r;
+
+        if (manager->repairing || !manager->drift)
+                return;
+        if (now_usec() - manager->window_usec > REPAIR_WINDOW_USEC) {
+                manager->window_usec = now_usec();
+                manager->burst = 0;
+        }
+        if (++manager->burst > REPAIR_BURST) {
+                pt_participant_set_condition(
+                        manager->participant, "Drift",
+                        "another program keeps changing the table; repairing once a second");
+                retry_later(manager);
+                return;
+        }
+        manager->repairing = true;
+        fw_engine_distrust(manager->ctx.engine);
+        r = pt_participant_reconcile(manager->participant, repaired, manager);
+        if (r < 0)
+                repaired(r, manager);
+}
+
+static void changed(int type, uint32_t port, const char *chain, const char *set, void *userdata)
+{
+        FwManager *manager = userdata;
+        const char *name = chain ?: set;
+
+        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) ||
+            !fw_engine_layout(manager->ctx.engine))
+                return;
+        if (!manager->drift) {
+                manager->drift_usec = now_usec();
+                manager->drift = type < 0                   ? g_strdup("notifications were lost")
+                                 : type == NFT_MSG_DELTABLE ? g_strdup("it was deleted")
+                                 : name ? g_strdup_printf("%s was touched", name)
+                                        : g_strdup("it was touched");
+        }
+        repair(manager);
+}
+
+static void closed(int result, void *userdata)
+{
+        *(int *) userdata = result;
+}
+
+/* What `--early` loads when there is nothing to load: no zone, so that nothing but the prologue
+ * passes. The loop does not run yet, so the engine is done when it returns. */
+static int close_up(FwManager *manager)
+{
+        g_autoptr(PtSlice) empty = pt_slice_new();
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        const PtEngine *engine = &fw_engine_nft;
+        PtObserved *observed = NULL;
+        PtPlan *plan = NULL;
+        int r, result = -EIO;
+
+        r = engine->observe(&manager->ctx, &observed);
+        if (r < 0)
+                return r;
+        r = engine->plan(&manager->ctx, 0, empty, observed, diag, &plan);
+        if (r == 0)
+                r = engine->commit(&manager->ctx, plan, diag, closed, &result);
+        engine->plan_free(plan);
+        engine->observed_free(observed);
+        return r < 0 ? r : result;
+}
+
+static void log_diagnostics(const PtDiagnostics *diag)
+{
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *d = pt_diag_get(diag, i);
+
+                pt_log(d->severity == PT_SEVERITY_ERROR ? LOG_ERR : LOG_WARNING, "%s %s: %s",
+                       d->subject, d->pointer, d->text);
+        }
+}
+
+int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
+{
+        g_autoptr(FwManager) manager = g_new0(FwManager, 1);
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        PtParticipantConfig config = {
+                .daemon = "filterd", .engine = &fw_engine_nft, .ctx = &manager->ctx};
+        int r;
+
+        manager->daemon = daemon;
+        manager->ctx = (PtEngineCtx){
+                .event = pt_daemon_event(daemon),
+                .netns_fd = -1,
+                .state_dir = pt_daemon_state_dir(daemon),
+                .run_dir = pt_daemon_run_dir(daemon),
+                .daemon = manager,
+        };
+        r = pt_participant_new(&config, &manager->participant);
+        if (r < 0) {
+                pt_log(LOG_ERR, "nf_tables cannot be reached: %s%s", strerror(-r),
+                       r == -EPERM ? "; filterd needs CAP_NET_ADMIN" : "");
+                return r;
+        }
+        r = pt_participant_start(manager->participant, diag);
+        log_diagnostics(diag);
+        if (r < 0 && early) {
+                pt_log(LOG_WARNING, "no configuration can be loaded (%s): the machine is closed",
+                       strerror(-r));
+                r = close_up(manager);
+        }
+        if (r < 0 && r != -ENOENT)
+                pt_log(LOG_ERR, "the configuration on disk could not be brought into force: %s",
+                       strerror(-r));
+        else if (r == 0)
+                pt_log(LOG_NOTICE, "revision %" PRIu64 " is in force",
+                       pt_participant_revision(manager->participant));
+        if (early) {
+                if (r < 0)
+                        return r;
+        } else {
+                /* A daemon that cannot load its slice still serves: configd sees the condition and
+                 * the marker. */
+                r = pt_nft_monitor_new(-1, pt_daemon_event(daemon), PT_MARK_NFT_TABLE, changed,
+                                       manager, &manager->monitor);
+                if (r < 0)
+                        return r;
+        }
+        *ret = g_steal_pointer(&manager);
+        return 0;
+}
+
+void fw_manager_free(FwManager *manager)
+{
+        if (!manager)
+                return;
+        sd_event_source_disable_unref(manager->retry);
+        pt_nft_monitor_free(manager->monitor);
+        pt_participant_free(manager->participant);
+        g_free(manager->drift);
+        g_free(manager);
+}
+
+PtParticipant *fw_manager_participant(FwManager *manager)
+{
+        return manager->participant;
+}
+
+FwEngine *fw_manager_engine(FwManager *manager)
+{
+        return manager->ctx.engine;
+}
+
+uint64_t fw_manager_drifts(const FwManager *manager)
+{
+        return manager->drifts;
+}

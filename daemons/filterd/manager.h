@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* filterd as a whole: the engine, its participant in transactions, and the watch over the table. */
+
+#include "bus/daemon.h"
+#include "engine-nft.h"
+#include "txn/participant.h"
+
+typedef struct FwManager FwManager;
+
+/*
+ * Opens the kernel, brings the decided slice into force, watches. With `early` nothing is watched;
+ * a slice that is absent or damaged gives a closed ruleset instead of an open machine. -ENOENT
+ * never: without a slice filterd waits for configd.
+ */
+int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret);
+void fw_manager_free(FwManager *manager);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
+
+PtParticipant *fw_manager_participant(FwManager *manager);
+FwEngine *fw_manager_engine(FwManager *manager);
+uint64_t fw_manager_drifts(const FwManager *manager); /* changes by others that were repaired */
+
+/* bus-filter.c */
+int fw_bus_attach(FwManager *manager, sd_bus *bus, const char *path);
+void fw_bus_drift_repaired(sd_bus *bus, const char *path, const char *what, uint64_t usec);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* The fixed part of the table: base chains, prologue, dispatch to the classes, defaults,
+ * masquerade, and the marker. */
+
+#include "layout.h"
+#include "netlink/nft.h"
+
+/* Names and meaning of all that the table holds; another number in the marker means: replace the
+ * whole. */
+#define FW_LAYOUT_VERSION 1
+
+#define FW_CHAIN_REJECT "p_reject"
+
+/* The table with its chains; dispatch and classes come after. */
+void fw_ruleset_put_base(PtNftBatch *batch);
+/*
+ * Maps and rules from the base chains to the classes, whose chains must exist. `old`: the zones
+ * that are dispatched now, whose part goes first; NULL: none. Counters of the fixed rules begin at
+ * `counts` (comment -> FwCount), which may be NULL.
+ */
+void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
+                             GHashTable *counts, PtNftBatch *batch);
+/* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
+ * there. */
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret);
+
+typedef struct FwMarker {
+        uint64_t revision;
+        PtDigest root;
+        uint16_t version; /* FW_LAYOUT_VERSION of who wrote it */
+} FwMarker;
+
+/* Goes last into a batch. */
+void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *batch);
+/* -ENOENT: no table, or none of ours. */
+int fw_ruleset_read_marker(PtNft *nft, FwMarker *ret);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "touched.h"
+
+#include "base/marks.h"
+
+#include <string.h>
+
+typedef struct TouchedChain {
+        char *name;
+        FwTag *tags; /* what must be there, in order */
+        unsigned n;
+} TouchedChain;
+
+typedef struct TouchedElement {
+        char *map;
+        FwKey key;
+        uint32_t len;
+        bool gone;
+        FwTag tag;
+} TouchedElement;
+
+struct FwTouched {
+        GArray *chains;
+        GArray *elements;
+        unsigned chain_step, element_step; /* every how many-th is kept */
+        unsigned chains_seen, elements_seen;
+};
+
+static void chain_clear(void *p)
+{
+        TouchedChain *chain = p;
+
+        g_free(chain->name);
+        g_free(chain->tags);
+}
+
+static void element_clear(void *p)
+{
+        g_free(((TouchedElement *) p)->map);
+}
+
+FwTouched *fw_touched_new(void)
+{
+        FwTouched *touched = g_new0(FwTouched, 1);
+
+        touched->chains = g_array_new(FALSE, FALSE, sizeof(TouchedChain));
+        g_array_set_clear_func(touched->chains, chain_clear);
+        touched->elements = g_array_new(FALSE, FALSE, sizeof(TouchedElement));
+        g_array_set_clear_func(touched->elements, element_clear);
+        touched->chain_step = touched->element_step = 1;
+        return touched;
+}
+
+void fw_touched_free(FwTouched *touched)
+{
+        if (!touched)
+                return;
+        g_array_unref(touched->elements);
+        g_array_unref(touched->chains);
+        g_free(touched);
+}
+
+void fw_touched_expect(FwTouched *touched, const FwLayout *layout)
+{
+        unsigned chains = 0, elements = 0;
+        GHashTableIter iter;
+        FwClass *klass;
+
+        g_hash_table_iter_init(&iter, layout->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                for (unsigned i = 0; i < klass->units->len; i++) {
+                        const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                        if (unit->shape)
+                                elements += g_hash_table_size(unit->keys);
+                        else
+                                chains++;
+                }
+        touched->chain_step = chains / FW_TOUCHED_CHAINS_MAX + 1;
+        touched->element_step = elements / FW_TOUCHED_ELEMENTS_MAX + 1;
+}
+
+void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start)
+{
+        TouchedChain chain = {.n = unit->n};
+
+        if (touched->chains_seen++ % touched->chain_step != 0 ||
+            touched->chains->len == FW_TOUCHED_CHAINS_MAX)
+                return;
+        chain.name = g_strdup(unit->name);
+        chain.tags = g_new(FwTag, unit->n);
+        for (unsigned i = 0; i < unit->n; i++)
+                fw_tag_of(g_array_index(klass->entries, FwEntry, start + i).rule, false,
+                          &chain.tags[i]);
+        g_array_append_val(touched->chains, chain);
+}
+
+void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len,
+                        const FirewallRule *rule)
+{
+        TouchedElement element = {.key = *key, .len = (uint32_t) len};
+
+        if (touched->elements_seen++ % touched->element_step != 0 ||
+            touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
+                return;
+        /* A key that left and comes again is here. */
+        for (unsigned i = 0; i < touched->elements->len; i++) {
+                TouchedElement *other = &g_array_index(touched->elements, TouchedElement, i);
+
+                if (other->gone && other->len == len &&
+                    memcmp(other->key.bytes, key->bytes, len) == 0 &&
+                    strcmp(other->map, map) == 0) {
+                        g_array_remove_index_fast(touched->elements, i);
+                        break;
+                }
+        }
+        element.map = g_strdup(map);
+        fw_tag_of(rule, false, &element.tag);
+        g_array_append_val(touched->elements, element);
+}
+
+void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len)
+{
+        TouchedElement element = {.key = *key, .len = (uint32_t) len, .gone = true};
+
+        if (touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
+                return;
+        element.map = g_strdup(map);
+        g_array_append_val(touched->elements, element);
+}
+
+typedef struct ChainCheck {
+        const TouchedChain *chain;
+        unsigned at;
+        bool differs;
+} ChainCheck;
+
+static int check_rule(struct nftnl_rule *rule, void *userdata)
+{
+        ChainCheck *check = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        FwTag tag;
+
+        if (check->at >= check->chain->n || !fw_tag_read(data, size, &tag) ||
+            !fw_tag_same(&tag, &check->chain->tags[check->at]))
+                check->differs = true;
+        check->at++;
+        return 0;
+}
+
+typedef struct ElementCheck {
+        const TouchedElement *element;
+        bool same;
+} ElementCheck;
+
+static int check_element(struct nftnl_set_elem *element, void *userdata)
+{
+        ElementCheck *check = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
+        FwTag tag;
+
+        check->same = fw_tag_read(data, size, &tag) && fw_tag_same(&tag, &check->element->tag);
+        return 0;
+}
+
+static int mismatch(PtDiagnostics *diag, const char *what, const char *name)
+{
+        pt_diag_error(
+                diag, "not-in-force", "",
+                "the kernel does not have %s %s as it was committed: something else changed it",
+                what, name);
+        return -EUCLEAN;
+}
+
+int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
+{
+        for (unsigned i = 0; i < touched->chains->len; i++) {
+                ChainCheck check = {.chain = &g_array_index(touched->chains, TouchedChain, i)};
+                int r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, check.chain->name, check_rule,
+                                          &check);
+
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                if (r == -ENOENT || check.differs || check.at != check.chain->n)
+                        return mismatch(diag, "chain", check.chain->name);
+        }
+        for (unsigned i = 0; i < touched->elements->len; i++) {
+                ElementCheck check = {.element =
+                                              &g_array_index(touched->elements, TouchedElement, i)};
+                int r = pt_nft_get_element(nft, PT_MARK_NFT_TABLE, check.element->map,
+                                           check.element->key.bytes, check.element->len,
+                                           check_element, &check);
+
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                if (r == -ENOENT ? !check.element->gone : check.element->gone || !check.same)
+                        return mismatch(diag, "an element of", check.element->map);
+        }
+        return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Private to emit.c and touched.c: what a batch touched, recorded while it is made. */
+
+#include "emit.h"
+
+/* Tells how much is coming, so that a sample is spread over all of it. */
+void fw_touched_expect(FwTouched *touched, const FwLayout *layout);
+void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start);
+void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len,
+                        const FirewallRule *rule);
+/* A key that leaves, unless it comes again. */
+void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "zones.h"
+
+#include "interval.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+static int collect(const PtObject *object, void *userdata)
+{
+        GArray *zones = userdata;
+        FwZone zone = {.zone = (const Zone *) object, .name = object->name};
+
+        g_array_append_val(zones, zone);
+        return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        return strcmp(((const FwZone *) a)->name, ((const FwZone *) b)->name);
+}
+
+static void add_sources(const FwZone *zone, uint32_t number, int family, GArray *out)
+{
+        for (unsigned i = 0; i < zone->zone->sources.n; i++) {
+                const PtAddressRange *range =
+                        (const PtAddressRange *) zone->zone->sources.items + i;
+                FwInterval interval = {.specificity = range->plen, .number = number};
+
+                if (range->family != family)
+                        continue;
+                memcpy(interval.lo, range->lo, sizeof(interval.lo));
+                memcpy(interval.hi, range->hi, sizeof(interval.hi));
+                g_array_append_val(out, interval);
+        }
+}
+
+static void hash_intervals(PtHasher *hasher, const GArray *intervals)
+{
+        unsigned n = intervals ? intervals->len : 0;
+
+        pt_hasher_add(hasher, &n, sizeof(n));
+        for (unsigned i = 0; i < n; i++) {
+                const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
+
+                pt_hasher_add(hasher, interval->lo, sizeof(interval->lo));
+                pt_hasher_add(hasher, interval->hi, sizeof(interval->hi));
+                pt_hasher_add(hasher, &interval->number, sizeof(interval->number));
+        }
+}
+
+static GArray *flatten(GArray *intervals, size_t len)
+{
+        return fw_interval_flatten((FwInterval *) (void *) intervals->data, intervals->len, len);
+}
+
+/* The zone's field, or what its documentation promises when it is absent. */
+static FwAction default_of(const FwZone *zone, unsigned field)
+{
+        if (!pt_object_has(&zone->zone->object, field))
+                return field == ZONE_OUTPUT ? FW_ALLOW : FW_DROP;
+        switch (field) {
+        case ZONE_INPUT:
+                return (FwAction) zone->zone->input;
+        case ZONE_FORWARD:
+                return (FwAction) zone->zone->forward;
+        default:
+                return (FwAction) zone->zone->output;
+        }
+}
+
+static void digest(FwZones *zones)
+{
+        PtHasher *hasher = pt_hasher_new();
+
+        hash_intervals(hasher, zones->interfaces);
+        hash_intervals(hasher, zones->sources4);
+        hash_intervals(hasher, zones->sources6);
+        for (unsigned i = 0; i < zones->n; i++) {
+                const FwZone *zone = &zones->zones[i];
+                int facts[] = {default_of(zone, ZONE_INPUT), default_of(zone, ZONE_FORWARD),
+                               default_of(zone, ZONE_OUTPUT), zone->zone->masquerade};
+
+                pt_hasher_add(hasher, zone->name, strlen(zone->name) + 1);
+                pt_hasher_add(hasher, facts, sizeof(facts));
+        }
+        pt_hasher_end(hasher, &zones->digest);
+}
+
+int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
+{
+        g_autoptr(FwZones) zones = g_new0(FwZones, 1);
+        g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(FwZone));
+        g_autoptr(GArray) interfaces = g_array_new(FALSE, FALSE, sizeof(FwInterval));
+        g_autoptr(GArray) sources4 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
+        g_autoptr(GArray) sources6 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
+
+        if (pt_slice_count(slice, &pt_kind_zone) > FW_ZONES_MAX) {
+                pt_diag_error(diag, "too-many-zones", "",
+                              "%zu zones are more than the %d that can be paired",
+                              pt_slice_count(slice, &pt_kind_zone), FW_ZONES_MAX);
+                return -E2BIG;
+        }
+        (void) pt_slice_foreach(slice, &pt_kind_zone, collect, list);
+        g_array_sort(list, compare_names);
+        zones->router = (FwZone){.name = FW_ZONE_ROUTER};
+
+        for (unsigned i = 0; i < list->len; i++) {
+                const FwZone *zone = &g_array_index(list, FwZone, i);
+
+                for (unsigned k = 0; k < zone->zone->interfaces.n; k++) {
+                        FwInterval interval;
+
+                        fw_interval_from_ifname(((char *const *) zone->zone->interfaces.items)[k],
+                                                &interval);
+                        interval.number = i + 1;
+                        g_array_append_val(interfaces, interval);
+                }
+                add_sources(zone, i + 1, AF_INET, sources4);
+                add_sources(zone, i + 1, AF_INET6, sources6);
+        }
+
+        zones->interfaces = flatten(interfaces, FW_INTERVAL_KEY_MAX);
+        zones->sources4 = sources4->len > 0 ? flatten(sources4, 4) : NULL;
+        zones->sources6 = sources6->len > 0 ? flatten(sources6, 16) : NULL;
+        zones->n = list->len;
+        zones->zones = (FwZone *) (void *) g_array_free(g_steal_pointer(&list), FALSE);
+        digest(zones);
+        *ret = g_steal_pointer(&zones);
+        return 0;
+}
+
+void fw_zones_free(FwZones *zones)
+{
+        if (!zones)
+                return;
+        g_free(zones->zones);
+        g_clear_pointer(&zones->interfaces, g_array_unref);
+        g_clear_pointer(&zones->sources4, g_array_unref);
+        g_clear_pointer(&zones->sources6, g_array_unref);
+        g_free(zones);
+}
+
+FwAction fw_zones_default(const FwZone *from, const FwZone *to)
+{
+        if (!from->zone)
+                return default_of(to, ZONE_OUTPUT);
+        return default_of(from, to->zone ? ZONE_FORWARD : ZONE_INPUT);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What belongs to which zone. A packet's zone: longest matching zone source, else exact interface
+ * name, else longest glob, else `unassigned`, which drops.
+ */
+
+#include "kinds/firewall/firewall.h"
+#include "txn/slice.h"
+
+#define FW_ZONES_MAX 250 /* pairs grow with the square */
+
+typedef struct FwZone {
+        const Zone *zone; /* NULL: the router */
+        const char *name;
+} FwZone;
+
+typedef struct FwZones {
+        FwZone *zones; /* sorted by name */
+        unsigned n;
+        FwZone router;
+        GArray *interfaces; /* FwInterval, flattened; number: index in `zones` + 1 */
+        GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
+        GArray *sources6;
+        PtDigest digest; /* of all that the dispatch part of the ruleset depends on */
+} FwZones;
+
+/* -E2BIG with a diagnostic above FW_ZONES_MAX. Borrows the Zone objects of the slice. */
+int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret);
+void fw_zones_free(FwZones *zones);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)
+
+/* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
+ */
+FwAction fw_zones_default(const FwZone *from, const FwZone *to);

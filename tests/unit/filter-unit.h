@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Random policies for the tests of filterd, from a seed, so that a failure can be repeated. */
+
+#include "kind/json.h"
+#include "kinds/firewall/firewall.h"
+#include "txn/slice.h"
+#include "unit.h"
+
+#include <string.h>
+
+static inline PtObject *fw_object(const char *text)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        pt_auto_json *json = NULL;
+        PtObject *object = NULL;
+
+        assert_int_equal(pt_json_parse(text, strlen(text), diag, &json), 0);
+        if (pt_object_from_json(json, 0, diag, &object) < 0)
+                fail_msg("%s: %s", text, pt_diag_get(diag, 0)->text);
+        pt_object_seal(object);
+        return object;
+}
+
+static inline void fw_put(PtSlice *slice, const char *text)
+{
+        g_autoptr(PtObject) object = fw_object(text);
+
+        pt_slice_put(slice, object);
+}
+
+static inline void fw_put_zone(PtSlice *slice, const char *name, const char *spec)
+{
+        g_autofree char *text =
+                g_strdup_printf("{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Zone\","
+                                "\"metadata\":{\"name\":\"%s\"},\"spec\":%s}",
+                                name, spec);
+
+        fw_put(slice, text);
+}
+
+static inline void fw_put_rule(PtSlice *slice, const char *name, unsigned position,
+                               const char *spec)
+{
+        g_autofree char *text = g_strdup_printf(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"FirewallRule\","
+                "\"metadata\":{\"name\":\"%s\",\"position\":%u},\"spec\":%s}",
+                name, position, spec);
+
+        fw_put(slice, text);
+}
+
+static const char *const fw_zone_names[] = {"wan", "lan", "dmz"};
+
+static inline const char *fw_pick(GRand *rand, const char *const *words, int n)
+{
+        return words[g_rand_int_range(rand, 0, n)];
+}
+
+/* A spec of one of few shapes over few values, so that keys collide and runs form and break;
+ * `uniform`: of one shape and one pair, over many values, so that long runs stay. */
+static inline char *fw_random_spec(GRand *rand, bool uniform)
+{
+        static const char *const actions[] = {"allow", "drop", "reject"};
+        GString *spec = g_string_new(NULL);
+
+        if (uniform) {
+                g_string_printf(spec,
+                                "{\"action\":\"%s\",\"from\":\"lan\",\"to\":\"wan\",\"protocol\":"
+                                "\"tcp\",\"source\":{\"addresses\":[\"10.0.%d.%d\"]},"
+                                "\"destination\":{\"ports\":[%d]}}",
+                                fw_pick(rand, actions, 3), g_rand_int_range(rand, 0, 250),
+                                g_rand_int_range(rand, 1, 255), g_rand_int_range(rand, 1, 60000));
+                return g_string_free(spec, FALSE);
+        }
+
+        g_string_printf(spec, "{\"action\":\"%s\"", fw_pick(rand, actions, 3));
+        if (g_rand_int_range(rand, 0, 8) != 0)
+                g_string_append_printf(spec, ",\"from\":\"%s\"", fw_pick(rand, fw_zone_names, 3));
+        if (g_rand_int_range(rand, 0, 4) != 0)
+                g_string_append_printf(
+                        spec, ",\"to\":\"%s\"",
+                        g_rand_int_range(rand, 0, 5) ? fw_pick(rand, fw_zone_names, 2) : "router");
+        if (g_rand_int_range(rand, 0, 20) == 0)
+                g_string_append(spec, ",\"enabled\":false");
+        if (g_rand_int_range(rand, 0, 10) == 0)
+                g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
+        switch (g_rand_int_range(rand, 0, 8)) {
+        case 0:
+                g_string_append_printf(
+                        spec, ",\"protocol\":\"tcp\",\"destination\":{\"ports\":[\"%d-%d\"]}", 1000,
+                        2000);
+                break;
+        case 1:
+                g_string_append_printf(spec,
+                                       ",\"source\":{\"addresses\":[\"2001:db8::%x\"]},"
+                                       "\"destination\":{\"ports\":[%d]}",
+                                       g_rand_int_range(rand, 1, 200),
+                                       g_rand_int_range(rand, 1, 4));
+                break;
+        default:
+                g_string_append_printf(spec,
+                                       ",\"protocol\":\"%s\",\"source\":{\"addresses\":[\"10.0.%d.%"
+                                       "d\"]},\"destination\":{\"ports\":[%d]}",
+                                       g_rand_boolean(rand) ? "tcp" : "udp",
+                                       g_rand_int_range(rand, 0, 4), g_rand_int_range(rand, 1, 255),
+                                       g_rand_int_range(rand, 1, 4));
+        }
+        g_string_append_c(spec, '}');
+        return g_string_free(spec, FALSE);
+}
+
+static inline void fw_random_rule(PtSlice *slice, GRand *rand, unsigned names, bool uniform)
+{
+        g_autofree char *spec = fw_random_spec(rand, uniform);
+        unsigned n = (unsigned) g_rand_int_range(rand, 0, (int) names);
+        g_autofree char *name = g_strdup_printf("rule-%u", n);
+
+        fw_put_rule(slice, name, n + 1, spec);
+}
+
+static inline void fw_random_zones(PtSlice *slice, GRand *rand)
+{
+        static const char *const specs[] = {
+                "{\"interfaces\":[\"%s\"]}",
+                "{\"interfaces\":[\"%s\",\"x%s*\"],\"input\":\"allow\"}",
+                "{\"interfaces\":[\"%s\"],\"sources\":[\"10.0.%s.0/"
+                "24\"],\"forward\":\"reject\",\"masquerade\":true}",
+        };
+
+        for (unsigned i = 0; i < 3; i++) {
+                g_autoptr(GString) spec = g_string_new(specs[g_rand_int_range(rand, 0, 3)]);
+                char number[] = {(char) ('0' + i), 0};
+
+                g_string_replace(spec, "0.%s.",
+                                 number[0] == '0'   ? "0.0."
+                                 : number[0] == '1' ? "0.1."
+                                                    : "0.2.",
+                                 0);
+                g_string_replace(spec, "%s", fw_zone_names[i], 0);
+                fw_put_zone(slice, fw_zone_names[i], spec->str);
+        }
+}
+
+/* One to a few changes of any sort. */
+static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigned names,
+                                      bool uniform)
+{
+        PtSlice *next = pt_slice_clone(slice);
+        int n = uniform ? 1 : g_rand_int_range(rand, 1, 5);
+
+        if (g_rand_int_range(rand, 0, 10) == 0)
+                fw_random_zones(next, rand);
+        while (n-- > 0) {
+                if (g_rand_int_range(rand, 0, 3) == 0) {
+                        g_autofree char *name =
+                                g_strdup_printf("rule-%d", g_rand_int_range(rand, 0, (int) names));
+
+                        (void) pt_slice_remove(next, &pt_kind_firewall_rule, name);
+                } else {
+                        fw_random_rule(next, rand, names, uniform);
+                }
+        }
+        return next;
+}

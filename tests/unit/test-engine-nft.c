@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* The engine against the kernel, in a network namespace of the test's own: random commits, each
+ * read back whole. */
+
+#include "base/marks.h"
+#include "emit.h"
+#include "engine-nft.h"
+#include "filter-unit.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TABLE PT_MARK_NFT_TABLE
+
+static PtEngineCtx ctx;
+
+static void done(int result, void *userdata)
+{
+        *(int *) userdata = result;
+}
+
+static int commit(PtSlice *slice, uint64_t revision, bool *ret_delta)
+{
+        const PtEngine *engine = &fw_engine_nft;
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        PtObserved *observed = NULL;
+        PtPlan *plan = NULL;
+        int r, result = 1;
+
+        assert_int_equal(engine->observe(&ctx, &observed), 0);
+        assert_int_equal(engine->plan(&ctx, revision, slice, observed, diag, &plan), 0);
+        if (ret_delta)
+                *ret_delta = plan->steps->len == 0 ||
+                             !g_str_has_prefix(g_ptr_array_index(plan->steps, 0), "load");
+        r = engine->commit(&ctx, plan, diag, done, &result);
+        assert_int_equal(r, 0);
+        if (result == 0)
+                assert_int_equal(engine->verify(&ctx, plan, diag, done, &result), 0);
+        for (size_t i = 0; i < pt_diag_count(diag); i++)
+                print_message("%s\n", pt_diag_get(diag, i)->text);
+        engine->plan_free(plan);
+        engine->observed_free(observed);
+        return result;
+}
+
+typedef struct Order {
+        const FwClass *klass;
+        unsigned at;
+} Order;
+
+static int check_unit_rule(struct nftnl_rule *rule, void *userdata)
+{
+        Order *order = userdata;
+        uint32_t size = 0;
+        const char *comment = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+
+        assert_true(order->at < order->klass->units->len);
+        assert_string_equal(comment + 2,
+                            ((FwUnit *) g_ptr_array_index(order->klass->units, order->at))->name);
+        order->at++;
+        return 0;
+}
+
+static bool contains(const GPtrArray *names, const char *name)
+{
+        for (unsigned i = 0; i < names->len; i++)
+                if (strcmp(g_ptr_array_index(names, i), name) == 0)
+                        return true;
+        return false;
+}
+
+static int count_element(struct nftnl_set_elem *element, void *userdata)
+{
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
+/* Everything that the slice asks for is in the kernel, in order, and nothing else of ours. */
+static void assert_kernel_has(PtSlice *slice)
+{
+        PtNft *nft = fw_engine_nft_socket(ctx.engine);
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(PtNftBatch) scratch = pt_nft_batch_new(0);
+        g_autoptr(FwTouched) touched = fw_touched_new();
+        g_autoptr(GPtrArray) chains = NULL, sets = NULL;
+        g_autoptr(FwLayout) layout = NULL;
+        FwMarker marker = {.revision = 1};
+        unsigned n_chains = 0, n_sets = 0, found_chains = 0, found_sets = 0;
+        GHashTableIter iter;
+        FwClass *klass;
+
+        assert_int_equal(fw_layout_new(slice, diag, &layout), 0);
+        fw_emit_all(layout, &marker, true, NULL, NULL, scratch, touched);
+        if (fw_touched_verify(touched, nft, diag) != 0)
+                fail_msg("%s", pt_diag_get(diag, 0)->text);
+        assert_int_equal(pt_nft_list_chains(nft, TABLE, &chains), 0);
+        assert_int_equal(pt_nft_list_sets(nft, TABLE, &sets), 0);
+        g_hash_table_iter_init(&iter, layout->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
+                Order order = {.klass = klass};
+
+                n_chains++;
+                assert_int_equal(
+                        pt_nft_dump_rules(nft, TABLE, klass->chain, check_unit_rule, &order), 0);
+                assert_int_equal(order.at, klass->units->len);
+                for (unsigned i = 0; i < klass->units->len; i++) {
+                        const FwUnit *unit = g_ptr_array_index(klass->units, i);
+                        unsigned elements = 0;
+
+                        assert_true(contains(unit->shape ? sets : chains, unit->name));
+                        *(unit->shape ? &n_sets : &n_chains) += 1;
+                        if (!unit->shape)
+                                continue;
+                        assert_int_equal(pt_nft_dump_elements(nft, TABLE, unit->name, count_element,
+                                                              &elements),
+                                         0);
+                        assert_int_equal(elements, g_hash_table_size(unit->keys));
+                }
+        }
+        for (unsigned i = 0; i < chains->len; i++)
+                found_chains += g_str_has_prefix(g_ptr_array_index(chains, i), "z_");
+        for (unsigned i = 0; i < sets->len; i++)
+                found_sets += g_str_has_prefix(g_ptr_array_index(sets, i), "m_");
+        assert_int_equal(found_chains, n_chains);
+        assert_int_equal(found_sets, n_sets);
+}
+
+static void test_random_commits(void **state)
+{
+        uint64_t revision = 0;
+
+        for (uint32_t seed = 1; seed <= 6; seed++) {
+                g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                bool uniform = seed % 2 == 0;
+                unsigned names = seed % 3 == 0 ? 20 : seed % 3 == 1 ? 150 : 400;
+
+                fw_random_zones(slice, rand);
+                for (unsigned i = 0; i < names; i++)
+                        fw_random_rule(slice, rand, names, uniform);
+                assert_int_equal(commit(slice, ++revision, NULL), 0);
+                assert_kernel_has(slice);
+                for (unsigned step = 0; step < 40; step++) {
+                        g_autoptr(PtSlice) next = fw_random_step(slice, rand, names, uniform);
+                        bool delta;
+
+                        assert_int_equal(commit(next, ++revision, &delta), 0);
+                        assert_true(delta);
+                        assert_kernel_has(next);
+                        pt_slice_unref(slice);
+                        slice = g_steal_pointer(&next);
+                }
+        }
+}
+
+/* What a restarted daemon finds is taken over without a message to the kernel but the marker's. */
+static void test_adopts_what_is_there(void **state)
+{
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtSlice) next = NULL;
+        uint32_t before, after;
+        bool delta;
+
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_rule(slice, "a", 1, "{\"action\":\"allow\",\"from\":\"lan\"}");
+        assert_int_equal(commit(slice, 1000, NULL), 0);
+        fw_engine_nft.teardown(&ctx);
+        assert_int_equal(fw_engine_nft.setup(&ctx), 0);
+        assert_int_equal(pt_nft_generation(fw_engine_nft_socket(ctx.engine), &before), 0);
+        assert_int_equal(commit(slice, 1000, NULL), 0);
+        assert_int_equal(pt_nft_generation(fw_engine_nft_socket(ctx.engine), &after), 0);
+        assert_int_equal(before, after);
+        next = pt_slice_clone(slice);
+        fw_put_rule(next, "b", 2, "{\"action\":\"drop\",\"from\":\"lan\"}");
+        assert_int_equal(commit(next, 1001, &delta), 0);
+        assert_true(delta);
+        assert_kernel_has(next);
+}
+
+/* Others' changes are found when they are in the way, and replaced. */
+static void test_foreign_changes(void **state)
+{
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtSlice) next = NULL;
+        PtNft *other = NULL;
+        g_autofree char *shard = NULL;
+        const FwLayout *layout;
+        PtNftBatch *batch;
+
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_rule(slice, "a", 1, "{\"action\":\"allow\",\"from\":\"lan\"}");
+        assert_int_equal(commit(slice, 2000, NULL), 0);
+        layout = fw_engine_layout(ctx.engine);
+        shard = g_strdup(
+                ((FwUnit *) g_ptr_array_index(
+                         ((FwClass *) g_hash_table_lookup(layout->classes, "lan/any"))->units, 0))
+                        ->name);
+
+        /* A flushed shard: the next commit that touches it puts back what belongs there. */
+        assert_int_equal(pt_nft_open(-1, &other), 0);
+        batch = pt_nft_batch_new(0);
+        pt_nft_batch_flush_chain(batch, TABLE, shard);
+        assert_int_equal(pt_nft_send(other, batch, NULL), 0);
+        pt_nft_batch_free(batch);
+        next = pt_slice_clone(slice);
+        fw_put_rule(next, "b", 2, "{\"action\":\"drop\",\"from\":\"lan\"}");
+        assert_int_equal(commit(next, 2001, NULL), 0);
+        assert_kernel_has(next);
+
+        /* The table gone: the whole comes back. */
+        batch = pt_nft_batch_new(0);
+        pt_nft_batch_delete_table(batch, TABLE);
+        assert_int_equal(pt_nft_send(other, batch, NULL), 0);
+        pt_nft_batch_free(batch);
+        assert_int_equal(commit(slice, 2002, NULL), 0);
+        assert_kernel_has(slice);
+
+        /* A stale generation is refused, and nothing of the batch is in force. */
+        batch = pt_nft_batch_new(1);
+        pt_nft_batch_delete_table(batch, TABLE);
+        assert_int_equal(pt_nft_send(other, batch, NULL), -ERESTART);
+        pt_nft_batch_free(batch);
+        assert_kernel_has(slice);
+        pt_nft_close(other);
+}
+
+/* The kernel's words reach the reader. */
+static void test_refusal_is_named(void **state)
+{
+        g_autofree char *what = NULL;
+        PtNftBatch *batch = pt_nft_batch_new(0);
+
+        pt_nft_batch_delete_chain(batch, TABLE, "no-such-chain");
+        assert_int_equal(pt_nft_send(fw_engine_nft_socket(ctx.engine), batch, &what), -ENOENT);
+        assert_string_equal(what, "chain no-such-chain");
+        pt_nft_batch_free(batch);
+}
+
+static int setup(void **state)
+{
+        if (unshare(CLONE_NEWNET) < 0)
+                return -1;
+        ctx.netns_fd = -1;
+        return fw_engine_nft.setup(&ctx) < 0 || sd_event_new(&ctx.event) < 0 ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+        fw_engine_nft.teardown(&ctx);
+        ctx.event = sd_event_unref(ctx.event);
+        return 0;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_random_commits),
+                cmocka_unit_test(test_adopts_what_is_there),
+                cmocka_unit_test(test_foreign_changes),
+                cmocka_unit_test(test_refusal_is_named),
+        };
+
+        if (geteuid() != 0) {
+                print_message("1..0 # SKIP needs root for a network namespace\n");
+                return 77;
+        }
+        return cmocka_run_group_tests(tests, setup, teardown);
+}

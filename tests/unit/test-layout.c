@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* A layout that random steps have changed is the layout of the last slice: names, order, units,
+ * keys. */
+
+#include "filter-unit.h"
+#include "layout-delta.h"
+
+static void assert_same_unit(const FwUnit *a, const FwUnit *b)
+{
+        GHashTableIter iter;
+        FwSlot *slot;
+
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->n, b->n);
+        assert_int_equal(a->shape, b->shape);
+        if (!a->shape)
+                return;
+        assert_int_equal(g_hash_table_size(a->keys), g_hash_table_size(b->keys));
+        g_hash_table_iter_init(&iter, a->keys);
+        while (g_hash_table_iter_next(&iter, (void **) &slot, NULL)) {
+                FwKey key = {0};
+
+                memcpy(key.bytes, slot->bytes, slot->len);
+                assert_ptr_equal(fw_unit_owner(b, &key, slot->len), slot->rule);
+        }
+}
+
+static void assert_same_layout(const FwLayout *a, const FwLayout *b)
+{
+        GHashTableIter iter;
+        FwClass *klass;
+
+        assert_int_equal(g_hash_table_size(a->classes), g_hash_table_size(b->classes));
+        assert_int_equal(a->pairs->len, b->pairs->len);
+        for (unsigned i = 0; i < a->pairs->len; i++) {
+                const FwPair *x = &g_array_index(a->pairs, FwPair, i),
+                             *y = &g_array_index(b->pairs, FwPair, i);
+
+                assert_string_equal(x->from->name, y->from->name);
+                assert_string_equal(x->to->name, y->to->name);
+                assert_true(!x->klass == !y->klass);
+                if (x->klass) {
+                        assert_string_equal(x->klass->name, y->klass->name);
+                        assert_ptr_equal(x->klass, g_hash_table_lookup(a->classes, x->klass->name));
+                }
+        }
+        g_hash_table_iter_init(&iter, a->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
+                const FwClass *other = g_hash_table_lookup(b->classes, klass->name);
+
+                assert_non_null(other);
+                assert_int_equal(klass->entries->len, other->entries->len);
+                for (unsigned i = 0; i < klass->entries->len; i++)
+                        assert_ptr_equal(g_array_index(klass->entries, FwEntry, i).rule,
+                                         g_array_index(other->entries, FwEntry, i).rule);
+                assert_int_equal(klass->units->len, other->units->len);
+                for (unsigned i = 0; i < klass->units->len; i++)
+                        assert_same_unit(g_ptr_array_index(klass->units, i),
+                                         g_ptr_array_index(other->units, i));
+        }
+}
+
+static void test_delta_equals_fresh(void **state)
+{
+        unsigned patches = 0, changes = 0;
+
+        for (uint32_t seed = 1; seed <= 12; seed++) {
+                g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                g_autoptr(PtDiagnostics) diag = pt_diag_new();
+                g_autoptr(FwLayout) layout = NULL;
+                bool uniform = seed % 2 == 0;
+                unsigned names = seed % 3 == 0 ? 20 : seed % 3 == 1 ? 150 : 400;
+
+                fw_random_zones(slice, rand);
+                for (unsigned i = 0; i < names; i++)
+                        fw_random_rule(slice, rand, names, uniform);
+                assert_int_equal(fw_layout_new(slice, diag, &layout), 0);
+                for (unsigned step = 0; step < 60; step++) {
+                        g_autoptr(PtSlice) next = fw_random_step(slice, rand, names, uniform);
+                        g_autoptr(FwLayoutDelta) delta = NULL;
+                        g_autoptr(FwLayout) fresh = NULL;
+
+                        assert_int_equal(fw_delta_new(layout, next, diag, &delta), 0);
+                        patches += delta->patches->len;
+                        changes += delta->changes->len;
+                        fw_delta_apply(delta);
+                        assert_int_equal(fw_layout_new(next, diag, &fresh), 0);
+                        assert_same_layout(layout, fresh);
+                        pt_slice_unref(slice);
+                        slice = g_steal_pointer(&next);
+                }
+        }
+        /* Both ways were taken. */
+        assert_true(patches > 50);
+        assert_true(changes > 500);
+}
+
+/* Pairs that see the same rules share a class. */
+static void test_classes(void **state)
+{
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(FwLayout) layout = NULL;
+        static const struct {
+                const char *pair, *klass;
+        } expected[] = {
+                {"lan/wan", "lan/wan"}, {"lan/dmz", "lan/any"}, {"lan/router", "lan/any"},
+                {"wan/dmz", "any/any"}, {"dmz/dmz", "any/any"}, {"wan/router", "any/any"},
+                {"router/lan", NULL},
+        };
+
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_zone(slice, "wan", "{\"interfaces\":[\"wan\"]}");
+        fw_put_zone(slice, "dmz", "{\"interfaces\":[\"dmz\"]}");
+        fw_put_rule(slice, "exact", 1, "{\"action\":\"allow\",\"from\":\"lan\",\"to\":\"wan\"}");
+        fw_put_rule(slice, "by-from", 2, "{\"action\":\"drop\",\"from\":\"lan\"}");
+        fw_put_rule(slice, "everywhere", 3,
+                    "{\"action\":\"allow\",\"destination\":{\"ports\":[80]}}");
+        assert_int_equal(fw_layout_new(slice, diag, &layout), 0);
+        for (unsigned i = 0; i < G_N_ELEMENTS(expected); i++) {
+                bool found = false;
+
+                for (unsigned k = 0; k < layout->pairs->len; k++) {
+                        const FwPair *pair = &g_array_index(layout->pairs, FwPair, k);
+                        g_autofree char *name =
+                                g_strdup_printf("%s/%s", pair->from->name, pair->to->name);
+
+                        if (strcmp(name, expected[i].pair) != 0)
+                                continue;
+                        found = true;
+                        assert_true(!pair->klass == !expected[i].klass);
+                        if (pair->klass)
+                                assert_string_equal(pair->klass->name, expected[i].klass);
+                }
+                assert_true(found);
+        }
+        assert_int_equal(
+                ((FwClass *) g_hash_table_lookup(layout->classes, "lan/wan"))->entries->len, 3);
+        assert_int_equal(
+                ((FwClass *) g_hash_table_lookup(layout->classes, "any/any"))->entries->len, 1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_delta_equals_fresh),
+                cmocka_unit_test(test_classes),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
