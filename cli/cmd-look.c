@@ -3,6 +3,7 @@
 /* get, export, history: what there is. */
 
 #include "call.h"
+#include "kind/vardict.h"
 #include "message.h"
 #include "output.h"
 #include <errno.h>
@@ -42,6 +43,49 @@ static CtlRows *object_rows(CtlFormat format, const PtKind *kind)
         return rows;
 }
 
+/* One {sv} of an object. The bus has ports and the like as text; the table knows that 22 is a
+ * number. */
+static int read_member(sd_bus_message *m, const PtKind *kind, struct json_object *object)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        struct json_object *value = NULL;
+        const char *key;
+        int r;
+
+        r = sd_bus_message_read_basic(m, SD_BUS_TYPE_STRING, &key);
+        if (r < 0)
+                return r;
+        if (strcmp(key, "spec") != 0)
+                r = ctl_message_to_json(m, &value);
+        else if ((r = sd_bus_message_enter_container(m, SD_BUS_TYPE_VARIANT, "a{sv}")) >= 0 &&
+                 (r = pt_fields_read(kind->fields, m, diag, &value)) >= 0)
+                r = sd_bus_message_exit_container(m);
+        ctl_say_diagnostics(diag);
+        if (value)
+                json_object_object_add(object, key, value);
+        return r;
+}
+
+/* An object as JSON: what apply takes. */
+static int read_object(sd_bus_message *m, const PtKind *kind, struct json_object **ret)
+{
+        pt_auto_json *object = json_object_new_object();
+        int r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+
+        while (r >= 0 &&
+               (r = sd_bus_message_enter_container(m, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+                r = read_member(m, kind, object);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&object);
+        return 0;
+}
+
 static int get_one(Ctl *ctl, const PtKind *kind, const char *name)
 {
         pt_auto_message *reply = NULL;
@@ -52,7 +96,7 @@ static int get_one(Ctl *ctl, const PtKind *kind, const char *name)
         r = ctl_ask(ctl, &ctl_config, "Get", CTL_CALL_READS, &reply, "ss", kind->name, name);
         if (r != CTL_DONE)
                 return r;
-        r = ctl_message_to_json(reply, &object);
+        r = read_object(reply, kind, &object);
         if (r < 0)
                 return r;
         rows = object_rows(ctl->format == CTL_FORMAT_MAX ? CTL_YAML : ctl->format, kind);
@@ -78,7 +122,7 @@ static int get_page(Ctl *ctl, const PtKind *kind, char **next, CtlRows *rows)
         while ((r = sd_bus_message_at_end(reply, false)) == 0) {
                 pt_auto_json *object = NULL;
 
-                r = ctl_message_to_json(reply, &object);
+                r = read_object(reply, kind, &object);
                 if (r < 0)
                         return r;
                 ctl_rows_add(rows, object);

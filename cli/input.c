@@ -16,7 +16,8 @@
 /* A file's place in the stream of a directory. */
 typedef struct Part {
         char *path;
-        uint64_t first; /* line of the stream where the file's line 1 is */
+        uint64_t line;  /* of the file, from 1 */
+        uint64_t first; /* of the stream, where that is */
 } Part;
 
 static void part_clear(void *data)
@@ -86,56 +87,85 @@ static const char *first_content(const char *text)
         return NULL;
 }
 
-/* Adds a file as documents of their own: "..." ends what came before, "---" begins unless the file
- * does that itself. */
-static void append_file(const char *path, const char *text, size_t size, uint64_t *lines,
-                        GString *out, GArray *parts)
-{
-        Part part = {g_strdup(path), 0};
-        const char *content;
+/* The stream of a directory while it grows. */
+typedef struct Stream {
+        GString *text;
+        uint64_t lines;
+        GArray *parts;
+} Stream;
 
-        if (size >= 3 &&
-            memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a mark only a stream may begin with */
+static void append_lines(Stream *stream, const char *text, size_t size)
+{
+        const char *end = text + size;
+
+        g_string_append_len(stream->text, text, (gssize) size);
+        if (size > 0 && end[-1] != '\n') {
+                g_string_append_c(stream->text, '\n');
+                stream->lines++;
+        }
+        for (const char *p = text; (p = memchr(p, '\n', (size_t) (end - p))); p++)
+                stream->lines++;
+}
+
+/* Adds lines of a file, from `line` on, as documents of their own: "..." ends what came before,
+ * "---" begins unless they do that themselves. */
+static void append_part(Stream *stream, const char *path, uint64_t line, const char *text,
+                        size_t size)
+{
+        g_autofree char *lines = g_strndup(text, size);
+        const char *content = first_content(lines);
+        Part part = {g_strdup(path), line, 0};
+
+        if (stream->text->len > 0 && content)
+                append_lines(stream, "...\n", 4);
+        if (content && *content != '%' && !g_str_has_prefix(content, "---"))
+                append_lines(stream, "---\n", 4);
+        part.first = stream->lines + 1;
+        g_array_append_val(stream->parts, part);
+        if (content || memchr(text, '\0', size))
+                append_lines(stream, text, size);
+}
+
+/* JSON may come as one text a line, which YAML would take for one document. */
+static void append_json(Stream *stream, const char *path, const char *text, size_t size)
+{
+        const char *end = text + size, *next;
+
+        for (uint64_t line = 1; text < end; text = next) {
+                next = memmem(text, (size_t) (end - text), "\n{", 2);
+                next = next ? next + 1 : end;
+                append_part(stream, path, line, text, (size_t) (next - text));
+                for (const char *p = text; (p = memchr(p, '\n', (size_t) (next - p))); p++)
+                        line++;
+        }
+}
+
+static void append_file(Stream *stream, const char *path, const char *text, size_t size)
+{
+        if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* only a stream may begin so */
                 text += 3;
                 size -= 3;
         }
-        content = first_content(text);
-        if (out->len > 0 && content) {
-                g_string_append(out, "...\n");
-                ++*lines;
-        }
-        if (content && *content != '%' && !g_str_has_prefix(content, "---")) {
-                g_string_append(out, "---\n");
-                ++*lines;
-        }
-        part.first = *lines + 1;
-        g_array_append_val(parts, part);
-        if (!content && !memchr(text, '\0', size))
-                return;
-        g_string_append_len(out, text, (gssize) size);
-        if (size > 0 && text[size - 1] != '\n')
-                g_string_append_c(out, '\n');
-        for (const char *p = text, *end = text + size; (p = memchr(p, '\n', (size_t) (end - p)));
-             p++)
-                ++*lines;
-        *lines += size > 0 && text[size - 1] != '\n';
+        if (g_str_has_suffix(path, ".json"))
+                append_json(stream, path, text, size);
+        else
+                append_part(stream, path, 1, text, size);
 }
 
-static int append_directory(int fd, const char *path, struct dirent **entries, unsigned n,
-                            GString *out, GArray *parts)
+static int append_directory(Stream *stream, int fd, const char *path, struct dirent **entries,
+                            unsigned n)
 {
-        uint64_t lines = 0;
-
         for (unsigned i = 0; i < n; i++) {
                 g_autofree char *name = g_build_filename(path, entries[i]->d_name, NULL);
                 g_autofree char *text = NULL;
                 size_t size;
-                int r = pt_read_file(fd, entries[i]->d_name, PT_INPUT_MAX - out->len, &text, &size);
+                int r = pt_read_file(fd, entries[i]->d_name, PT_INPUT_MAX - stream->text->len,
+                                     &text, &size);
 
                 if (r < 0)
                         return say_failure(name, r);
-                append_file(name, text, size, &lines, out, parts);
-                if (out->len > PT_INPUT_MAX)
+                append_file(stream, name, text, size);
+                if (stream->text->len > PT_INPUT_MAX)
                         return say_failure(path, -EFBIG);
         }
         return CTL_DONE;
@@ -144,13 +174,14 @@ static int append_directory(int fd, const char *path, struct dirent **entries, u
 static int open_directory(int fd, const char *path, CtlInput *input)
 {
         g_autoptr(GString) out = g_string_new(NULL);
+        Stream stream = {.text = out};
         struct dirent **entries = NULL;
         int n, r;
 
         n = scandirat(fd, ".", &entries, is_input_file, compare_bytes);
         if (n < 0)
                 return say_failure(path, -errno);
-        input->parts = g_array_new(FALSE, FALSE, sizeof(Part));
+        stream.parts = input->parts = g_array_new(FALSE, FALSE, sizeof(Part));
         g_array_set_clear_func(input->parts, part_clear);
         if (n == 0) {
                 ctl_error("%s: no *.yaml, *.yml or *.json in this directory", path);
@@ -159,7 +190,7 @@ static int open_directory(int fd, const char *path, CtlInput *input)
                 ctl_error("%s: more than %d files", path, DIRECTORY_FILES_MAX);
                 r = CTL_REFUSED;
         } else
-                r = append_directory(fd, path, entries, (unsigned) n, out, input->parts);
+                r = append_directory(&stream, fd, path, entries, (unsigned) n);
         for (int i = 0; i < n; i++)
                 free(entries[i]);
         free(entries);
@@ -233,7 +264,7 @@ char *ctl_input_place(const CtlInput *input, const char *place)
 
                 if (part->first <= line)
                         return g_strdup_printf("%s:%" PRIu64 "%s", part->path,
-                                               line - part->first + 1, rest);
+                                               line - part->first + part->line, rest);
         }
         return g_strdup(place);
 }

@@ -124,7 +124,7 @@ def test_apply_as_data(base):
 def policy_d(tmp_path):
     directory = tmp_path / "policy.d"
     directory.mkdir()
-    (directory / "20-json.json").write_text(rule("json-one"))
+    (directory / "20-json.json").write_text(rule("json-one") + "\n" + rule("json-two") + "\n")
     (directory / "10-zones.yaml").write_text("---" + BASE.rpartition("---")[0])
     (directory / "15-only-comments.yml").write_text("# nothing\n\n")
     (directory / "30-rules.yml").write_text("\ufeff" + rule("r2") + "\n---\n" + rule("r1"))  # neither mark nor newline at the end matters
@@ -137,13 +137,14 @@ def policy_d(tmp_path):
 def test_directory_is_one_input(base, policy_d):
     done = base.ctl("apply", "--replace", "-f", policy_d)
     assert [line for line in done.stdout.splitlines() if line[0] in "+~-"] == [
-        "+ FirewallRule/json-one", "+ FirewallRule/r0", "+ FirewallRule/r1", "+ FirewallRule/r2", "- FirewallRule/web"]
-    positions = {name: get(base, f"FirewallRule/{name}")["metadata"]["position"] for name in ("json-one", "r2", "r1", "r0")}
-    assert sorted(positions, key=positions.get) == ["json-one", "r2", "r1", "r0"]
+        "+ FirewallRule/json-one", "+ FirewallRule/json-two", "+ FirewallRule/r0", "+ FirewallRule/r1", "+ FirewallRule/r2", "- FirewallRule/web"]
+    positions = {name: get(base, f"FirewallRule/{name}")["metadata"]["position"] for name in ("json-one", "json-two", "r2", "r1", "r0")}
+    assert sorted(positions, key=positions.get) == ["json-one", "json-two", "r2", "r1", "r0"]
 
 
 @pytest.mark.parametrize("file, text, place", [
     ("10-zones.yaml", "---\nkind: Zone\napiVersion: patronus.firewall/v1\nmetadata: { name: a }\nspec: { nonsense: 1 }\n", "10-zones.yaml:5:"),
+    ("20-json.json", rule("fine") + "\n" + rule("bad", nonsense=1) + "\n" + rule("fine-too"), "20-json.json:2:"),
     ("30-rules.yml", "kind: &a FirewallRule\n", "30-rules.yml:1:7"),
     ("30-rules.yml", "\n\nkind: [open\n", "30-rules.yml:"),
     ("40-more.yaml", "%YAML 1.1\n---\n\nkind: *a\n", "40-more.yaml:4:7"),
