@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "netlink/nft-reply.h"
 #include "netlink/nft-socket.h"
 
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,46 +21,13 @@ struct PtNftMonitor {
         char *buffer;
 };
 
-static const char *string_of(const struct nlattr *attr)
-{
-        return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL : mnl_attr_get_str(attr);
-}
-
 static void handle(PtNftMonitor *monitor, const struct nlmsghdr *header)
 {
-        unsigned type = header->nlmsg_type & 0xff;
-        const struct nfgenmsg *genmsg = mnl_nlmsg_get_payload(header);
-        const struct nlattr *attr;
-        const char *table = NULL, *second = NULL, *third = NULL;
+        const char *chain, *set;
+        int type;
 
-        if (header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
-            header->nlmsg_len < NLMSG_LENGTH(sizeof(*genmsg)) || type == NFT_MSG_NEWGEN ||
-            genmsg->nfgen_family != NFPROTO_INET)
-                return;
-        /* 1 is the table everywhere; 2 the chain of a rule, the set, the set of elements; 3 the
-         * name of a chain. */
-        mnl_attr_for_each(attr, header, sizeof(*genmsg))
-        {
-                switch (mnl_attr_get_type(attr)) {
-                case 1:
-                        table = string_of(attr);
-                        break;
-                case 2:
-                        second = string_of(attr);
-                        break;
-                case 3:
-                        third = string_of(attr);
-                        break;
-                }
-        }
-        if (g_strcmp0(table, monitor->table) != 0)
-                return;
-        if (type == NFT_MSG_NEWCHAIN || type == NFT_MSG_DELCHAIN)
-                monitor->changed((int) type, header->nlmsg_pid, third, NULL, monitor->userdata);
-        else if (type == NFT_MSG_NEWRULE || type == NFT_MSG_DELRULE)
-                monitor->changed((int) type, header->nlmsg_pid, second, NULL, monitor->userdata);
-        else
-                monitor->changed((int) type, header->nlmsg_pid, NULL, second, monitor->userdata);
+        if (pt_nft_reply_change(header, monitor->table, &type, &chain, &set))
+                monitor->changed(type, header->nlmsg_pid, chain, set, monitor->userdata);
 }
 
 static int readable(sd_event_source *source, int fd, uint32_t events, void *userdata)

@@ -2,6 +2,7 @@
 
 #include "netlink/nft.h"
 
+#include "netlink/nft-reply.h"
 #include "netlink/nft-socket.h"
 
 #include <arpa/inet.h>
@@ -119,28 +120,6 @@ uint32_t pt_nft_port(const PtNft *nft)
         return mnl_socket_get_portid(nft->socket);
 }
 
-/* The kernel's own sentence (NLMSGERR_ATTR_MSG), when it follows the error. */
-static const char *extended_message(const struct nlmsghdr *header)
-{
-        const struct nlattr *attr;
-        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
-        size_t offset = sizeof(*error);
-
-        if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
-                return NULL;
-        if (!(header->nlmsg_flags & NLM_F_CAPPED))
-                offset += error->msg.nlmsg_len - sizeof(struct nlmsghdr);
-        if (header->nlmsg_len < NLMSG_HDRLEN + offset)
-                return NULL;
-        mnl_attr_for_each(attr, header, (unsigned) offset)
-        {
-                if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
-                    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
-                        return mnl_attr_get_str(attr);
-        }
-        return NULL;
-}
-
 /* All answers are queued when sendmsg returns: the kernel works in the sender's context
  * (nfnetlink_rcv_batch). */
 static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret_what)
@@ -164,11 +143,12 @@ static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret
 
                 for (const struct nlmsghdr *header = (const struct nlmsghdr *) nft->buffer;
                      mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
-                        const struct nlmsgerr *error = mnl_nlmsg_get_payload(header);
+                        const char *message;
+                        int error;
 
-                        if (header->nlmsg_type != NLMSG_ERROR)
+                        if (!pt_nft_reply_error(header, &error, &message))
                                 continue;
-                        if (error->error == 0) {
+                        if (error == 0) {
                                 if (!failed && header->nlmsg_seq == ack)
                                         result = 0;
                                 continue;
@@ -176,11 +156,10 @@ static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret
                         if (failed)
                                 continue; /* the first error is the cause */
                         failed = true;
-                        result = error->error;
+                        result = error;
                         if (ret_what) {
                                 g_autofree char *what =
                                         pt_nft_batch_describe(batch, header->nlmsg_seq);
-                                const char *message = extended_message(header);
 
                                 *ret_what = message ? g_strdup_printf("%s (%s)", what, message)
                                                     : g_steal_pointer(&what);
@@ -284,54 +263,16 @@ static struct nlmsghdr *request_new(char *buffer, uint16_t type, uint16_t flags)
         return nftnl_nlmsg_build_hdr(buffer, type, NFPROTO_INET, flags, 0);
 }
 
-static int generation_cb(const struct nlmsghdr *header, void *userdata)
-{
-        uint32_t *ret = userdata;
-        const struct nlattr *attr;
-
-        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
-        {
-                if (mnl_attr_get_type(attr) == NFTA_GEN_ID &&
-                    mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-                        *ret = ntohl(mnl_attr_get_u32(attr));
-        }
-        return MNL_CB_STOP;
-}
-
 int pt_nft_generation(PtNft *nft, uint32_t *ret)
 {
         char buffer[MNL_NLMSG_HDRLEN + 64];
-
-        return talk(nft, request_new(buffer, NFT_MSG_GETGEN, 0), generation_cb, ret);
-}
-
-typedef struct Each {
-        int (*rule)(struct nftnl_rule *rule, void *userdata);
-        int (*element)(struct nftnl_set_elem *element, void *userdata);
-        GPtrArray *names;
-        const char *table;
-        int name_attribute;
-        void *userdata;
-} Each;
-
-static int rule_cb(const struct nlmsghdr *header, void *userdata)
-{
-        Each *each = userdata;
-        struct nftnl_rule *rule = nftnl_rule_alloc();
+        PtNftReply reply = {0};
         int r;
 
-        if (!rule || nftnl_rule_nlmsg_parse(header, rule) < 0) {
-                nftnl_rule_free(rule);
-                errno = EBADMSG;
-                return MNL_CB_ERROR;
-        }
-        r = each->rule(rule, each->userdata);
-        nftnl_rule_free(rule);
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
+        r = talk(nft, request_new(buffer, NFT_MSG_GETGEN, 0), pt_nft_reply_generation, &reply);
+        if (r == 0)
+                *ret = reply.generation;
+        return r;
 }
 
 int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
@@ -339,27 +280,11 @@ int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETRULE, NLM_F_DUMP);
-        Each each = {.rule = rule, .userdata = userdata};
+        PtNftReply each = {.rule = rule, .userdata = userdata};
 
         mnl_attr_put_strz(request, NFTA_RULE_TABLE, table);
         mnl_attr_put_strz(request, NFTA_RULE_CHAIN, chain);
-        return talk(nft, request, rule_cb, &each);
-}
-
-static int elements_cb(const struct nlmsghdr *header, void *userdata)
-{
-        Each *each = userdata;
-        struct nftnl_set *set = nftnl_set_alloc();
-        int r = set && nftnl_set_elems_nlmsg_parse(header, set) >= 0 ? 0 : -EBADMSG;
-
-        if (r == 0)
-                r = nftnl_set_elem_foreach(set, each->element, each->userdata);
-        nftnl_set_free(set);
-        if (r < 0) {
-                errno = -r;
-                return MNL_CB_ERROR;
-        }
-        return MNL_CB_OK;
+        return talk(nft, request, pt_nft_reply_rule, &each);
 }
 
 int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
@@ -368,11 +293,11 @@ int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_DUMP);
-        Each each = {.element = element, .userdata = userdata};
+        PtNftReply each = {.element = element, .userdata = userdata};
 
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
-        return talk(nft, request, elements_cb, &each);
+        return talk(nft, request, pt_nft_reply_elements, &each);
 }
 
 int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key,
@@ -383,7 +308,7 @@ int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const voi
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
         struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
-        Each each = {.element = element, .userdata = userdata};
+        PtNftReply each = {.element = element, .userdata = userdata};
         struct nlattr *nest;
 
         g_assert(wanted);
@@ -394,27 +319,7 @@ int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const voi
         nftnl_set_elem_nlmsg_build(request, wanted, 1);
         mnl_attr_nest_end(request, nest);
         nftnl_set_elem_free(wanted);
-        return talk(nft, request, elements_cb, &each);
-}
-
-static int name_cb(const struct nlmsghdr *header, void *userdata)
-{
-        Each *each = userdata;
-        const struct nlattr *attr;
-        const char *table = NULL, *name = NULL;
-
-        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
-        {
-                /* The table's name is attribute 1 of sets and chains alike. */
-                int type = mnl_attr_get_type(attr);
-
-                if ((type == NFTA_SET_TABLE || type == each->name_attribute) &&
-                    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
-                        *(type == NFTA_SET_TABLE ? &table : &name) = mnl_attr_get_str(attr);
-        }
-        if (g_strcmp0(table, each->table) == 0 && name)
-                g_ptr_array_add(each->names, g_strdup(name));
-        return MNL_CB_OK;
+        return talk(nft, request, pt_nft_reply_elements, &each);
 }
 
 static int list_names(PtNft *nft, const char *table, uint16_t type, int attribute, GPtrArray **ret)
@@ -422,11 +327,11 @@ static int list_names(PtNft *nft, const char *table, uint16_t type, int attribut
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, type, NLM_F_DUMP);
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        Each each = {.names = names, .table = table, .name_attribute = attribute};
+        PtNftReply each = {.names = names, .table = table, .name_attribute = attribute};
         int r;
 
         mnl_attr_put_strz(request, 1, table);
-        r = talk(nft, request, name_cb, &each);
+        r = talk(nft, request, pt_nft_reply_name, &each);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&names);
@@ -441,48 +346,4 @@ int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret)
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret)
 {
         return list_names(nft, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, ret);
-}
-
-typedef struct Counter {
-        uint64_t packets, bytes;
-        bool found;
-} Counter;
-
-static int counter_cb(struct nftnl_expr *expr, void *userdata)
-{
-        Counter *counter = userdata;
-
-        if (counter->found || g_strcmp0(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter") != 0)
-                return 0;
-        counter->packets = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_PACKETS);
-        counter->bytes = nftnl_expr_get_u64(expr, NFTNL_EXPR_CTR_BYTES);
-        counter->found = true;
-        return 0;
-}
-
-static bool counter_take(const Counter *counter, uint64_t *ret_packets, uint64_t *ret_bytes)
-{
-        if (counter->found) {
-                *ret_packets = counter->packets;
-                *ret_bytes = counter->bytes;
-        }
-        return counter->found;
-}
-
-bool pt_nft_rule_counter(const struct nftnl_rule *rule, uint64_t *ret_packets, uint64_t *ret_bytes)
-{
-        Counter counter = {0};
-
-        /* The iterator does not change the rule; libnftnl's prototype lacks the const. */
-        nftnl_expr_foreach((struct nftnl_rule *) (uintptr_t) rule, counter_cb, &counter);
-        return counter_take(&counter, ret_packets, ret_bytes);
-}
-
-bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packets,
-                            uint64_t *ret_bytes)
-{
-        Counter counter = {0};
-
-        nftnl_set_elem_expr_foreach(element, counter_cb, &counter);
-        return counter_take(&counter, ret_packets, ret_bytes);
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Private to this folder: what the kernel answers and tells, taken apart. Nothing here talks to a
+ * socket, so that the fuzzer can feed it.
+ */
+
+#include "netlink/nft.h"
+#include <libmnl/libmnl.h>
+
+/* What a callback below hands a message to, and what it collects. */
+typedef struct PtNftReply {
+        int (*rule)(struct nftnl_rule *rule, void *userdata);
+        int (*element)(struct nftnl_set_elem *element, void *userdata);
+        void *userdata;
+        GPtrArray *names; /* char *: of the objects of `table` */
+        const char *table;
+        int name_attribute; /* NFTA_SET_NAME or NFTA_CHAIN_NAME */
+        uint32_t generation;
+} PtNftReply;
+
+/* For mnl_cb_run(), with a PtNftReply as data. */
+int pt_nft_reply_generation(const struct nlmsghdr *header, void *reply);
+int pt_nft_reply_rule(const struct nlmsghdr *header, void *reply);
+int pt_nft_reply_elements(const struct nlmsghdr *header, void *reply);
+int pt_nft_reply_name(const struct nlmsghdr *header, void *reply);
+
+/* true: the message is an error or an acknowledgement (0); *ret_message is the kernel's own
+ * sentence in it (NLMSGERR_ATTR_MSG), or NULL. */
+bool pt_nft_reply_error(const struct nlmsghdr *header, int *ret_error, const char **ret_message);
+
+/* true: the message tells of a change of `table`; see PtNftChanged. */
+bool pt_nft_reply_change(const struct nlmsghdr *header, const char *table, int *ret_type,
+                         const char **ret_chain, const char **ret_set);
