@@ -2,9 +2,11 @@
 #pragma once
 
 /*
- * org.freedesktop.LogControl1, as every daemon has it: `systemctl log-level patronus-filterd
- * debug`. Root and the daemon's own user may change the level; the target is always "auto"
- * (base/log.h).
+ * org.freedesktop.LogControl1, as every daemon has it:
+ *
+ *         systemctl service-log-level patronus-filterd debug
+ *
+ * Root and the daemon's own user may change the level; the target is always "auto" (base/log.h).
  */
 
 #include <systemd/sd-bus.h>
