@@ -472,6 +472,21 @@ static Mark mark_at(const Reader *reader, const char *at)
         return mark;
 }
 
+/* true if `at` begins a line: after any of YAML 1.1's five line breaks, or a byte order mark. */
+static bool begins_line(const Reader *reader, const char *at)
+{
+        static const gunichar breaks[] = {'\n', '\r', 0x85, 0x2028, 0x2029, 0xfeff};
+        gunichar before;
+
+        if (at == reader->text)
+                return true;
+        before = g_utf8_get_char(g_utf8_prev_char(at));
+        for (size_t i = 0; i < G_N_ELEMENTS(breaks); i++)
+                if (before == breaks[i])
+                        return true;
+        return false;
+}
+
 /*
  * What libyaml must not see: UTF-16, Latin-1 and NUL, which it takes in places, and %TAG
  * directives, of which it compares each with all before.
@@ -487,14 +502,15 @@ static int check_text(Reader *reader)
                         (unsigned char) *at);
                 return -EINVAL;
         }
-        for (at = reader->text;
-             (at = memmem(at, (size_t) (end - at), directive, strlen(directive))); at++)
-                if (at == reader->text ||
-                    !g_ascii_isprint(at[-1])) { /* a line break, of which YAML has five */
+        at = reader->text;
+        while ((at = memmem(at, (size_t) (end - at), directive, strlen(directive)))) {
+                if (begins_line(reader, at)) {
                         problem(reader, mark_at(reader, at), "yaml-tag",
                                 "%%TAG is not taken; remove it");
                         return -EINVAL;
                 }
+                at += strlen(directive);
+        }
         return 0;
 }
 
@@ -502,9 +518,11 @@ static int check_text(Reader *reader)
  * which YAML refuses. */
 static bool parse_as_json(const Reader *reader, struct json_object **ret)
 {
-        size_t space = strspn(reader->text, " \t\r\n");
+        size_t at = 0;
 
-        return reader->text[space] == '{' && reader->size <= PT_DOCUMENT_MAX &&
+        while (at < reader->size && g_ascii_isspace(reader->text[at]))
+                at++;
+        return at < reader->size && reader->text[at] == '{' && reader->size <= PT_DOCUMENT_MAX &&
                pt_json_parse(reader->text, reader->size, NULL, ret) == 0;
 }
 
