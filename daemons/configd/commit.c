@@ -320,9 +320,11 @@ static bool plan_later(Leg *leg);
 static void on_leg_committed(int result, const Answer *answer, void *userdata)
 {
         Leg *leg = userdata;
+        uint64_t *slowest = &leg->commit->reply->usec[TIMING_ENGINE];
 
         if (participant_try_again(result) && plan_later(leg))
                 return; /* nothing was done: it plans again, and on_leg_planned() commits again */
+        *slowest = MAX(*slowest, answer->engine_usec);
         leg_done(leg->commit, result);
 }
 

@@ -154,6 +154,8 @@ static int read_member(sd_bus_message *m, const char *key, PtDiagnostics *diag, 
                 return sd_bus_message_read_basic(m, SD_BUS_TYPE_UINT64, &answer->prepare_usec);
         if (g_str_equal(key, "commitUSec"))
                 return sd_bus_message_read_basic(m, SD_BUS_TYPE_UINT64, &answer->commit_usec);
+        if (g_str_equal(key, "engineUSec"))
+                return sd_bus_message_read_basic(m, SD_BUS_TYPE_UINT64, &answer->engine_usec);
         if (g_str_equal(key, "impact")) {
                 r = read_word(m, &word);
                 if (r < 0)

@@ -45,7 +45,8 @@ typedef struct Answer {
         PtImpact impact;
         PtGuarantee guarantee;
         uint64_t prepare_usec, commit_usec; /* estimates */
-        bool empty;                         /* of a plan: nothing is to be done */
+        uint64_t engine_usec; /* of a commit: what the engine took for it, plan and all */
+        bool empty;           /* of a plan: nothing is to be done */
         bool verified;
         bool has_root, has_marker;
         PtDigest root, marker_root;

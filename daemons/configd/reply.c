@@ -5,8 +5,9 @@
 
 static const char *const timing_names[TIMING_MAX] = {
         [TIMING_VALIDATE] = "validateUSec", [TIMING_PLAN] = "planUSec",
-        [TIMING_COMMIT] = "commitUSec",     [TIMING_VERIFY] = "verifyUSec",
-        [TIMING_JOURNAL] = "journalUSec",   [TIMING_TOTAL] = "totalUSec",
+        [TIMING_COMMIT] = "commitUSec",     [TIMING_ENGINE] = "engineUSec",
+        [TIMING_VERIFY] = "verifyUSec",     [TIMING_JOURNAL] = "journalUSec",
+        [TIMING_TOTAL] = "totalUSec",
 };
 
 Reply *reply_new(void)

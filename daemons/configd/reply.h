@@ -16,6 +16,7 @@ typedef enum Timing {
         TIMING_VALIDATE,
         TIMING_PLAN,
         TIMING_COMMIT,
+        TIMING_ENGINE, /* the slowest daemon's engine, plan and commit: lies within those */
         TIMING_VERIFY,
         TIMING_JOURNAL,
         TIMING_TOTAL,

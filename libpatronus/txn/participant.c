@@ -92,6 +92,7 @@ static void transaction_drop(PtParticipant *p)
 int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bool reconcile,
                         PtDiagnostics *diag)
 {
+        uint64_t started = now_usec();
         PtObserved *observed = NULL;
         PtPlan *plan = NULL;
         int r;
@@ -113,6 +114,7 @@ int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bo
                 .wanted = pt_slice_ref(wanted),
                 .plan = plan,
                 .reconcile = reconcile,
+                .engine_usec = now_usec() - started,
         };
         set_step(p, PT_STEP_PLANNED);
         return 0;
@@ -143,7 +145,7 @@ static void step_done(int result, void *userdata)
         PtDone done = g_steal_pointer(&txn->done);
         bool over = txn->aborted, adopted = false;
 
-        txn->engine_usec = now_usec() - txn->started_usec;
+        txn->engine_usec += now_usec() - txn->started_usec;
         switch (txn->step) {
         case PT_STEP_PREPARING:
                 set_step(p, PT_STEP_PREPARED);

@@ -40,7 +40,7 @@ typedef struct PtTransaction {
         PtDone done;    /* of the step that runs */
         void *userdata;
         uint64_t started_usec;
-        uint64_t engine_usec; /* what the step that has just ended took */
+        uint64_t engine_usec; /* of all steps so far: from wanted objects to what the system has */
 } PtTransaction;
 
 struct PtParticipant {
