@@ -15,6 +15,7 @@
 
 #define NAME "org.patronus.Test1"
 #define PATH "/org/patronus/Test1"
+#define WAIT 2 /* start() waits in the loop, as a participant does */
 
 static PrivateBus bus;
 
@@ -37,7 +38,12 @@ static int t_start(PtDaemon *daemon)
 {
         /* The service manager's socket says what happened, in order. */
         pt_daemon_status(daemon, "start %s", pt_daemon_state_dir(daemon));
-        return pt_daemon_userdata(daemon) ? GPOINTER_TO_INT(pt_daemon_userdata(daemon)) : 0;
+        if (pt_daemon_userdata(daemon) == GINT_TO_POINTER(WAIT)) {
+                while (sd_event_run(pt_daemon_event(daemon), UINT64_MAX) >= 0)
+                        ; /* until the loop has ended */
+                return -ECANCELED;
+        }
+        return GPOINTER_TO_INT(pt_daemon_userdata(daemon));
 }
 
 static int t_attach(PtDaemon *daemon, sd_bus *connection)
@@ -55,6 +61,8 @@ static int t_result(PtDaemon *daemon, const char *value)
 {
         if (g_str_equal(value, "done"))
                 pt_daemon_set_userdata(daemon, GINT_TO_POINTER(1));
+        else if (g_str_equal(value, "wait"))
+                pt_daemon_set_userdata(daemon, GINT_TO_POINTER(WAIT));
         else if (g_str_equal(value, "fail"))
                 pt_daemon_set_userdata(daemon, GINT_TO_POINTER(-EIO));
         else
@@ -63,7 +71,7 @@ static int t_result(PtDaemon *daemon, const char *value)
 }
 
 static const PtDaemonOption options[] = {
-        {"result", "WORD", "what start() returns: done or fail", t_result},
+        {"result", "WORD", "what start() does: done, wait or fail", t_result},
         {},
 };
 
@@ -255,6 +263,7 @@ static void test_name_taken(void **state)
 static void test_start_results(void **state)
 {
         const char *const done[] = {"testd", "--result", "done", "--bus", "none", NULL};
+        const char *const wait[] = {"testd", "--result", "wait", "--bus", "none", NULL};
         const char *const fail[] = {"testd", "--result=fail", "--bus", "none", NULL};
         Child child;
 
@@ -264,6 +273,9 @@ static void test_start_results(void **state)
         child_start(&child, fail);
         child_expect(&child, "STATUS=stop");
         assert_int_equal(child_end(&child, 0), 1);
+        child_start(&child, wait);
+        child_expect(&child, "STATUS=start /var/lib/patronus");
+        assert_int_equal(child_end(&child, SIGTERM), 0); /* that is no failure */
 }
 
 static void test_usage(void **state)
