@@ -48,7 +48,7 @@ static int readable(sd_event_source *source, int fd, uint32_t events, void *user
                 if (n < 0)
                         return errno == EAGAIN ? 0 : -errno;
                 for (const struct nlmsghdr *header = (const struct nlmsghdr *) monitor->buffer;
-                     mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left))
+                     pt_nft_reply_ok(header, left); header = mnl_nlmsg_next(header, &left))
                         handle(monitor, header);
         }
         return 0;

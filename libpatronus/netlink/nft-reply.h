@@ -20,6 +20,13 @@ typedef struct PtNftReply {
         uint32_t generation;
 } PtNftReply;
 
+/* A whole message is at `header`, `left` bytes before the end. mnl_nlmsg_ok() takes lengths above 2
+ * GiB for negative ones, and lets them pass. */
+static inline bool pt_nft_reply_ok(const struct nlmsghdr *header, int left)
+{
+        return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= (unsigned) left;
+}
+
 /* For mnl_cb_run(), with a PtNftReply as data. */
 int pt_nft_reply_generation(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_rule(const struct nlmsghdr *header, void *reply);

@@ -142,7 +142,7 @@ static int collect(PtNft *nft, const PtNftBatch *batch, uint32_t ack, char **ret
                         return errno == EAGAIN ? result : -errno;
 
                 for (const struct nlmsghdr *header = (const struct nlmsghdr *) nft->buffer;
-                     mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+                     pt_nft_reply_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                         const char *message;
                         int error;
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* What the kernel answers: the first byte chooses who reads it, the rest is netlink messages. */
+/*
+ * What the kernel answers and tells, as far as we take it apart ourselves: the first byte chooses
+ * who reads it, the rest is netlink messages, or the userdata of a rule. Rules and elements
+ * themselves are read by libnftnl, which trusts the kernel: an expression without a name ends it.
+ */
 
 #include "counters.h"
 #include "netlink/nft-expr.h"
@@ -11,63 +15,61 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static int read_rule(struct nftnl_rule *rule, void *userdata)
+static void read_userdata(const char *data, size_t size)
 {
-        uint32_t len = 0;
-        const void *userdata_ = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &len);
-        g_autofree char *comment = pt_nft_rule_comment(rule);
-        uint64_t packets, bytes;
-        FwTag tag;
+        uint8_t out[NFT_USERDATA_MAXLEN], again[NFT_USERDATA_MAXLEN];
+        size_t len, comment_len;
+        const char *comment;
+        FwTag tag, copy;
+        g_autofree char *text = NULL;
 
-        (void) fw_tag_read(userdata_, len, &tag);
-        (void) pt_nft_rule_counter(rule, &packets, &bytes);
-        return 0;
+        if (!fw_tag_read(data, size, &tag))
+                return;
+        comment = pt_nft_userdata_find(data, size, PT_NFT_UDATA_COMMENT, &comment_len);
+        text = comment ? g_strndup(comment, comment_len) : NULL;
+        /* What is read can be written, and is the same when it is read again. */
+        len = pt_nft_userdata(text, &tag, sizeof(tag), out);
+        if (!fw_tag_read(out, len, &copy) || memcmp(&tag, &copy, sizeof(tag)) != 0 ||
+            pt_nft_userdata(text, &copy, sizeof(copy), again) != len ||
+            memcmp(out, again, len) != 0)
+                __builtin_trap();
 }
 
-static int read_element(struct nftnl_set_elem *element, void *userdata)
-{
-        uint32_t len = 0;
-        const void *userdata_ = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &len);
-        uint64_t packets, bytes;
-        FwTag tag;
-
-        (void) fw_tag_read(userdata_, len, &tag);
-        (void) pt_nft_element_counter(element, &packets, &bytes);
-        return 0;
-}
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void read_messages(char *data, size_t size, unsigned choice)
 {
         static int (*const callbacks[])(const struct nlmsghdr *, void *) = {
                 pt_nft_reply_generation,
-                pt_nft_reply_rule,
-                pt_nft_reply_elements,
                 pt_nft_reply_name,
         };
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-        PtNftReply reply = {.rule = read_rule,
-                            .element = read_element,
-                            .names = names,
-                            .table = "patronus",
-                            .name_attribute = NFTA_CHAIN_NAME};
-        /* Messages are read in place, aligned, as from a socket. */
-        g_autofree char *copy = NULL;
-        int left;
+        PtNftReply reply = {.names = names, .table = "patronus", .name_attribute = NFTA_CHAIN_NAME};
+        int left = (int) size;
 
-        if (size < 1)
-                return 0;
-        copy = g_memdup2(data + 1, size - 1);
-        left = (int) size - 1;
-        for (const struct nlmsghdr *header = (const struct nlmsghdr *) (void *) copy;
-             copy && mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        for (const struct nlmsghdr *header = (const struct nlmsghdr *) (void *) data;
+             pt_nft_reply_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
                 const char *chain, *set, *message;
                 int type, error;
 
                 if (header->nlmsg_len < NLMSG_LENGTH(4))
                         continue;
-                (void) callbacks[data[0] % G_N_ELEMENTS(callbacks)](header, &reply);
-                (void) pt_nft_reply_error(header, &error, &message);
-                (void) pt_nft_reply_change(header, "patronus", &type, &chain, &set);
+                (void) callbacks[choice % G_N_ELEMENTS(callbacks)](header, &reply);
+                if (pt_nft_reply_error(header, &error, &message) && message)
+                        (void) strlen(message);
+                if (pt_nft_reply_change(header, "patronus", &type, &chain, &set) && chain)
+                        (void) strlen(chain);
         }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        /* Messages are read in place, aligned, as from a socket. */
+        g_autofree char *copy = size > 1 ? g_memdup2(data + 1, size - 1) : NULL;
+
+        if (!copy)
+                return 0;
+        if (data[0] % 3 == 2)
+                read_userdata(copy, size - 1);
+        else
+                read_messages(copy, size - 1, data[0]);
         return 0;
 }
