@@ -392,8 +392,14 @@ static int setup_loop(PtDaemon *daemon)
 {
         static const int ends[] = {SIGTERM, SIGINT};
         sd_event_source *exit_source;
+        sigset_t children;
         int r;
 
+        /* sd_event_add_child(3) wants SIGCHLD blocked, and refuses with EBUSY otherwise. */
+        sigemptyset(&children);
+        sigaddset(&children, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &children, NULL) < 0)
+                return -errno;
         (void) signal(SIGHUP, SIG_IGN);
         (void) signal(SIGPIPE, SIG_IGN);
         for (size_t i = 0; i < G_N_ELEMENTS(ends); i++) {
