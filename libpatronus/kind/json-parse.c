@@ -18,7 +18,11 @@ typedef struct Parser {
         const char *at;
         const char *end;
         PtDiagnostics *diag;
+        unsigned refused; /* what is JSON but is not taken here */
 } Parser;
+
+/* Of them so many are told: finding the line of each takes the time of the text before it. */
+#define REFUSED_MAX 10
 
 static int parse_value(Parser *p, unsigned depth, struct json_object **ret);
 
@@ -42,6 +46,13 @@ static int G_GNUC_PRINTF(4, 5)
         pt_diag_error(p->diag, code, NULL, "line %zu, column %td: %s", line, at - start + 1, what);
         return -EINVAL;
 }
+
+/* For what is JSON: reading goes on, so that all of it is told, and told apart from what is not. */
+#define refuse(p, ...)                                                                             \
+        do {                                                                                       \
+                if ((p)->refused++ < REFUSED_MAX)                                                  \
+                        fail(p, __VA_ARGS__);                                                      \
+        } while (0)
 
 static int unexpected(Parser *p, const char *wanted)
 {
@@ -110,11 +121,11 @@ static int parse_number(Parser *p, struct json_object **ret)
                         return unexpected(p, "a digit");
         }
         if (fraction)
-                return fail(p, start, "not-an-integer",
-                            "a number with a fraction or an exponent; write a whole number");
-        if (value > (uint64_t) INT64_MAX + negative)
-                return fail(p, start, "out-of-range",
-                            "a number of more than 64 bits; no field takes one");
+                refuse(p, start, "not-an-integer",
+                       "a number with a fraction or an exponent; write a whole number");
+        else if (value > (uint64_t) INT64_MAX + negative)
+                refuse(p, start, "out-of-range",
+                       "a number of more than 64 bits; no field takes one");
         *ret = json_object_new_int64(negative ? (int64_t) (0 - value) : (int64_t) value);
         return 0;
 }
@@ -142,8 +153,10 @@ static int parse_unicode(Parser *p, GString *out)
         r = parse_hex4(p, &c);
         if (r < 0)
                 return r;
-        if (c == 0)
-                return fail(p, start, "nul", "NUL in a string; leave it out");
+        if (c == 0) {
+                refuse(p, start, "nul", "NUL in a string; leave it out");
+                return 0;
+        }
         if (c >= 0xd800 && c <= 0xdbff) {
                 if (!take(p, '\\') || !take(p, 'u'))
                         return fail(p, start, "json-surrogate",
@@ -246,7 +259,7 @@ static int parse_key(Parser *p, struct json_object *object, char **ret)
                 return r;
         key = g_strndup(text, size);
         if (json_object_object_get_ex(object, key, NULL))
-                return fail(p, start, "duplicate-key", "\"%s\" is given twice; remove one", key);
+                refuse(p, start, "duplicate-key", "\"%s\" is given twice; remove one", key);
         skip_space(p);
         if (!take(p, ':'))
                 return unexpected(p, "\":\"");
@@ -272,7 +285,10 @@ static int parse_object(Parser *p, unsigned depth, struct json_object **ret)
                 r = parse_value(p, depth, &value);
                 if (r < 0)
                         return r;
-                json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW);
+                if (p->refused > 0) /* the key may be there already, and nobody will see the tree */
+                        json_object_put(value);
+                else
+                        json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW);
         } while (take(p, ','));
         if (!take(p, '}'))
                 return unexpected(p, "\",\" or \"}\"");
@@ -365,7 +381,7 @@ static int parse_value(Parser *p, unsigned depth, struct json_object **ret)
 
 int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct json_object **ret)
 {
-        Parser p = {text, text, text + size, diag};
+        Parser p = {text, text, text + size, diag, 0};
         pt_auto_json *value = NULL;
         int r;
 
@@ -383,6 +399,8 @@ int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct jso
                 return r;
         if (p.at < p.end)
                 return unexpected(&p, "the end");
+        if (p.refused > 0)
+                return -EINVAL;
         *ret = g_steal_pointer(&value);
         return 0;
 }

@@ -108,6 +108,29 @@ static void test_place(void **state)
         assert_diag(diag, "duplicate-key", "", "line 3, column 3");
 }
 
+/* What is JSON but not taken is told all at once, but not without end. */
+static void test_all_problems(void **state)
+{
+        static const char text[] =
+                "{\"a\": 1.5, \"b\": \"\\u0000\",\n \"a\": 99999999999999999999}";
+        g_autoptr(PtDiagnostics) diag = pt_diag_new(), many = pt_diag_new();
+        g_autoptr(GString) fractions = g_string_new("[0.5");
+        pt_auto_json *json = NULL;
+
+        (void) state;
+        assert_int_equal(pt_json_parse(text, strlen(text), diag, &json), -EINVAL);
+        assert_null(json);
+        assert_diag(diag, "not-an-integer", "", "line 1, column 7");
+        assert_diag(diag, "nul", "", "line 1, column 18");
+        assert_diag(diag, "duplicate-key", "", "line 2, column 2");
+        assert_diag(diag, "out-of-range", "", "line 2, column 7");
+        for (unsigned i = 0; i < 100000; i++)
+                g_string_append(fractions, ",0.5");
+        g_string_append_c(fractions, ']');
+        assert_int_equal(pt_json_parse(fractions->str, fractions->len, many, &json), -EINVAL);
+        assert_int_equal(pt_diag_errors(many), 10);
+}
+
 static void test_depth(void **state)
 {
         g_autofree char *deep = g_strnfill(PT_JSON_DEPTH_MAX + 1, '[');
@@ -134,9 +157,9 @@ static void test_size(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_place),    cmocka_unit_test(test_depth),
-                cmocka_unit_test(test_size),
+                cmocka_unit_test(test_accepted),     cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_place),        cmocka_unit_test(test_depth),
+                cmocka_unit_test(test_all_problems), cmocka_unit_test(test_size),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
