@@ -285,10 +285,9 @@ static int parse_object(Parser *p, unsigned depth, struct json_object **ret)
                 r = parse_value(p, depth, &value);
                 if (r < 0)
                         return r;
-                if (p->refused > 0) /* the key may be there already, and nobody will see the tree */
-                        json_object_put(value);
-                else
-                        json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW);
+                json_object_object_add_ex(object, key, value,
+                                          p->refused > 0 ? 0 /* it may be there */
+                                                         : JSON_C_OBJECT_ADD_KEY_IS_NEW);
         } while (take(p, ','));
         if (!take(p, '}'))
                 return unexpected(p, "\",\" or \"}\"");
