@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that the documentation names are there."""
+
+import pathlib
+import re
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs").glob("ADDING-*.md"))
+FOLDERS = "daemons|libpatronus|bpf|dbus-interfaces|units|cli|tests|docs|examples|tools|packaging"
+# A whole word: with a placeholder (<x>, [ch], …) it names no one file.
+NAMED = re.compile(rf"(?:\./)?((?:{FOLDERS})/[\w./-]*)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_files_are_there(page):
+    words = re.split(r"[\s`|,;()]+", page.read_text())
+    named = {match[1] for match in map(NAMED.fullmatch, words) if match}
+    assert named
+    assert not sorted(path for path in named if not (ROOT / path).exists())
