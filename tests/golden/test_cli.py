@@ -7,6 +7,7 @@ UPDATE_GOLDEN=1 writes cli/*.txt anew. What the kind tables say is not a golden:
 import json
 import os
 import pathlib
+import pty
 import re
 import subprocess
 
@@ -186,6 +187,24 @@ def test_full_disk_is_an_error(ctl, build_dir):
         done = subprocess.run([build_dir / "cli/patronusctl", "--help"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
+
+
+def on_a_terminal(build_dir, *args, **environment):
+    """What it prints when its standard output is a terminal."""
+    ours, its = pty.openpty()
+    env = {**{name: value for name, value in os.environ.items() if name != "NO_COLOR"}, "TERM": "xterm", **environment}
+    done = subprocess.run([build_dir / "cli/patronusctl", *args], env=env, stdout=its, stderr=subprocess.PIPE)
+    os.close(its)
+    assert done.returncode == 0, done.stderr
+    with os.fdopen(ours, "rb") as terminal:
+        return terminal.read1(1 << 16)
+
+
+def test_colours_only_where_they_are_wanted(ctl, build_dir):
+    assert b"\x1b[1mKIND" in on_a_terminal(build_dir, "explain")
+    assert b"\x1b" not in on_a_terminal(build_dir, "explain", NO_COLOR="1")
+    assert b"\x1b" not in on_a_terminal(build_dir, "explain", TERM="dumb")
+    assert "\x1b" not in ctl("explain").stdout
 
 
 # --- the tables ---------------------------------------------------------------------------------------------------------
