@@ -10,13 +10,21 @@
 #include "output.h"
 #include <string.h>
 
+/* What failed before the commit touched a candidate at most. */
+static int refuse(int r)
+{
+        if (r == CTL_REFUSED)
+                fprintf(stderr, "nothing was changed\n");
+        return r;
+}
+
 static int apply(Ctl *ctl, unsigned flags)
 {
         pt_auto_message *m = NULL;
         g_auto(CtlInput) input = {.fd = -EBADF};
         int r;
 
-        r = ctl_input_open(ctl, &input);
+        r = refuse(ctl_input_open(ctl, &input));
         if (r != CTL_DONE)
                 return r;
         r = ctl_method(ctl, &ctl_config, "Apply", &m);
@@ -49,14 +57,6 @@ static int commit(Ctl *ctl, const CtlTarget *session)
                 return r;
         r = ctl_commit_append(ctl, NULL, flags, m);
         return r < 0 ? r : ctl_commit_call(ctl, m, NULL, flags);
-}
-
-/* A failed edit of a session: only a candidate was touched. */
-static int refuse(int r)
-{
-        if (r == CTL_REFUSED)
-                fprintf(stderr, "nothing was changed\n");
-        return r;
 }
 
 /*

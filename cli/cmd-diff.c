@@ -13,7 +13,7 @@
 
 static int say_no_such_history(void)
 {
-        ctl_error("there is only one revision; \"patronusctl history\" lists them");
+        ctl_error("there are no two revisions yet to compare");
         return CTL_REFUSED;
 }
 

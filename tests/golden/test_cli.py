@@ -168,7 +168,7 @@ def test_no_service_on_the_bus(ctl, private_bus, line):
 def test_input_that_cannot_be_read(ctl, tmp_path):
     done = ctl("apply", "-f", tmp_path / "absent.yaml")
     assert done.returncode == 1
-    assert done.stderr == f"error: {tmp_path}/absent.yaml: No such file or directory\n"
+    assert done.stderr == f"error: {tmp_path}/absent.yaml: No such file or directory\nnothing was changed\n"
     done = ctl("apply", "-f", tmp_path)
     assert done.returncode == 1
     assert "no *.yaml, *.yml or *.json" in done.stderr
