@@ -7,18 +7,20 @@
 
 #include <string.h>
 
-G_STATIC_ASSERT(sizeof(FwTag) == 26);
+G_STATIC_ASSERT(sizeof(FwTag) == 27);
 
-void fw_tag_of(const FirewallRule *rule, bool carried, FwTag *ret)
+void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret)
 {
-        *ret = (FwTag){.version = FW_TAG_VERSION, .flags = carried ? FW_TAG_CARRIED : 0};
+        *ret = (FwTag){.version = FW_TAG_VERSION,
+                       .flags = carried ? FW_TAG_CARRIED : 0,
+                       .part = (uint8_t) part};
         pt_object_uid(&rule->object, ret->uid);
         memcpy(ret->generation, rule->object.digest.bytes, sizeof(ret->generation));
 }
 
 bool fw_tag_same(const FwTag *a, const FwTag *b)
 {
-        return memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
+        return a->part == b->part && memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
                memcmp(a->generation, b->generation, sizeof(a->generation)) == 0;
 }
 

@@ -15,6 +15,7 @@
 typedef struct FwTag {
         uint8_t version; /* FW_TAG_VERSION */
         uint8_t flags;
+        uint8_t part; /* of a rule that is several in its chain (match.h) */
         uint8_t uid[16];
         uint8_t generation[8]; /* first bytes of the object's digest: which state of the object this
                                   is */
@@ -22,8 +23,8 @@ typedef struct FwTag {
 #define FW_TAG_VERSION 1
 #define FW_TAG_CARRIED (1 << 0)
 
-void fw_tag_of(const FirewallRule *rule, bool carried, FwTag *ret);
-bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid and generation */
+void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret);
+bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */
 bool fw_tag_read(const void *userdata, size_t size, FwTag *ret);
 

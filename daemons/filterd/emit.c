@@ -41,14 +41,14 @@ static int verdict_of(const FirewallRule *rule, const char **ret_chain)
         g_assert_not_reached();
 }
 
-static size_t userdata_of(const FirewallRule *rule, bool carried,
+static size_t userdata_of(const FirewallRule *rule, unsigned part, bool carried,
                           uint8_t ret[static NFT_USERDATA_MAXLEN])
 {
         g_autofree char *comment =
                 g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
         FwTag tag;
 
-        fw_tag_of(rule, carried, &tag);
+        fw_tag_of(rule, part, carried, &tag);
         return pt_nft_userdata(comment, &tag, sizeof(tag), ret);
 }
 
@@ -61,27 +61,22 @@ static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwC
         return fw_carry_take(emit->carry, klass->name, uid, ret);
 }
 
-static struct nftnl_rule *rule_new(Emit *emit, const FwClass *klass, const char *chain,
-                                   const FirewallRule *rule, const FwCount *count)
+static struct nftnl_rule *rule_new(Emit *emit, const char *chain, const FirewallRule *rule,
+                                   unsigned part, const FwCount *count, bool carried)
 {
         struct nftnl_rule *r = pt_nft_rule_new(TABLE, chain);
         uint8_t userdata[NFT_USERDATA_MAXLEN];
-        FwCount carried = {0};
         const char *target;
-        FwMatch match;
+        FwMatch match, one;
         int verdict = verdict_of(rule, &target);
-        bool is_carried = count != NULL;
 
-        if (!count) {
-                is_carried = take(emit, klass, rule, &carried);
-                count = &carried;
-        }
         fw_match_of(rule, &match);
-        fw_match_put(&match, TABLE, emit->batch, &emit->set_id, r);
+        fw_match_part(&match, part, &one);
+        fw_match_put(&one, TABLE, emit->batch, &emit->set_id, r);
         pt_nft_counter(r, count->packets, count->bytes);
         pt_nft_verdict(r, verdict, target);
         nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
-                            (uint32_t) userdata_of(rule, is_carried, userdata));
+                            (uint32_t) userdata_of(rule, part, carried, userdata));
         return r;
 }
 
@@ -98,7 +93,7 @@ static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const
         const char *target;
         uint32_t verdict = (uint32_t) verdict_of(rule, &target);
         bool carried = !remove && take(emit, klass, rule, &count);
-        size_t size = userdata_of(rule, carried, userdata);
+        size_t size = userdata_of(rule, 0, carried, userdata);
         FwMatch match;
         unsigned n;
 
@@ -149,14 +144,42 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
         pt_nft_batch_elements_end(emit->batch);
 }
 
+/* The rules of a shard as its chain has them: an entry may be several. */
+typedef struct ShardItem {
+        const FirewallRule *rule;
+        unsigned part;
+} ShardItem;
+
+static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned start)
+{
+        GArray *items = g_array_sized_new(FALSE, FALSE, sizeof(ShardItem), unit->n);
+
+        for (unsigned i = 0; i < unit->n; i++) {
+                ShardItem item = {.rule = g_array_index(klass->entries, FwEntry, start + i).rule};
+                FwMatch match;
+                unsigned parts;
+
+                fw_match_of(item.rule, &match);
+                parts = fw_match_parts(&match);
+                for (; item.part < parts; item.part++)
+                        g_array_append_val(items, item);
+        }
+        return items;
+}
+
 static void put_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
+        g_autoptr(GArray) items = shard_items(klass, unit, start);
+
         pt_nft_batch_add_chain(emit->batch, TABLE, unit->name, NULL);
-        for (unsigned i = 0; i < unit->n; i++)
-                pt_nft_batch_append_rule(
-                        emit->batch,
-                        rule_new(emit, klass, unit->name,
-                                 g_array_index(klass->entries, FwEntry, start + i).rule, NULL));
+        for (unsigned i = 0; i < items->len; i++) {
+                const ShardItem *item = &g_array_index(items, ShardItem, i);
+                FwCount count = {0};
+                bool carried = item->part == 0 && take(emit, klass, item->rule, &count);
+
+                pt_nft_batch_append_rule(emit->batch, rule_new(emit, unit->name, item->rule,
+                                                               item->part, &count, carried));
+        }
         fw_touched_chain(emit->touched, klass, unit, start);
 }
 
@@ -312,54 +335,95 @@ static void resync(Emit *emit, const Resync *sync,
 typedef struct ShardSync {
         const FwClass *klass;
         const FwUnit *unit;
-        unsigned start;
+        GArray *items;
         GArray *kernel;
         const int *match;
 } ShardSync;
 
-static const FirewallRule *shard_rule(const ShardSync *shard, unsigned i)
+static bool same_uid(const KernelRule *kernel, const FwTag *tag)
 {
-        return g_array_index(shard->klass->entries, FwEntry, shard->start + i).rule;
+        return memcmp(kernel->tag.uid, tag->uid, sizeof(tag->uid)) == 0;
+}
+
+static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
+{
+        const ShardSync *shard = userdata;
+        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
+        FwTag tag;
+
+        fw_tag_of(item->rule, item->part, false, &tag);
+        return !fw_tag_same(&kernel->tag, &tag);
+}
+
+/*
+ * What a rule begins at. One that only moves within the shard takes its own count along. Of one
+ * that was edited, the first part takes the sum of all, since their number may be another one now.
+ * One that was elsewhere in the class takes what was carried from there.
+ */
+static bool begin_count(Emit *emit, const ShardSync *shard, unsigned i, FwCount *ret)
+{
+        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
+        int match = shard->match[i];
+        bool found = false;
+        FwTag tag;
+
+        *ret = (FwCount){0};
+        if (match >= 0 &&
+            !shard_rule_stale(kernel_rule(shard->kernel, match), i, (void *) (uintptr_t) shard)) {
+                *ret = kernel_rule(shard->kernel, match)->count;
+                return true;
+        }
+        if (item->part > 0)
+                return false;
+        fw_tag_of(item->rule, 0, false, &tag);
+        for (unsigned k = 0; k < shard->kernel->len; k++) {
+                const KernelRule *kernel = kernel_rule(shard->kernel, (int) k);
+
+                if (!same_uid(kernel, &tag))
+                        continue;
+                found = true;
+                ret->packets += kernel->count.packets;
+                ret->bytes += kernel->count.bytes;
+        }
+        return found || take(emit, shard->klass, item->rule, ret);
 }
 
 static struct nftnl_rule *make_shard_rule(Emit *emit, unsigned i, void *userdata)
 {
         const ShardSync *shard = userdata;
-        const FwCount *count =
-                shard->match[i] >= 0 ? &kernel_rule(shard->kernel, shard->match[i])->count : NULL;
+        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
+        FwCount count;
+        bool carried = begin_count(emit, shard, i, &count);
 
-        return rule_new(emit, shard->klass, shard->unit->name, shard_rule(shard, i), count);
-}
-
-static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
-{
-        FwTag tag;
-
-        fw_tag_of(shard_rule(userdata, i), false, &tag);
-        return !fw_tag_same(&kernel->tag, &tag);
+        return rule_new(emit, shard->unit->name, item->rule, item->part, &count, carried);
 }
 
 static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start,
                        GArray *kernel)
 {
-        g_autofree int *match = g_new(int, unit->n + 1);
-        g_autofree bool *keep = g_new(bool, unit->n + 1);
+        g_autoptr(GArray) items = shard_items(klass, unit, start);
+        g_autofree int *match = g_new(int, items->len + 1);
+        g_autofree bool *keep = g_new(bool, items->len + 1);
         ShardSync shard = {
-                .klass = klass, .unit = unit, .start = start, .kernel = kernel, .match = match};
-        Resync sync = {
-                .kernel = kernel, .match = match, .keep = keep, .n = unit->n, .chain = unit->name};
+                .klass = klass, .unit = unit, .items = items, .kernel = kernel, .match = match};
+        Resync sync = {.kernel = kernel,
+                       .match = match,
+                       .keep = keep,
+                       .n = items->len,
+                       .chain = unit->name};
 
-        for (unsigned i = 0; i < unit->n; i++) {
+        for (unsigned i = 0; i < items->len; i++) {
+                const ShardItem *item = &g_array_index(items, ShardItem, i);
                 FwTag tag;
 
-                fw_tag_of(shard_rule(&shard, i), false, &tag);
+                fw_tag_of(item->rule, item->part, false, &tag);
                 match[i] = -1;
                 for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
-                        if (memcmp(kernel_rule(kernel, (int) k)->tag.uid, tag.uid,
-                                   sizeof(tag.uid)) == 0)
+                        if (same_uid(kernel_rule(kernel, (int) k), &tag) &&
+                            kernel_rule(kernel, (int) k)->tag.part == tag.part)
                                 match[i] = (int) k;
         }
-        fw_sequence_keep(match, unit->n, keep);
+        fw_sequence_keep(match, items->len, keep);
         resync(emit, &sync, make_shard_rule, shard_rule_stale, &shard);
         fw_touched_chain(emit->touched, klass, unit, start);
 }
@@ -421,7 +485,7 @@ static int read_leaving(struct nftnl_set_elem *element, void *userdata)
         uint64_t packets, bytes;
         FwTag tag, wanted;
 
-        fw_tag_of(reader->rule, false, &wanted);
+        fw_tag_of(reader->rule, 0, false, &wanted);
         if (!fw_tag_read(data, size, &tag) || !fw_tag_same(&tag, &wanted)) {
                 reader->other = true;
                 return 0;

@@ -13,7 +13,8 @@
 /* From this size on the kernel works for tens of milliseconds: a child waits for it. */
 #define FORK_SIZE (1024U * 1024U)
 /* Estimates for the plan, measured: microseconds a rule or key of a whole load, and of a change. */
-#define USEC_EACH_LOADED 15
+#define USEC_RULE_LOADED 40
+#define USEC_KEY_LOADED 10
 #define USEC_EACH_CHANGED 60
 #define USEC_COMMIT 300
 
@@ -146,6 +147,23 @@ static void describe_delta(NftPlan *plan)
         plan->plan.empty = fw_delta_is_empty(delta);
 }
 
+static uint64_t estimate_load(const FwLayout *layout)
+{
+        uint64_t usec = USEC_COMMIT;
+        GHashTableIter iter;
+        FwClass *klass;
+
+        g_hash_table_iter_init(&iter, layout->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                for (unsigned i = 0; i < klass->units->len; i++) {
+                        const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                        usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
+                                            : unit->n * USEC_RULE_LOADED;
+                }
+        return usec;
+}
+
 static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret)
 {
@@ -183,7 +201,7 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                                 plan->plan.steps,
                                 g_strdup_printf("load the whole ruleset, %zu rules", rules));
                 plan->plan.empty = plan->adopt;
-                plan->plan.commit_usec = plan->adopt ? 0 : USEC_COMMIT + rules * USEC_EACH_LOADED;
+                plan->plan.commit_usec = plan->adopt || r < 0 ? 0 : estimate_load(plan->layout);
         }
         plan->plan.empty = plan->plan.empty && same_revision;
         if (r < 0) {

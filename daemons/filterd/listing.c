@@ -48,7 +48,7 @@ static int read_shard_rule(struct nftnl_rule *rule, void *userdata)
                 return 0;
         for (unsigned i = 0; i < listing->unit->n; i++) {
                 fw_tag_of(g_array_index(listing->klass->entries, FwEntry, listing->start + i).rule,
-                          false, &wanted);
+                          0, false, &wanted);
                 if (memcmp(wanted.uid, tag.uid, sizeof(tag.uid)) == 0) {
                         add(listing, listing->start + i, packets, bytes, &tag);
                         break;

@@ -39,14 +39,14 @@ void fw_match_of(const FirewallRule *rule, FwMatch *ret)
 
         *ret = (FwMatch){
                 .family = fw_rule_family(rule),
-                .saddr = &rule->source.addresses,
-                .daddr = &rule->destination.addresses,
-                .sport = &rule->source.ports,
-                .dport = &rule->destination.ports,
+                .saddr = rule->source.addresses,
+                .daddr = rule->destination.addresses,
+                .sport = rule->source.ports,
+                .dport = rule->destination.ports,
         };
         if (protocol >= 0) {
                 ret->protocols[ret->n_protocols++] = protocol;
-        } else if (ret->sport->n > 0 || ret->dport->n > 0) {
+        } else if (ret->sport.n > 0 || ret->dport.n > 0) {
                 ret->protocols[ret->n_protocols++] = IPPROTO_TCP;
                 ret->protocols[ret->n_protocols++] = IPPROTO_UDP;
         }
@@ -243,11 +243,11 @@ void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, ui
                   struct nftnl_rule *rule)
 {
         put_family(match->family, rule);
-        put_addresses(match->saddr, match->family, true, table, batch, set_id, rule);
-        put_addresses(match->daddr, match->family, false, table, batch, set_id, rule);
+        put_addresses(&match->saddr, match->family, true, table, batch, set_id, rule);
+        put_addresses(&match->daddr, match->family, false, table, batch, set_id, rule);
         put_protocols(match, table, batch, set_id, rule);
-        put_ports(match->sport, true, table, batch, set_id, rule);
-        put_ports(match->dport, false, table, batch, set_id, rule);
+        put_ports(&match->sport, true, table, batch, set_id, rule);
+        put_ports(&match->dport, false, table, batch, set_id, rule);
 }
 
 /*
@@ -287,11 +287,11 @@ enum { DIMENSIONS = 5 };
 
 static void count_values(const FwMatch *match, unsigned ret[static DIMENSIONS])
 {
-        ret[0] = MAX(match->saddr->n, 1);
-        ret[1] = MAX(match->daddr->n, 1);
+        ret[0] = MAX(match->saddr.n, 1);
+        ret[1] = MAX(match->daddr.n, 1);
         ret[2] = MAX(match->n_protocols, 1);
-        ret[3] = MAX(match->sport->n, 1);
-        ret[4] = MAX(match->dport->n, 1);
+        ret[3] = MAX(match->sport.n, 1);
+        ret[4] = MAX(match->dport.n, 1);
 }
 
 unsigned fw_match_key_count(const FwMatch *match)
@@ -306,20 +306,77 @@ unsigned fw_match_key_count(const FwMatch *match)
         return (unsigned) keys;
 }
 
+/* Which dimensions are written out as parts, cheapest first, as long as there are few; the others
+ * are sets. */
+static unsigned choose_parts(const FwMatch *match, bool ret[static DIMENSIONS])
+{
+        static const unsigned order[DIMENSIONS] = {2, 4, 3, 1, 0};
+        unsigned counts[DIMENSIONS], parts = 1;
+
+        count_values(match, counts);
+        for (unsigned i = 0; i < DIMENSIONS; i++) {
+                ret[order[i]] = counts[order[i]] <= FW_PARTS_MAX / parts;
+                if (ret[order[i]])
+                        parts *= counts[order[i]];
+        }
+        return parts;
+}
+
+unsigned fw_match_parts(const FwMatch *match)
+{
+        bool chosen[DIMENSIONS];
+
+        return choose_parts(match, chosen);
+}
+
+static void choose_one(PtList *list, unsigned i, size_t size)
+{
+        if (list->n > 0)
+                *list = (PtList){(char *) list->items + i * size, 1};
+}
+
+void fw_match_part(const FwMatch *match, unsigned part, FwMatch *ret)
+{
+        unsigned counts[DIMENSIONS], index[DIMENSIONS] = {0};
+        bool chosen[DIMENSIONS];
+
+        count_values(match, counts);
+        (void) choose_parts(match, chosen);
+        *ret = *match;
+        /* The part as a number whose digits choose a value of each dimension. */
+        for (unsigned i = 0; i < DIMENSIONS; i++)
+                if (chosen[i]) {
+                        index[i] = part % counts[i];
+                        part /= counts[i];
+                }
+        if (chosen[0])
+                choose_one(&ret->saddr, index[0], sizeof(PtAddressRange));
+        if (chosen[1])
+                choose_one(&ret->daddr, index[1], sizeof(PtAddressRange));
+        if (chosen[2] && match->n_protocols > 0) {
+                ret->protocols[0] = match->protocols[index[2]];
+                ret->n_protocols = 1;
+        }
+        if (chosen[3])
+                choose_one(&ret->sport, index[3], sizeof(PtPortRange));
+        if (chosen[4])
+                choose_one(&ret->dport, index[4], sizeof(PtPortRange));
+}
+
 uint32_t fw_match_shape(const FwMatch *match)
 {
-        int saddr = common_plen(match->saddr), daddr = common_plen(match->daddr);
+        int saddr = common_plen(&match->saddr), daddr = common_plen(&match->daddr);
         uint32_t family = match->family == AF_INET ? 1 : match->family == AF_INET6 ? 2 : 0;
 
-        if (saddr < 0 || daddr < 0 || !single_ports(match->sport) || !single_ports(match->dport) ||
-            fw_match_key_count(match) > FW_KEYS_MAX)
+        if (saddr < 0 || daddr < 0 || !single_ports(&match->sport) ||
+            !single_ports(&match->dport) || fw_match_key_count(match) > FW_KEYS_MAX)
                 return 0;
         /* Nothing, or the protocol alone, tells too little apart to be worth a map. */
-        if (saddr == 0 && daddr == 0 && match->sport->n == 0 && match->dport->n == 0)
+        if (saddr == 0 && daddr == 0 && match->sport.n == 0 && match->dport.n == 0)
                 return 0;
         return family | (uint32_t) saddr << 2 | (uint32_t) daddr << 10 |
                (match->n_protocols > 0 ? SHAPE_PROTOCOL : 0) |
-               (match->sport->n > 0 ? SHAPE_SPORT : 0) | (match->dport->n > 0 ? SHAPE_DPORT : 0);
+               (match->sport.n > 0 ? SHAPE_SPORT : 0) | (match->dport.n > 0 ? SHAPE_DPORT : 0);
 }
 
 static int shape_family(uint32_t shape)
@@ -387,11 +444,11 @@ unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW
                 }
                 memset(key, 0, sizeof(*key));
                 if (SHAPE_SADDR(shape)) {
-                        memcpy(key->bytes + at, address_at(match->saddr, index[0]), address);
+                        memcpy(key->bytes + at, address_at(&match->saddr, index[0]), address);
                         at += address;
                 }
                 if (SHAPE_DADDR(shape)) {
-                        memcpy(key->bytes + at, address_at(match->daddr, index[1]), address);
+                        memcpy(key->bytes + at, address_at(&match->daddr, index[1]), address);
                         at += address;
                 }
                 if (shape & SHAPE_PROTOCOL) {
@@ -399,9 +456,9 @@ unsigned fw_match_keys(const FwMatch *match, uint32_t shape, FwKey ret[static FW
                         at += 4;
                 }
                 if (shape & SHAPE_SPORT)
-                        put_port(key, &at, match->sport, index[3]);
+                        put_port(key, &at, &match->sport, index[3]);
                 if (shape & SHAPE_DPORT)
-                        put_port(key, &at, match->dport, index[4]);
+                        put_port(key, &at, &match->dport, index[4]);
         }
         return total;
 }

@@ -14,14 +14,23 @@
 #include "netlink/nft-batch.h"
 
 typedef struct FwMatch {
-        int family;                  /* AF_INET, AF_INET6, or AF_UNSPEC: both */
-        int protocols[2];            /* IPPROTO_* */
-        unsigned n_protocols;        /* 0: any */
-        const PtList *saddr, *daddr; /* PtAddressRange */
-        const PtList *sport, *dport; /* PtPortRange */
+        int family;           /* AF_INET, AF_INET6, or AF_UNSPEC: both */
+        int protocols[2];     /* IPPROTO_* */
+        unsigned n_protocols; /* 0: any */
+        PtList saddr, daddr;  /* PtAddressRange; borrowed */
+        PtList sport, dport;  /* PtPortRange; borrowed */
 } FwMatch;
 
 void fw_match_of(const FirewallRule *rule, FwMatch *ret);
+
+/*
+ * A rule with several ports, addresses or protocols is several rules in a chain, up to
+ * FW_PARTS_MAX: a set for each would make the kernel walk the list of all sets for each new one
+ * (nft_set_lookup). Only longer lists are worth a set. The number of parts, and one of them.
+ */
+#define FW_PARTS_MAX 16
+unsigned fw_match_parts(const FwMatch *match);
+void fw_match_part(const FwMatch *match, unsigned part, FwMatch *ret);
 
 /* Appends the expressions to a rule; sets that they need go into the batch before. Uses *set_id for
  * their numbers. */

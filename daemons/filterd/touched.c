@@ -83,16 +83,30 @@ void fw_touched_expect(FwTouched *touched, const FwLayout *layout)
 
 void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
-        TouchedChain chain = {.n = unit->n};
+        TouchedChain chain = {0};
+        GArray *tags;
 
         if (touched->chains_seen++ % touched->chain_step != 0 ||
             touched->chains->len == FW_TOUCHED_CHAINS_MAX)
                 return;
         chain.name = g_strdup(unit->name);
-        chain.tags = g_new(FwTag, unit->n);
-        for (unsigned i = 0; i < unit->n; i++)
-                fw_tag_of(g_array_index(klass->entries, FwEntry, start + i).rule, false,
-                          &chain.tags[i]);
+        tags = g_array_new(FALSE, FALSE, sizeof(FwTag));
+        for (unsigned i = 0; i < unit->n; i++) {
+                const FirewallRule *rule = g_array_index(klass->entries, FwEntry, start + i).rule;
+                FwMatch match;
+                unsigned parts;
+
+                fw_match_of(rule, &match);
+                parts = fw_match_parts(&match);
+                for (unsigned part = 0; part < parts; part++) {
+                        FwTag tag;
+
+                        fw_tag_of(rule, part, false, &tag);
+                        g_array_append_val(tags, tag);
+                }
+        }
+        chain.n = tags->len;
+        chain.tags = (FwTag *) (void *) g_array_free(tags, FALSE);
         g_array_append_val(touched->chains, chain);
 }
 
@@ -116,7 +130,7 @@ void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, s
                 }
         }
         element.map = g_strdup(map);
-        fw_tag_of(rule, false, &element.tag);
+        fw_tag_of(rule, 0, false, &element.tag);
         g_array_append_val(touched->elements, element);
 }
 

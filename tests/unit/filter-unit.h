@@ -86,11 +86,23 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 g_string_append(spec, ",\"enabled\":false");
         if (g_rand_int_range(rand, 0, 10) == 0)
                 g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
-        switch (g_rand_int_range(rand, 0, 8)) {
+        switch (g_rand_int_range(rand, 0, 10)) {
         case 0:
                 g_string_append_printf(
                         spec, ",\"protocol\":\"tcp\",\"destination\":{\"ports\":[\"%d-%d\"]}", 1000,
                         2000);
+                break;
+        case 2: /* several rules in the kernel */
+                g_string_append_printf(spec, ",\"destination\":{\"ports\":[%d,443,\"8000-%d\"]}",
+                                       g_rand_int_range(rand, 1, 4),
+                                       g_rand_int_range(rand, 8001, 8010));
+                break;
+        case 3: /* more than are written out: a set */
+                g_string_append(spec, ",\"protocol\":\"udp\",\"source\":{\"addresses\":[");
+                for (int i = 0; i < 20; i++)
+                        g_string_append_printf(spec, "%s\"10.9.%d.0/%d\"", i ? "," : "", i * 4,
+                                               22 + i % 3);
+                g_string_append(spec, "]},\"destination\":{\"ports\":[53,123]}");
                 break;
         case 1:
                 g_string_append_printf(spec,
