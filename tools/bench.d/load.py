@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 
 import rules
-from figures import Figure, costs
+from figures import Figure, attempt, costs
 from measure import interleave
 from subjects import Ours, Peer, new_lab
 
@@ -65,4 +65,4 @@ def load_mix(say, mix):
 
 def run(say):
     for mix in rules.MIXES:
-        yield from load_mix(say, mix)
+        yield from attempt(f"{NAME}.{mix}", load_mix(say, mix))

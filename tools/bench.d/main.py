@@ -14,8 +14,9 @@ BENCHMARKS = {module.NAME: module for module in (one_rule, load)}
 
 
 def as_json(figure: Figure):
-    return json.dumps({"name": figure.name, "value": round(figure.value, 3), "unit": figure.unit, "goal": figure.goal or None, "ok": figure.ok,
-                       "ours": figure.ours, "peer": figure.peer})
+    value = None if figure.value is None else round(figure.value, 3)
+    return json.dumps({"name": figure.name, "value": value, "unit": figure.unit, "goal": figure.goal or None, "ok": figure.ok,
+                       "ours": figure.ours, "peer": figure.peer, **({"error": figure.error} if figure.error else {})})
 
 
 def main():
