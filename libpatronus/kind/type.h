@@ -64,7 +64,7 @@ typedef uint32_t pt_ctype_u32;
 typedef char *pt_ctype_name;   /* what pt_name_is_valid takes */
 typedef char *pt_ctype_string; /* at most .max bytes */
 typedef int pt_ctype_enum;     /* a value of .choices */
-typedef char *pt_ctype_ref;    /* a name, of an object of the kind .ref */
+typedef char *pt_ctype_ref;    /* a name, of an object of the kind .ref; an interned GRefString */
 typedef char *pt_ctype_ifname; /* a network interface, or several: a glob that ends in "*" */
 typedef PtAddressRange pt_ctype_address_range;
 typedef PtAddressRange pt_ctype_prefix; /* never PT_PLEN_RANGE */

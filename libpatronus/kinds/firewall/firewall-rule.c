@@ -10,68 +10,69 @@ static const PtChoice families[] = {
         {},
 };
 
+/* clang-format off */
 static const PtField endpoint_fields[] = {
-        [FW_ENDPOINT_ADDRESSES] =
-                PT_FIELD(FwEndpoint, address_range, addresses, "addresses", PT_F_LIST,
-                         .doc = "Addresses, prefixes and ranges, one of which the packet's address "
-                                "must be in; all of one "
-                                "family. Absent: any address.",
-                         .example = "[10.0.0.0/8, 192.0.2.10-192.0.2.20]"),
+        [FW_ENDPOINT_ADDRESSES] = PT_FIELD(FwEndpoint, address_range, addresses, "addresses",
+                PT_F_LIST,
+                .doc = "Addresses, prefixes and ranges, one of which the packet's address must be "
+                       "in; all of one family. Absent: any address.",
+                .example = "[10.0.0.0/8, 192.0.2.10-192.0.2.20]"),
         [FW_ENDPOINT_PORTS] = PT_FIELD(FwEndpoint, port_range, ports, "ports", PT_F_LIST,
-                                       .doc = "Ports and port ranges, one of which the packet's "
-                                              "port must be in. Without a protocol they "
-                                              "mean TCP and UDP. Absent: any port.",
-                                       .example = "[80, 443, 6000-6010]"),
+                .doc = "Ports and port ranges, one of which the packet's port must be in. Without "
+                       "a protocol they mean TCP and UDP. Absent: any port.",
+                .example = "[80, 443, 6000-6010]"),
         {},
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(endpoint_fields) == FW_ENDPOINT_PORTS + 2);
 
 static const PtField rule_fields[] = {
-        [FW_RULE_ACTION] =
-                PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED, .choices = fw_actions,
-                         .doc = "What happens to the first packet of a connection that the rule "
-                                "matches. Replies and errors "
-                                "of what was allowed pass without a rule.",
-                         .example = "allow"),
-        [FW_RULE_ENABLED] = PT_FIELD(FirewallRule, bool, enabled, "enabled", 0, .def = "true",
-                                     .doc = "Whether the rule is in force. A rule that is not "
-                                            "stays in the configuration.",
-                                     .example = "false"),
-        [FW_RULE_PRIORITY] = PT_FIELD(
-                FirewallRule, u16, priority, "priority", 0, .def = "32768",
+        [FW_RULE_ACTION] = PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED,
+                .choices = fw_actions,
+                .doc = "What happens to the first packet of a connection that the rule matches. "
+                       "Replies and errors of what was allowed pass without a rule.",
+                .example = "allow"),
+        [FW_RULE_ENABLED] = PT_FIELD(FirewallRule, bool, enabled, "enabled", 0,
+                .def = "true",
+                .doc = "Whether the rule is in force. A rule that is not stays in the "
+                       "configuration.",
+                .example = "false"),
+        [FW_RULE_PRIORITY] = PT_FIELD(FirewallRule, u16, priority, "priority", 0,
+                .def = "32768",
                 .doc = "Rules are tried in the order of their priority, the lowest number first, "
-                       "then of their "
-                       "position in the file, then by name; the first that matches decides.",
+                       "then of their position in the file, then by name; the first that matches "
+                       "decides.",
                 .example = "100"),
-        [FW_RULE_FROM] = PT_FIELD(FirewallRule, ref, from, "from", 0, .ref = "Zone", .def = "any",
-                                  .doc = "The zone that the packet comes from, \"router\" for "
-                                         "packets of the machine itself, or "
-                                         "\"any\". Absent: any zone.",
-                                  .example = "wan"),
-        [FW_RULE_TO] = PT_FIELD(FirewallRule, ref, to, "to", 0, .ref = "Zone", .def = "any",
-                                .doc = "The zone that the packet goes to, \"router\" for packets "
-                                       "to the machine itself, or \"any\". "
-                                       "Absent: any zone, and the machine itself.",
-                                .example = "router"),
-        [FW_RULE_FAMILY] = PT_FIELD(FirewallRule, enum, family, "family", 0, .choices = families,
-                                    .doc = "IPv4 or IPv6 only. Absent: both, or what the addresses "
-                                           "and the protocol say.",
-                                    .example = "ipv6"),
-        [FW_RULE_PROTOCOL] = PT_FIELD(FirewallRule, protocol, protocol, "protocol", 0, .def = "any",
-                                      .doc = "The protocol inside IP, by name or number. Absent or "
-                                             "\"any\": any, or TCP and UDP when the "
-                                             "rule has ports.",
-                                      .example = "tcp"),
+        [FW_RULE_FROM] = PT_FIELD(FirewallRule, ref, from, "from", 0,
+                .ref = "Zone", .def = "any",
+                .doc = "The zone that the packet comes from, \"router\" for packets of the "
+                       "machine itself, or \"any\". Absent: any zone.",
+                .example = "wan"),
+        [FW_RULE_TO] = PT_FIELD(FirewallRule, ref, to, "to", 0,
+                .ref = "Zone", .def = "any",
+                .doc = "The zone that the packet goes to, \"router\" for packets to the machine "
+                       "itself, or \"any\". Absent: any zone, and the machine itself.",
+                .example = "router"),
+        [FW_RULE_FAMILY] = PT_FIELD(FirewallRule, enum, family, "family", 0,
+                .choices = families,
+                .doc = "IPv4 or IPv6 only. Absent: both, or what the addresses and the protocol "
+                       "say.",
+                .example = "ipv6"),
+        [FW_RULE_PROTOCOL] = PT_FIELD(FirewallRule, protocol, protocol, "protocol", 0,
+                .def = "any",
+                .doc = "The protocol inside IP, by name or number. Absent or \"any\": any, or TCP "
+                       "and UDP when the rule has ports.",
+                .example = "tcp"),
         [FW_RULE_SOURCE] = PT_STRUCT(FirewallRule, FwEndpoint, source, "source", endpoint_fields,
-                                     .doc = "What the packet's source must be.",
-                                     .example = "{ addresses: [10.0.0.0/8] }"),
-        [FW_RULE_DESTINATION] =
-                PT_STRUCT(FirewallRule, FwEndpoint, destination, "destination", endpoint_fields,
-                          .doc = "What the packet's destination must be: after port forwarding, "
-                                 "before masquerading.",
-                          .example = "{ ports: [80, 443] }"),
+                .doc = "What the packet's source must be.",
+                .example = "{ addresses: [10.0.0.0/8] }"),
+        [FW_RULE_DESTINATION] = PT_STRUCT(FirewallRule, FwEndpoint, destination,
+                "destination", endpoint_fields,
+                .doc = "What the packet's destination must be: after port forwarding, before "
+                       "masquerading.",
+                .example = "{ ports: [80, 443] }"),
         {},
 };
+/* clang-format on */
 G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DESTINATION + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)

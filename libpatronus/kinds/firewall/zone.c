@@ -10,44 +10,42 @@ const PtChoice fw_actions[] = {
         {},
 };
 
+/* clang-format off */
 static const PtField zone_fields[] = {
         [ZONE_INTERFACES] = PT_FIELD(Zone, ifname, interfaces, "interfaces", PT_F_LIST,
-                                     .doc = "Network interfaces of the zone, by name, or by a glob "
-                                            "that ends in *. An exact name wins over "
-                                            "a glob, a longer glob over a shorter. An interface "
-                                            "that is not there yet counts as soon as "
-                                            "it appears.",
-                                     .example = "[eth1, vlan*]"),
-        [ZONE_SOURCES] =
-                PT_FIELD(Zone, prefix, sources, "sources", PT_F_LIST,
-                         .doc = "Addresses and prefixes whose packets belong to the zone whatever "
-                                "interface they come in by. "
-                                "The longest prefix wins, and sources win over interfaces.",
-                         .example = "[10.8.0.0/24, \"2001:db8:8::/48\"]"),
-        [ZONE_INPUT] = PT_FIELD(Zone, enum, input, "input", 0, .choices = fw_actions, .def = "drop",
-                                .doc = "What happens to packets from the zone to the router itself "
-                                       "that no rule matched.",
-                                .example = "drop"),
-        [ZONE_FORWARD] =
-                PT_FIELD(Zone, enum, forward, "forward", 0, .choices = fw_actions, .def = "drop",
-                         .doc = "What happens to packets from the zone through the router to any "
-                                "zone that no rule matched.",
-                         .example = "reject"),
-        [ZONE_OUTPUT] =
-                PT_FIELD(Zone, enum, output, "output", 0, .choices = fw_actions, .def = "allow",
-                         .doc = "What happens to packets of the router itself to the zone that no "
-                                "rule matched.",
-                         .example = "allow"),
-        [ZONE_MASQUERADE] = PT_FIELD(Zone, bool, masquerade, "masquerade", 0, .def = "false",
-                                     .impact = PT_IMPACT_RELOAD,
-                                     .doc = "Whether IPv4 packets that leave through the zone get "
-                                            "the address of the interface they leave "
-                                            "by, as a network with private addresses needs towards "
-                                            "the internet. Connections that exist "
-                                            "keep what they have.",
-                                     .example = "true"),
+                .doc = "Network interfaces of the zone, by name, or by a glob that ends in *. An "
+                       "exact name wins over a glob, a longer glob over a shorter. An interface "
+                       "that is not there yet counts as soon as it appears.",
+                .example = "[eth1, vlan*]"),
+        [ZONE_SOURCES] = PT_FIELD(Zone, prefix, sources, "sources", PT_F_LIST,
+                .doc = "Addresses and prefixes whose packets belong to the zone whatever "
+                       "interface they come in by. The longest prefix wins, and sources win over "
+                       "interfaces.",
+                .example = "[10.8.0.0/24, \"2001:db8:8::/48\"]"),
+        [ZONE_INPUT] = PT_FIELD(Zone, enum, input, "input", 0,
+                .choices = fw_actions, .def = "drop",
+                .doc = "What happens to packets from the zone to the router itself that no rule "
+                       "matched.",
+                .example = "drop"),
+        [ZONE_FORWARD] = PT_FIELD(Zone, enum, forward, "forward", 0,
+                .choices = fw_actions, .def = "drop",
+                .doc = "What happens to packets from the zone through the router to any zone that "
+                       "no rule matched.",
+                .example = "reject"),
+        [ZONE_OUTPUT] = PT_FIELD(Zone, enum, output, "output", 0,
+                .choices = fw_actions, .def = "allow",
+                .doc = "What happens to packets of the router itself to the zone that no rule "
+                       "matched.",
+                .example = "allow"),
+        [ZONE_MASQUERADE] = PT_FIELD(Zone, bool, masquerade, "masquerade", 0,
+                .def = "false",
+                .doc = "Whether IPv4 packets that leave through the zone get the address of the "
+                       "interface they leave by, as a network with private addresses needs "
+                       "towards the internet. Connections that exist keep what they have.",
+                .example = "true"),
         {},
 };
+/* clang-format on */
 G_STATIC_ASSERT(G_N_ELEMENTS(zone_fields) == ZONE_MASQUERADE + 2);
 
 static int zone_check(const PtObject *object, PtDiagnostics *diag)
