@@ -409,8 +409,9 @@ static void prepare_legs(Commit *commit)
                         continue;
                 commit->waiting++;
                 leg->call.done = on_leg_prepared;
-                r = participant_step(&leg->call, "Prepare", commit->revision->number,
-                                     deadline_step(commit->manager->step_usec, leg->prepare_usec));
+                r = participant_step(
+                        &leg->call, "Prepare", commit->revision->number,
+                        deadline_prepare(commit->manager->step_usec, leg->prepare_usec));
                 if (r < 0)
                         leg_unsent(leg, r);
         }
@@ -428,7 +429,7 @@ static void plan_leg(Leg *leg)
         leg->call.done = on_leg_planned;
         r = participant_plan(&leg->call, commit->revision->number,
                              leg->full ? NULL : participant->slice, leg->after,
-                             deadline_plan(commit->manager->step_usec));
+                             deadline_step(commit->manager->step_usec, 0));
         if (r < 0)
                 leg_unsent(leg, r);
 }

@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* How long a participant gets for a step. The least time, step_usec, is an option of configd for
- * slow machines. */
+/*
+ * How long a participant gets. Giving up early on a Prepare is cheap: it is aborted. Giving up on a
+ * Commit is not: it may be carried out still, and all that can be done is to wait for its end and
+ * revert. The time for a step, step_usec, is an option of configd for slow machines.
+ */
 
 #include "event/backoff.h"
 
-#define DEADLINE_STEP_USEC (10 * PT_USEC_PER_SEC)
-#define DEADLINE_STEP_MAX_USEC (120 * PT_USEC_PER_SEC)
+#define DEADLINE_STEP_USEC (60 * PT_USEC_PER_SEC)
+#define DEADLINE_MAX_USEC (120 * PT_USEC_PER_SEC)
 
-/* Planning has no estimate; it may have to read a slice of a million objects. */
-static inline uint64_t deadline_plan(uint64_t step_usec)
+/* `estimate_usec` is the participant's own, which nobody vouches for. */
+static inline uint64_t deadline_within(uint64_t least_usec, uint64_t estimate_usec)
 {
-        return 6 * step_usec;
+        return MAX(least_usec, 3 * MIN(estimate_usec, DEADLINE_MAX_USEC / 3));
 }
 
+/* Plan, Commit, Verify, GetState. */
 static inline uint64_t deadline_step(uint64_t step_usec, uint64_t estimate_usec)
 {
-        return CLAMP(estimate_usec > DEADLINE_STEP_MAX_USEC ? DEADLINE_STEP_MAX_USEC
-                                                            : 3 * estimate_usec,
-                     step_usec, MAX(step_usec, DEADLINE_STEP_MAX_USEC));
+        return deadline_within(step_usec, estimate_usec);
+}
+
+/* 5 seconds when a step has its usual 60. */
+static inline uint64_t deadline_prepare(uint64_t step_usec, uint64_t estimate_usec)
+{
+        return deadline_within(step_usec / 12, estimate_usec);
 }

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "bus/daemon.h"
 
-#define STEP_SECONDS_MAX 120
+#define STEP_MSEC_MAX 600000
 
 typedef struct Configd {
         uint64_t step_usec;
@@ -31,11 +31,11 @@ static Configd *get_configd(PtDaemon *daemon)
 
 static int set_step_timeout(PtDaemon *daemon, const char *value)
 {
-        uint64_t seconds;
+        uint64_t msec;
 
-        if (!g_ascii_string_to_unsigned(value, 10, 1, STEP_SECONDS_MAX, &seconds, NULL))
+        if (!g_ascii_string_to_unsigned(value, 10, 1, STEP_MSEC_MAX, &msec, NULL))
                 return -EINVAL;
-        get_configd(daemon)->step_usec = seconds * PT_USEC_PER_SEC;
+        get_configd(daemon)->step_usec = msec * PT_USEC_PER_MSEC;
         return 0;
 }
 
@@ -77,7 +77,7 @@ static void stop(PtDaemon *daemon)
 }
 
 static const PtDaemonOption options[] = {
-        {"step-timeout", "SECONDS", "least time that a daemon gets for a step of a commit (10)",
+        {"step-timeout", "MSEC", "time that a daemon gets for a step of a commit (60000)",
          set_step_timeout},
         {},
 };

@@ -94,7 +94,7 @@ static int plan(Repair *repair)
 {
         return participant_plan(&repair->call, repair->revision,
                                 repair->full ? NULL : repair->slice, repair->slice,
-                                deadline_plan(repair->step_usec));
+                                deadline_step(repair->step_usec, 0));
 }
 
 static void plan_full(Repair *repair)
@@ -129,7 +129,7 @@ static void on_planned(int result, const Answer *answer, void *userdata)
         else
                 expect(repair,
                        participant_step(&repair->call, "Prepare", repair->revision,
-                                        deadline_step(repair->step_usec, answer->prepare_usec)),
+                                        deadline_prepare(repair->step_usec, answer->prepare_usec)),
                        on_prepared);
 }
 

@@ -256,7 +256,7 @@ class Setup:
             shutil.copy(self.build / "daemons/configd/patronus-configd", program)
         self.process = Process(self.client, CONFIG_NAME,
                                [str(program), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
-                                str(self.directory), "--step-timeout", "1", *options], **as_user(USER))
+                                str(self.directory), *options], **as_user(USER))
 
     def start_participant(self, root=None):
         self.participant = Participant(self.client, self.address, root)

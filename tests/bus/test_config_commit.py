@@ -54,6 +54,8 @@ def test_a_refusal_before_the_intent_leaves_everything(based, step):
 
 @pytest.mark.parametrize("behaviour", ["silent", "mute", "once:mute"])
 def test_silence_is_never_success(based, behaviour):
+    based.process.end()
+    based.start("--step-timeout", "1000")
     based.participant.on("Commit", behaviour)
     done = based.client.apply(rule("a"))
     assert not done["accepted"] and "no-answer" in codes(done)
@@ -194,8 +196,6 @@ def commit_in_background(configd):
 
 
 def test_death_after_the_participant_committed_rolls_forward(based):
-    based.process.end()
-    based.start("--step-timeout", "60")
     based.participant.on("Commit", "mute")
     thread = commit_in_background(based)
     based.process.kill()
@@ -209,8 +209,6 @@ def test_death_after_the_participant_committed_rolls_forward(based):
 
 
 def test_death_before_the_participant_committed_rolls_back(based):
-    based.process.end()
-    based.start("--step-timeout", "60")
     based.participant.on("Commit", "silent")
     thread = commit_in_background(based)
     based.process.kill()
