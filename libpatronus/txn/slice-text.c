@@ -315,7 +315,7 @@ static int read_body(Lines *lines, const PtSliceHeader *header, PtDiagnostics *d
 
 int pt_slice_read(int fd, PtDiagnostics *diag, PtSlice **ret)
 {
-        pt_cleanup(lines_clear) Lines lines = {.fd = fd};
+        pt_cleanup(lines_clear) Lines lines = {.fd = fd, .data = ""};
         g_autoptr(PtSlice) slice = pt_slice_new();
         PtSliceHeader header;
         int r = read_header(&lines, diag, &header);

@@ -52,7 +52,7 @@ class BuildFailed(Exception):
 def build(directory, options, targets=lambda: ["all"], compiler="gcc"):
     """Sets up and builds what targets() names once it is set up."""
     say(f"   building {directory.name}/ ({compiler}, sanitizers)")
-    common = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true", *options]
+    common = ["-Db_sanitize=address,undefined", "-Db_lundef=false", *options]
     again = ["--reconfigure"] if (directory / "build.ninja").exists() else []
     setup = ["meson", "setup", *again, str(directory), str(ROOT), *common]
     done = subprocess.run(setup, env={**os.environ, "CC": compiler}, capture_output=True, text=True)
@@ -68,8 +68,8 @@ def build(directory, options, targets=lambda: ["all"], compiler="gcc"):
         return
     done = subprocess.run([*ninja, *chosen], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        errors = [line for line in done.stdout.splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
-        raise BuildFailed("\n".join(errors[-60:]))
+        _, _, errors = done.stdout.partition("FAILED: ")
+        raise BuildFailed(errors or done.stdout[-4000:])
 
 
 def introspect(directory, what):
@@ -141,7 +141,7 @@ def tier_fuzz(options):
         return sorted(target["filename"][0] for target in introspect(FUZZ_BUILD, "targets")
                       if target["type"] == "executable" and target["name"].startswith("fuzz-"))
 
-    build(FUZZ_BUILD, ["-Dfuzz=true", "-Dc_args=-fsanitize=fuzzer-no-link"], lambda: [os.path.relpath(path, FUZZ_BUILD) for path in targets()], "clang-14")
+    build(FUZZ_BUILD, ["-Dfuzz=true", "-Dwerror=false"], lambda: [os.path.relpath(path, FUZZ_BUILD) for path in targets()], "clang-14")
     artifacts = FUZZ_BUILD / "artifacts"
     artifacts.mkdir(exist_ok=True)
 
@@ -247,7 +247,7 @@ def main():
     try:
         if set(chosen) - {"format", "fuzz"}:
             say("== build")
-            build(BUILD, [])
+            build(BUILD, ["-Dwerror=true"])
     except BuildFailed as error:
         cases.append(Case("build", "build-check", "failed", str(error)))
         chosen = {}
