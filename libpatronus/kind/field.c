@@ -64,13 +64,14 @@ int pt_wrong_type(struct json_object *json, const char *pointer, PtDiagnostics *
 void pt_pointer_append(GString *pointer, const char *key)
 {
         g_string_append_c(pointer, '/');
-        for (; *key; key++) {
-                if (*key == '~')
-                        g_string_append(pointer, "~0");
-                else if (*key == '/')
-                        g_string_append(pointer, "~1");
-                else
-                        g_string_append_c(pointer, *key);
+        for (;;) {
+                size_t size = strcspn(key, "~/");
+
+                g_string_append_len(pointer, key, (gssize) size);
+                key += size;
+                if (!*key)
+                        return;
+                g_string_append(pointer, *key++ == '~' ? "~0" : "~1");
         }
 }
 
@@ -146,11 +147,13 @@ int pt_fields_from_json(const PtField *fields, struct json_object *json, const c
         g_autoptr(GString) at = NULL;
         struct json_object_iterator i, end;
         uint64_t seen = 0;
+        size_t prefix_size;
         int r = 0;
 
         if (!json_object_is_type(json, json_type_object))
                 return pt_wrong_type(json, pointer, diag, "write a mapping of fields");
         at = g_string_new(pointer);
+        prefix_size = at->len;
         i = json_object_iter_begin(json);
         end = json_object_iter_end(json);
         for (; !json_object_iter_equal(&i, &end); json_object_iter_next(&i)) {
@@ -160,7 +163,7 @@ int pt_fields_from_json(const PtField *fields, struct json_object *json, const c
                 uint64_t bit;
                 void *value;
 
-                g_string_truncate(at, strlen(pointer));
+                g_string_truncate(at, prefix_size);
                 pt_pointer_append(at, name);
                 if (!field) {
                         g_autofree const char **words = pt_fields_names(fields);

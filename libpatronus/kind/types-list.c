@@ -74,7 +74,7 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
         unsigned max = field->max_items ? field->max_items : PT_LIST_MAX;
         g_autoptr(GString) at = NULL;
         PtList items = {NULL, 0};
-        size_t n;
+        size_t n, prefix_size;
         int r = 0;
 
         if (!json_object_is_type(json, json_type_array))
@@ -92,9 +92,10 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                 return -EFBIG;
         }
         at = g_string_new(pointer);
+        prefix_size = at->len;
         items.items = g_malloc0_n(n, field->type->size);
         for (size_t i = 0; i < n; i++) {
-                g_string_truncate(at, strlen(pointer));
+                g_string_truncate(at, prefix_size);
                 g_string_append_c(at, '/');
                 pt_canonical_integer((int64_t) i, at);
                 if (field->type->from_json(field, json_object_array_get_idx(json, i), at->str, diag,
