@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kind/yaml.h"
 
-#include "base/text.h"
 #include "kind/field.h"
+#include "kind/json-input.h"
 #include "kind/yaml-scalar.h"
 #include <string.h>
 #include <yaml.h>
@@ -170,24 +170,6 @@ static Mark find_mark(const Reader *reader, const char *pointer)
         return g_array_index(reader->marks, Mark, index);
 }
 
-/* ": Zone/lan", as far as the document says what it is, and no longer than such words are. */
-static char *document_identity(struct json_object *root)
-{
-        struct json_object *kind = NULL, *metadata = NULL, *name = NULL;
-
-        if (!json_object_is_type(root, json_type_object) ||
-            !json_object_object_get_ex(root, "kind", &kind) ||
-            !json_object_is_type(kind, json_type_string))
-                return g_strdup("");
-        if (json_object_object_get_ex(root, "metadata", &metadata) &&
-            json_object_is_type(metadata, json_type_object))
-                (void) json_object_object_get_ex(metadata, "name", &name);
-        return g_strdup_printf(
-                ": %.*s%s%.*s", PT_NAME_MAX, json_object_get_string(kind), name ? "/" : "",
-                PT_NAME_MAX,
-                json_object_is_type(name, json_type_string) ? json_object_get_string(name) : "");
-}
-
 /* Makes the document's object and gives it to the sink; what was wrong with it gets its line and
  * column. */
 static int document_to_sink(Reader *reader)
@@ -206,7 +188,7 @@ static int document_to_sink(Reader *reader)
         for (size_t i = 0; i < pt_diag_count(found); i++) {
                 const PtDiagnostic *entry = pt_diag_get(found, i);
                 Mark mark = find_mark(reader, entry->pointer);
-                g_autofree char *identity = document_identity(reader->root);
+                g_autofree char *identity = pt_document_identity(reader->root);
                 g_autofree char *subject =
                         g_strdup_printf("%s:%" PRIu32 ":%" PRIu32 "%s", reader->source, mark.line,
                                         mark.column, identity);
@@ -514,30 +496,6 @@ static int check_text(Reader *reader)
         return 0;
 }
 
-/* One JSON text, if that is what the input is: JSON writes characters beyond U+FFFF as two escapes,
- * which YAML refuses. */
-static bool parse_as_json(const Reader *reader, struct json_object **ret)
-{
-        size_t at = 0;
-
-        while (at < reader->size && g_ascii_isspace(reader->text[at]))
-                at++;
-        return at < reader->size && reader->text[at] == '{' && reader->size <= PT_DOCUMENT_MAX &&
-               pt_json_parse(reader->text, reader->size, NULL, ret) == 0;
-}
-
-static int read_json(Reader *reader, struct json_object *json)
-{
-        g_autofree char *identity = document_identity(json);
-        PtObject *object = NULL;
-        int r;
-
-        pt_diag_set_subject(reader->diag, "%s%s", reader->source, identity);
-        r = pt_object_from_json(json, reader->flags, reader->diag, &object);
-        pt_diag_set_subject(reader->diag, NULL);
-        return r < 0 ? -EINVAL : reader->sink(object, reader->userdata);
-}
-
 static int read_checked(Reader *reader)
 {
         int r = check_text(reader);
@@ -578,14 +536,14 @@ int pt_yaml_read(const char *source, const char *text, size_t size, unsigned fla
                 .sink = sink,
                 .userdata = userdata,
         };
-        pt_auto_json *json = NULL;
+        int r;
 
         if (size > PT_INPUT_MAX) {
                 problem(&reader, (Mark){1, 1}, "too-large", "%zu bytes are too many, at most %u",
                         size, PT_INPUT_MAX);
                 return -EFBIG;
         }
-        if (parse_as_json(&reader, &json))
-                return read_json(&reader, json);
+        if (pt_json_input_read(source, text, size, flags, diag, sink, userdata, &r))
+                return r;
         return read_checked(&reader);
 }

@@ -5,8 +5,8 @@
  * The YAML front end, by libyaml's events: a stream of documents, each one object. Scalars follow
  * the YAML 1.2 core schema (null, true/false, integers), so `on`, `yes` and 010 are strings and
  * decimals. Refused with line, column and remedy: anchors, aliases, tags, duplicate and non-string
- * keys, floats, several objects in a document, nesting beyond PT_JSON_DEPTH_MAX. JSON input is
- * accepted by the same call, since each JSON text is a YAML document.
+ * keys, floats, several objects in a document, nesting beyond PT_JSON_DEPTH_MAX. JSON is taken by
+ * the same call: one text, or one on each line.
  */
 
 #include "kind/json.h"

@@ -92,6 +92,41 @@ static void test_json_input(void **state)
         assert_string_equal(object->meta->description, "😀");
 }
 
+/* One text a line, as exports are: told by their lines. */
+static void test_json_lines(void **state)
+{
+        static const char good[] = UNIT_ZONE("a", "\"interfaces\":[\"eth0\"]") "\r\n\n  " UNIT_RULE(
+                "b", "\"action\":\"drop\"") "\n" UNIT_RULE("c", "\"action\":\"drop\"");
+        static const char bad[] = UNIT_RULE("a", "\"action\":\"drop\"") "\n\n" UNIT_RULE(
+                "b", "\"action\":\"dorp\"") "\n{\"a\":1,}\n---\n" UNIT_RULE("c", "");
+        static const char *const expected[][2] = {
+                {"policy.yaml:3: FirewallRule/b", "unknown-value"},
+                {"policy.yaml:4", "json-syntax"},
+                {"policy.yaml:5", "json-syntax"},
+                {"policy.yaml:6: FirewallRule/c", "required"},
+        };
+        g_autoptr(PtDiagnostics) diag = pt_diag_new(), refused = pt_diag_new(),
+                                 yaml = pt_diag_new();
+        g_autoptr(GPtrArray) objects = read_all(good, diag);
+        /* Two documents in YAML's flow style are not lines. */
+        g_autoptr(GPtrArray) flow =
+                read_all(UNIT_RULE("a", "\"action\":\"drop\"") "\n---\n" UNIT_RULE(
+                                 "b", "\"action\":\"drop\""),
+                         yaml);
+
+        (void) state;
+        assert_non_null(objects);
+        assert_int_equal(objects->len, 3);
+        assert_non_null(flow);
+        assert_int_equal(flow->len, 2);
+        assert_null(read_all(bad, refused));
+        assert_int_equal(pt_diag_count(refused), G_N_ELEMENTS(expected));
+        for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+                assert_string_equal(pt_diag_get(refused, i)->subject, expected[i][0]);
+                assert_string_equal(pt_diag_get(refused, i)->code, expected[i][1]);
+        }
+}
+
 /* Lines and columns are those of the key or list item that is wrong. */
 static void test_places(void **state)
 {
@@ -422,11 +457,17 @@ static void test_strings_read_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_stream),     cmocka_unit_test(test_nameless),
-                cmocka_unit_test(test_json_input), cmocka_unit_test(test_places),
-                cmocka_unit_test(test_refused),    cmocka_unit_test(test_bombs),
-                cmocka_unit_test(test_sink_stops), cmocka_unit_test(test_scalars),
-                cmocka_unit_test(test_written),    cmocka_unit_test(test_strings_read_back),
+                cmocka_unit_test(test_stream),
+                cmocka_unit_test(test_nameless),
+                cmocka_unit_test(test_json_input),
+                cmocka_unit_test(test_json_lines),
+                cmocka_unit_test(test_places),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_bombs),
+                cmocka_unit_test(test_sink_stops),
+                cmocka_unit_test(test_scalars),
+                cmocka_unit_test(test_written),
+                cmocka_unit_test(test_strings_read_back),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
