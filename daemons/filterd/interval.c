@@ -60,7 +60,8 @@ GArray *fw_interval_flatten(FwInterval *intervals, size_t n, size_t len)
 
         memset(all.hi, 0xff, len);
         g_array_append_val(open, all);
-        qsort(intervals, n, sizeof(*intervals), compare);
+        if (n > 0) /* C11 7.22.5.2: never a null pointer */
+                qsort(intervals, n, sizeof(*intervals), compare);
 
         for (size_t i = 0; i <= n; i++) {
                 const uint8_t *start = i < n ? intervals[i].lo : NULL;
