@@ -56,7 +56,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
                 {"dryRun", OPTION_BOOL, &dry_run},  {},
         };
         g_autoptr(Session) session = NULL;
-        g_autoptr(Reply) reply = NULL;
+        g_autoptr(Reply) reply = reply_new();
         const Caller *caller;
         int fd, r;
 
@@ -74,10 +74,11 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         r = session_new(manager, caller, &session, error);
         if (r < 0)
                 return r;
-        reply = session_load(
-                session, fd,
-                &(InputOptions){.source = source ?: "input", .set = set, .replace = replace});
-        if (!reply->accepted)
+        /* What it changes is found by the commit. */
+        if (input_apply_fd(
+                    session->candidate, fd,
+                    &(InputOptions){.source = source ?: "input", .set = set, .replace = replace},
+                    reply->diag) < 0)
                 return reply_send(reply, call);
         session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
         return 1;

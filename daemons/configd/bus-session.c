@@ -157,7 +157,7 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
                 {"replace", OPTION_BOOL, &replace},
                 {},
         };
-        g_autoptr(Reply) reply = NULL;
+        g_autoptr(Reply) reply = reply_new();
         Session *session;
         int fd, r;
 
@@ -170,9 +170,9 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        reply = session_load(
-                session, fd,
-                &(InputOptions){.source = source ?: "input", .set = set, .replace = replace});
+        session_load(session, fd,
+                     &(InputOptions){.source = source ?: "input", .set = set, .replace = replace},
+                     reply);
         return reply_send(reply, call);
 }
 

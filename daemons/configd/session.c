@@ -296,20 +296,16 @@ int session_delete(Session *session, const PtKind *kind, const char *name, PtDia
         return 0;
 }
 
-Reply *session_load(Session *session, int fd, const InputOptions *options)
+void session_load(Session *session, int fd, const InputOptions *options, Reply *reply)
 {
-        g_autoptr(Reply) reply = reply_new();
         g_autoptr(PtSlice) before = pt_slice_clone(session->candidate);
-        int r;
+        g_autoptr(PtSlice) after = NULL;
 
-        r = input_apply_fd(session->candidate, fd, options, reply->diag);
-        reply->accepted = r >= 0;
-        if (reply->accepted) {
-                g_autoptr(PtSlice) after = pt_slice_clone(session->candidate);
-
-                reply_set_changes(reply, changes_new(before, after));
-        }
-        return g_steal_pointer(&reply);
+        reply->accepted = input_apply_fd(session->candidate, fd, options, reply->diag) >= 0;
+        if (!reply->accepted)
+                return;
+        after = pt_slice_clone(session->candidate);
+        reply_set_changes(reply, changes_new(before, after));
 }
 
 static int assume_one(const PtObject *before, const PtObject *after, void *userdata)

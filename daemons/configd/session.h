@@ -54,8 +54,8 @@ int session_set(Session *session, const PtKind *kind, const char *name, struct j
 int session_unset(Session *session, const PtKind *kind, const char *name, char **paths,
                   PtDiagnostics *diag);
 int session_delete(Session *session, const PtKind *kind, const char *name, PtDiagnostics *diag);
-/* The reply says what the input changed in the candidate. */
-Reply *session_load(Session *session, int fd, const InputOptions *options);
+/* Applies an input; the reply says what it changed in the candidate. */
+void session_load(Session *session, int fd, const InputOptions *options, Reply *reply);
 /* Makes the candidate equal to a configuration. */
 void session_assume(Session *session, PtSlice *configuration);
 
