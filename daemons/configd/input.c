@@ -4,6 +4,7 @@
 #include "identity.h"
 #include "position.h"
 
+#include "base/memory.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "kind/yaml.h"
@@ -220,5 +221,8 @@ int input_apply_fd(PtSlice *candidate, int fd, const InputOptions *options, PtDi
         r = pt_read_all(fd, PT_INPUT_MAX, &text, &size);
         if (r < 0)
                 return refuse_fd(r, diag);
-        return input_apply(candidate, text, size, options, diag);
+        r = input_apply(candidate, text, size, options, diag);
+        g_clear_pointer(&text, g_free);
+        pt_memory_settle(size);
+        return r;
 }

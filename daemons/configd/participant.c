@@ -280,13 +280,13 @@ static int start_call(ParticipantCall *call, sd_bus_message *m, const char *meth
                                  deadline_usec);
 }
 
-/* A sealed memfd with the delta, or the whole slice. */
+/* A sealed memfd with the delta, or the whole slice, which is streamed, when that is no longer. */
 static int slice_memfd(const PtSlice *before, const PtSlice *after)
 {
         pt_auto_fd int fd = -EBADF;
         int r;
 
-        if (before) {
+        if (before && pt_slice_count(before, NULL) > pt_slice_count(after, NULL) / 2) {
                 g_autoptr(GString) text = g_string_new(NULL);
 
                 pt_delta_format(before, after, text);

@@ -3,6 +3,7 @@
 #include "engine-nft.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "emit.h"
 
 #include <string.h>
@@ -36,6 +37,7 @@ typedef struct NftPlan {
         FwLayout *layout;     /* the whole anew */
         bool adopt;           /* the kernel has it already: `layout` is what it has */
         FwTouched *touched;
+        size_t sent; /* bytes of the batch */
 
         /* While a commit is under way. */
         PtEngineCtx *ctx;
@@ -229,6 +231,7 @@ static void settle(FwEngine *engine, NftPlan *plan)
         } else {
                 fw_layout_free(engine->layout);
                 engine->layout = g_steal_pointer(&plan->layout);
+                pt_memory_settle(plan->sent);
         }
         engine->distrusted = false;
 }
@@ -320,6 +323,7 @@ static void try_commit(NftPlan *plan)
 
         r = make_batch(engine, plan, &batch);
         if (r == 0) {
+                plan->sent = pt_nft_batch_size(batch);
                 /* Before the loop runs there is nothing to keep waiting. */
                 if (pt_nft_batch_size(batch) >= FORK_SIZE &&
                     sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {

@@ -332,7 +332,7 @@ unsigned fw_match_parts(const FwMatch *match)
 static void choose_one(PtList *list, unsigned i, size_t size)
 {
         if (list->n > 0)
-                *list = (PtList){(char *) list->items + i * size, 1};
+                *list = (PtList){.items = (char *) list->items + i * size, .n = 1};
 }
 
 void fw_match_part(const FwMatch *match, unsigned part, FwMatch *ret)

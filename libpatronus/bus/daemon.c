@@ -2,12 +2,12 @@
 #include "bus/daemon.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "bus/bus.h"
 #include "bus/introspect.h"
 #include "bus/log-control.h"
 #include "config.h"
 #include "event/backoff.h"
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,10 +15,6 @@
 
 #define RECONNECT_MIN_USEC (100 * PT_USEC_PER_MSEC)
 #define RECONNECT_MAX_USEC (5 * PT_USEC_PER_SEC)
-/* Larger blocks go back to the system when they are freed. Left alone, glibc raises this to the
- * largest block ever freed, and the text of one large configuration leaves its hole in the heap for
- * good. */
-#define MMAP_THRESHOLD (128 * 1024)
 /* A bus that accepts us but does not answer by then is as good as none. */
 #define ATTEMPT_USEC (10 * PT_USEC_PER_SEC)
 
@@ -473,7 +469,7 @@ int pt_daemon_run(const PtDaemonClass *klass, int argc, char **argv)
         pt_cleanup(daemon_freep) PtDaemon *daemon = g_new0(PtDaemon, 1);
         int r;
 
-        (void) mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+        pt_memory_init();
         daemon->klass = klass;
         daemon->program = program_name(klass);
         daemon->state_dir = g_strdup(PT_STATE_DIR);

@@ -83,8 +83,9 @@ struct PtField {
 
 /* A list member: `n` values of the type's size in one allocation. */
 typedef struct PtList {
-        void *items;
+        void *items; /* allocated, or `small` */
         unsigned n;
+        uint8_t small[4]; /* one port needs no allocation: most lists of ports are one */
 } PtList;
 
 /* What check_set may ask about other objects. */

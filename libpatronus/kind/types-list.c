@@ -68,12 +68,24 @@ static int sort_set(const PtField *field, const char *pointer, PtDiagnostics *di
         return 0;
 }
 
+/* Makes allocated items those of a list, or keeps them in it when they fit. */
+static void list_take(const PtField *field, PtList *list, const PtList *from)
+{
+        size_t size = from->n * field->type->size;
+
+        *list = *from;
+        if (size > sizeof(list->small))
+                return;
+        list->items = memcpy(list->small, from->items, size);
+        g_free(from->items);
+}
+
 int pt_list_from_json(const PtField *field, struct json_object *json, const char *pointer,
                       PtDiagnostics *diag, PtList *list)
 {
         unsigned max = field->max_items ? field->max_items : PT_LIST_MAX;
         g_autoptr(GString) at = NULL;
-        PtList items = {NULL, 0};
+        PtList items = {.items = NULL};
         size_t n, prefix_size;
         int r = 0;
 
@@ -111,20 +123,20 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                 pt_list_done(field, &items);
                 return r;
         }
-        *list = items;
+        list_take(field, list, &items);
         return 0;
 }
 
 void pt_list_copy(const PtField *field, PtList *to, const PtList *from)
 {
-        PtList copy = {g_malloc_n(from->n, field->type->size), from->n};
+        PtList copy = {.items = g_malloc_n(from->n, field->type->size), .n = from->n};
 
         memcpy(copy.items, from->items, from->n * field->type->size);
         if (field->type->copy)
                 for (unsigned i = 0; i < from->n; i++)
                         field->type->copy(field, (void *) pt_list_item(field, &copy, i),
                                           pt_list_item(field, from, i));
-        *to = copy;
+        list_take(field, to, &copy);
 }
 
 void pt_list_done(const PtField *field, PtList *list)
@@ -132,6 +144,7 @@ void pt_list_done(const PtField *field, PtList *list)
         if (field->type->done)
                 for (unsigned i = 0; i < list->n; i++)
                         field->type->done(field, (void *) pt_list_item(field, list, i));
-        g_free(list->items);
-        *list = (PtList){NULL, 0};
+        if (list->items != list->small)
+                g_free(list->items);
+        *list = (PtList){.items = NULL};
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/memory.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "bus/bus.h"
@@ -235,7 +236,6 @@ static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtDiagnostics *
 static int read_wanted(PtParticipant *p, int fd, PtDiagnostics *diag, PtSlice **ret)
 {
         size_t size;
-        char *text;
         int r;
 
         r = pt_memfd_check(fd, PT_SLICE_FILE_MAX, &size);
@@ -245,14 +245,11 @@ static int read_wanted(PtParticipant *p, int fd, PtDiagnostics *diag, PtSlice **
                               PT_SLICE_FILE_MAX);
                 return r == -EFBIG ? r : -EINVAL;
         }
-        if (size == 0)
-                return pt_delta_apply(p->slice, "", 0, diag, ret);
-        /* Sealed: nobody can change or cut it while we read. */
-        text = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (text == MAP_FAILED)
+        if (lseek(fd, 0, SEEK_SET) < 0)
                 return -errno;
-        r = pt_delta_apply(p->slice, text, size, diag, ret);
-        (void) munmap(text, size);
+        /* Sealed: nobody can change or cut it while we read. */
+        r = pt_delta_read(p->slice, fd, diag, ret);
+        pt_memory_settle(size);
         return r;
 }
 

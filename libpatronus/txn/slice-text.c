@@ -342,17 +342,13 @@ static PtSlice *start_of_delta(const PtSlice *base, const PtSliceHeader *header)
         return pt_digest_equal(&root, &header->base) ? g_steal_pointer(&slice) : NULL;
 }
 
-int pt_delta_apply(const PtSlice *base, const char *text, size_t size, PtDiagnostics *diag,
-                   PtSlice **ret)
+static int delta_read(const PtSlice *base, Lines *lines, PtDiagnostics *diag, PtSlice **ret)
 {
-        Lines lines = {.fd = -1, .data = text, .end = size};
         g_autoptr(PtSlice) slice = NULL;
         PtSliceHeader header;
         int r;
 
-        if (size > PT_SLICE_FILE_MAX)
-                return too_large(diag);
-        r = read_header(&lines, diag, &header);
+        r = read_header(lines, diag, &header);
         if (r < 0)
                 return r;
         slice = start_of_delta(base, &header);
@@ -361,11 +357,28 @@ int pt_delta_apply(const PtSlice *base, const char *text, size_t size, PtDiagnos
                               "the delta is on another slice than this one");
                 return -ESTALE;
         }
-        r = read_body(&lines, &header, diag, slice);
+        r = read_body(lines, &header, diag, slice);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&slice);
         return 0;
+}
+
+int pt_delta_apply(const PtSlice *base, const char *text, size_t size, PtDiagnostics *diag,
+                   PtSlice **ret)
+{
+        Lines lines = {.fd = -1, .data = text, .end = size};
+
+        if (size > PT_SLICE_FILE_MAX)
+                return too_large(diag);
+        return delta_read(base, &lines, diag, ret);
+}
+
+int pt_delta_read(const PtSlice *base, int fd, PtDiagnostics *diag, PtSlice **ret)
+{
+        pt_cleanup(lines_clear) Lines lines = {.fd = fd};
+
+        return delta_read(base, &lines, diag, ret);
 }
 
 /* Appends to `out`, and empties it into `fd` whenever it is full if there is one. */

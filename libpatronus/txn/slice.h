@@ -94,3 +94,5 @@ void pt_delta_format(const PtSlice *before, const PtSlice *after, GString *out);
  * new slice. */
 int pt_delta_apply(const PtSlice *base, const char *text, size_t size, PtDiagnostics *diag,
                    PtSlice **ret);
+/* The same from a descriptor, from where it stands, line by line: the text is never in memory. */
+int pt_delta_read(const PtSlice *base, int fd, PtDiagnostics *diag, PtSlice **ret);
