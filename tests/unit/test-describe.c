@@ -197,7 +197,7 @@ static void test_complete(void **state)
                 {"destination.p", "destination.ports=\n"},
                 {"action=", "action=allow\naction=drop\naction=reject\n"},
                 {"action=d", "action=drop\n"},
-                {"from=", "from=any\nfrom=router\nfrom=unassigned\n"},
+                {"from=", "from=any\nfrom=router\n"},
                 {"enabled=t", "enabled=true\n"},
                 {"nothing.", ""},
                 {"action.x", ""},

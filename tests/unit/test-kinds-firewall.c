@@ -31,8 +31,6 @@ static void test_rule_refused(void **state)
                  "no-ports", "/spec/source/ports", "leave out the protocol"},
                 {UNIT_RULE("a", "\"action\":\"drop\",\"from\":\"router\",\"to\":\"router\""),
                  "router-to-router", "/spec/to", "never filtered"},
-                {UNIT_RULE("a", "\"action\":\"drop\",\"to\":\"unassigned\""), "reserved-name",
-                 "/spec/to", "always dropped"},
                 {UNIT_ZONE("a", "\"sources\":[\"10.0.0.1-10.0.0.3\"]"), "invalid-address",
                  "/spec/sources/0", "is not one prefix"},
                 {UNIT_ZONE("unassigned", ""), "reserved-name", "/metadata/name", "unassigned"},

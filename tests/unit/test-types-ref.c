@@ -24,7 +24,7 @@ static void test_complete(void **state)
 
         (void) state;
         pt_type_ref.complete(&field, out);
-        assert_string_equal(out->str, "any\nrouter\nunassigned\n");
+        assert_string_equal(out->str, "any\nrouter\n");
 }
 
 int main(void)

@@ -206,16 +206,6 @@ static int check_ports(const FirewallRule *rule, const FwEndpoint *endpoint, con
         return -EINVAL;
 }
 
-static int check_zone(const char *zone, const char *pointer, PtDiagnostics *diag)
-{
-        if (!zone || strcmp(zone, FW_ZONE_UNASSIGNED) != 0)
-                return 0;
-        pt_diag_error(diag, "reserved-name", pointer,
-                      "packets of no zone are always dropped; give their interface a zone, and "
-                      "name it here");
-        return -EINVAL;
-}
-
 static int rule_check(const PtObject *object, PtDiagnostics *diag)
 {
         const FirewallRule *rule = (const FirewallRule *) object;
@@ -224,10 +214,6 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
         if (check_ports(rule, &rule->source, "/spec/source/ports", diag) < 0)
                 r = -EINVAL;
         if (check_ports(rule, &rule->destination, "/spec/destination/ports", diag) < 0)
-                r = -EINVAL;
-        if (check_zone(rule->from, "/spec/from", diag) < 0)
-                r = -EINVAL;
-        if (check_zone(rule->to, "/spec/to", diag) < 0)
                 r = -EINVAL;
         if (rule->from && rule->to && strcmp(rule->from, FW_ZONE_ROUTER) == 0 &&
             strcmp(rule->to, FW_ZONE_ROUTER) == 0) {

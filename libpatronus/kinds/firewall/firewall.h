@@ -16,9 +16,8 @@ typedef enum FwAction {
 
 #define FW_ZONE_ROUTER "router"         /* the machine itself; reserved */
 #define FW_ZONE_ANY "any"               /* reserved */
-#define FW_ZONE_UNASSIGNED "unassigned" /* of packets that belong to no zone: drops; reserved */
-
-/* Bits of Zone.object.present. */
+#define FW_ZONE_UNASSIGNED "unassigned" /* packets of no zone, which are dropped: no zone's name   \
+                                         */
 enum { ZONE_INTERFACES, ZONE_SOURCES, ZONE_INPUT, ZONE_FORWARD, ZONE_OUTPUT, ZONE_MASQUERADE };
 
 typedef struct Zone {

@@ -50,6 +50,12 @@ G_STATIC_ASSERT(G_N_ELEMENTS(zone_fields) == ZONE_MASQUERADE + 2);
 
 static int zone_check(const PtObject *object, PtDiagnostics *diag)
 {
+        /* Not among the reserved names, since no rule can name it either. */
+        if (strcmp(object->name, FW_ZONE_UNASSIGNED) == 0) {
+                pt_diag_error(diag, "reserved-name", "/metadata/name",
+                              "packets of no zone are \"%s\"; choose another name", object->name);
+                return -EINVAL;
+        }
         if (!pt_object_has(object, ZONE_INTERFACES) && !pt_object_has(object, ZONE_SOURCES))
                 pt_diag_warning(
                         diag, "empty-zone", "/spec",
@@ -133,7 +139,7 @@ static int zone_check_set(const PtObject *object, const PtLookup *lookup, PtDiag
         return context.result;
 }
 
-static const char *const zone_reserved[] = {FW_ZONE_ANY, FW_ZONE_ROUTER, FW_ZONE_UNASSIGNED, NULL};
+static const char *const zone_reserved[] = {FW_ZONE_ANY, FW_ZONE_ROUTER, NULL};
 
 const PtKind pt_kind_zone = {
         .name = "Zone",
