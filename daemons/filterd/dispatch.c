@@ -4,12 +4,13 @@
  * From a packet to the chain of its zone pair, by verdict maps whose keys are intervals of
  * interface names or addresses:
  *
- *      forward   iifname vmap @from_forward -> f_lan     oifname vmap @to_lan -> jump z_lan/wan
- * default of lan input     iifname vmap @from_input   -> i_lan     jump z_lan/router default output
- * oifname vmap @to_output    -> o_wan     jump z_router/wan                          default
+ *      forward   iifname vmap @from_forward -> f_lan
+ *                oifname vmap @to_lan       -> jump z_lan/wan, then the default of lan
+ *      input     iifname vmap @from_input   -> i_lan: jump z_lan/router, then the default
+ *      output    oifname vmap @to_output    -> o_wan: jump z_router/wan, then the default
  *
  * With zones by address, the address is asked first, per family, and what it does not decide goes
- * on by interface: from_forward4 -> f_lan or p_from_interface; to_lan4 -> the class or t_lan.
+ * on by interface: from_forward4 -> f_lan or p_forward_if; to_lan4 -> the class or t_lan.
  *
  * Only packet data is ever looked up: nft 1.0.6 ends with a failed assertion in the middle of `nft
  * list ruleset` when the value of one map is the key of another (netlink_parse_concat_expr).

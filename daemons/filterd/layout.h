@@ -9,10 +9,10 @@
  * A class is the ordered list of rules that a zone pair sees. Pairs that see the same rules share a
  * class:
  *
- *      rules with from=lan, to=wan exist (or lan/any and any/wan both)   class lan/wan, of that
- * pair alone else rules with from=lan and any `to` exist                       class lan/any,
- * shared else rules with any `from` and to=wan exist                       class any/wan, shared
- *      else                                                              class any/any
+ *      rules with from=lan, to=wan exist (or lan/any and any/wan both)   lan/wan, of that pair alone
+ *      else rules with from=lan and any `to` exist                       lan/any, shared
+ *      else rules with any `from` and to=wan exist                       any/wan, shared
+ *      else                                                              any/any
  *
  * A class is cut into units: a run of rules of one shape with FW_FOLD_MIN keys or more, no two of
  * which have a key in common, folds into a verdict map; what is between such runs is cut into

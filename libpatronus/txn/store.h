@@ -5,11 +5,12 @@
  * The revision store below a state directory. configd writes it; daemons read their own slice from
  * it, without the bus.
  *
- *   journal                       one record a line (txn/journal.h): intent N, decided N, aborted
- * N; append and fdatasync is the point of no return revisions/N/meta.json         number, parent,
- * root, uid and name of the author, comment, time revisions/N/<daemon>.ndjson   a slice or a delta
- * on the revision before (txn/slice.h); 0640 revisions/decided             symbolic link to the
- * number lock                          held by the one configd that writes
+ *   journal                       one record a line (txn/journal.h): intent N, decided N, aborted N;
+ *                                 append and fdatasync is the point of no return
+ *   revisions/N/meta.json         number, parent, root, uid and name of the author, comment, time
+ *   revisions/N/<daemon>.ndjson   a slice, or a delta on the revision before (txn/slice.h); 0640
+ *   revisions/decided             symbolic link to the number
+ *   lock                          held by the one configd that writes
  *
  * A small delta is written inside its intent record, so that a commit costs two fdatasyncs; the
  * files follow without one, and opening the store writes again whatever the journal has and the

@@ -24,12 +24,10 @@ typedef struct Zone {
         PtObject object;
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
         PtList sources;    /* PtAddressRange, prefixes only; a set */
-        int input;   /* FwAction for what no rule matched: from the zone to the router; default drop
-                      */
+        int input;   /* FwAction for what no rule matched: to the router; default drop */
         int forward; /* from the zone to any zone; default drop */
         int output;  /* from the router to the zone; default allow */
-        bool masquerade; /* IPv4 that leaves through the zone gets the outgoing interface's address
-                          */
+        bool masquerade; /* IPv4 that leaves through the zone gets the interface's address */
 } Zone;
 
 /* Bits of FwEndpoint.present. */
