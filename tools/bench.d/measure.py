@@ -47,7 +47,7 @@ def run(command, daemons=(), env=None):
             output.seek(0)
             raise RuntimeError(f"{' '.join(command[:8])}: exit code {process.returncode}\n{output.read()[-4000:].decode(errors='replace')}")
     cpu = (usage.ru_utime + usage.ru_stime) * 1000 + cpu_ms(daemons) - before
-    return Cost(wall * 1000, cpu, {"max_rss_kib": usage.ru_maxrss})
+    return Cost(wall * 1000, cpu)
 
 
 def pss_kib(pid):
@@ -67,14 +67,13 @@ def children(pid):
         return []
 
 
-class PssPeak:
-    """Samples the summed Pss of processes and of their children, as fast as it can; keeps the largest sum."""
+class Sampler:
+    """Calls sample() as fast as it can, in a thread; keeps the largest answer."""
 
-    def __init__(self, pids):
-        self.pids = list(pids)
+    def __init__(self):
         self.peak = 0
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
+        self._thread = threading.Thread(target=self._run)
 
     def __enter__(self):
         self._thread.start()
@@ -84,10 +83,33 @@ class PssPeak:
         self._stop.set()
         self._thread.join()
 
-    def _sample(self):
+    def _run(self):
         while not self._stop.is_set():
-            family = [process for pid in self.pids for process in (pid, *children(pid))]
-            self.peak = max(self.peak, sum(pss_kib(pid) for pid in family))
+            self.peak = max(self.peak, self.sample())
+
+
+class PssPeak(Sampler):
+    """Of processes and their children together, KiB."""
+
+    def __init__(self, pids):
+        super().__init__()
+        self.pids = list(pids)
+
+    def sample(self):
+        return sum(pss_kib(process) for pid in self.pids for process in (pid, *children(pid)))
+
+
+class HighWaterMark(Sampler):
+    """The maximum resident set of the process `pid`, KiB, once it runs its own program."""
+
+    pid = None
+
+    def sample(self):
+        try:
+            status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines())
+            return int(status["VmHWM"].split()[0]) if status["Name"].strip() == "nft" else 0
+        except (FileNotFoundError, ProcessLookupError, KeyError):
+            return 0  # not yet, or no more
 
 
 def median(costs):
