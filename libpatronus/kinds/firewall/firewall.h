@@ -14,10 +14,12 @@ typedef enum FwAction {
         FW_ACTION_INVALID = -EINVAL,
 } FwAction;
 
-#define FW_ZONE_ROUTER "router"         /* the machine itself; reserved */
-#define FW_ZONE_ANY "any"               /* reserved */
-#define FW_ZONE_UNASSIGNED "unassigned" /* packets of no zone, which are dropped: no zone's name   \
-                                         */
+#define FW_ZONE_ROUTER "router" /* the machine itself; reserved */
+#define FW_ZONE_ANY "any"       /* reserved */
+/* Packets of no zone, which are dropped; no zone has the name. */
+#define FW_ZONE_UNASSIGNED "unassigned"
+
+/* Bits of Zone.object.present. */
 enum { ZONE_INTERFACES, ZONE_SOURCES, ZONE_INPUT, ZONE_FORWARD, ZONE_OUTPUT, ZONE_MASQUERADE };
 
 typedef struct Zone {
