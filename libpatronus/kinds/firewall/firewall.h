@@ -26,10 +26,11 @@ typedef struct Zone {
         PtObject object;
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
         PtList sources;    /* PtAddressRange, prefixes only; a set */
-        int input;   /* FwAction for what no rule matched: to the router; default drop */
-        int forward; /* from the zone to any zone; default drop */
-        int output;  /* from the router to the zone; default allow */
-        bool masquerade; /* IPv4 that leaves through the zone gets the interface's address */
+        /* FwAction for what no rule matched: */
+        int input;       /* from the zone to the router; default drop */
+        int forward;     /* from the zone to any zone; default drop */
+        int output;      /* from the router to the zone; default allow */
+        bool masquerade; /* IPv4 that leaves by the zone gets the interface's address */
 } Zone;
 
 /* Bits of FwEndpoint.present. */
@@ -64,7 +65,7 @@ typedef struct FirewallRule {
         char *from;        /* zone name, "router", "any", or NULL: any zone */
         char *to;          /* zone name, "router", "any", or NULL: any zone and the router */
         int family;        /* AF_INET, AF_INET6 or 0: both (or what the addresses say) */
-        int protocol;      /* IPPROTO_*, or -1: any; ports without a protocol mean TCP and UDP */
+        int protocol;      /* if present; see fw_rule_protocol() */
         FwEndpoint source;
         FwEndpoint destination;
 } FirewallRule;
@@ -76,7 +77,8 @@ extern const PtKind pt_kind_firewall_rule;
 /* What the rule says with defaults filled in. */
 bool fw_rule_enabled(const FirewallRule *rule);
 unsigned fw_rule_priority(const FirewallRule *rule);
-int fw_rule_protocol(const FirewallRule *rule); /* -1: any */
-int fw_rule_family(const FirewallRule *rule);   /* AF_INET, AF_INET6, or AF_UNSPEC for both */
+/* IPPROTO_*, or -1: any; ports without a protocol mean TCP and UDP. */
+int fw_rule_protocol(const FirewallRule *rule);
+int fw_rule_family(const FirewallRule *rule); /* AF_INET, AF_INET6, or AF_UNSPEC for both */
 /* -1, 0, 1: priority, then position, then name by bytes: the order of evaluation. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);
