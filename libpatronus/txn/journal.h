@@ -20,9 +20,8 @@
 #include "base/digest.h"
 #include <json-c/json.h>
 
-#define PT_JOURNAL_FILE_MAX                                                                        \
-        (64U * 1024U * 1024U) /* larger than this it was not we who wrote it                       \
-                               */
+/* Larger than this it was not we who wrote it. */
+#define PT_JOURNAL_FILE_MAX (64U * 1024U * 1024U)
 
 typedef struct PtJournal PtJournal;
 
