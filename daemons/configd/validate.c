@@ -55,6 +55,15 @@ static char *dangling_remedy(const Context *context, const PtKind *kind, const c
         return g_strdup_printf("create it in the same input, or refer to another %s", kind->name);
 }
 
+static void report_in_use(const Context *context, const PtKind *kind, const char *name,
+                          const char *pointer)
+{
+        pt_diag_error(
+                context->diag, "in-use", pointer,
+                "%s \"%s\" cannot be deleted while this refers to it: change or delete this too",
+                kind->name, name);
+}
+
 static int check_ref(const PtKind *kind, const char *name, const char *pointer, void *userdata)
 {
         Context *context = userdata;
@@ -62,9 +71,13 @@ static int check_ref(const PtKind *kind, const char *name, const char *pointer, 
 
         if (name_is_reserved(kind, name) || pt_slice_get(context->slice, kind, name))
                 return 0;
-        remedy = dangling_remedy(context, kind, name);
-        pt_diag_error(context->diag, "dangling-reference", pointer, "%s \"%s\" does not exist: %s",
-                      kind->name, name, remedy);
+        if (pt_slice_get(context->before, kind, name)) {
+                report_in_use(context, kind, name, pointer);
+        } else {
+                remedy = dangling_remedy(context, kind, name);
+                pt_diag_error(context->diag, "dangling-reference", pointer,
+                              "%s \"%s\" does not exist: %s", kind->name, name, remedy);
+        }
         /* More are only counted; each would cost a search for its remedy. */
         return pt_diag_errors(context->diag) > PT_DIAG_MAX;
 }
@@ -94,10 +107,7 @@ static int check_use(const PtKind *kind, const char *name, const char *pointer, 
         if (context->done || !g_hash_table_contains(context->targets, &key) || !unchanged(context))
                 return 0;
         if (!pt_slice_get(context->slice, kind, name)) {
-                pt_diag_error(context->diag, "in-use", pointer,
-                              "%s \"%s\" cannot be deleted while this refers to it: change or "
-                              "delete this too",
-                              kind->name, name);
+                report_in_use(context, kind, name, pointer);
                 return 0;
         }
         context->done = true;

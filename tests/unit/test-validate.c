@@ -82,7 +82,7 @@ static void test_changed_referrer_of_a_deleted_object(void **state)
                          SLICE(UNIT_RULE("web", "\"action\":\"drop\",\"to\":\"lan\"")), -EINVAL);
 
         assert_int_equal(pt_diag_count(diag), 1);
-        assert_diag(diag, "dangling-reference", "/spec/to", "lan");
+        assert_diag(diag, "in-use", "/spec/to", "lan");
 }
 
 static void test_rules_between_objects(void **state)
