@@ -38,6 +38,7 @@ void fw_match_of(const FirewallRule *rule, FwMatch *ret)
         int protocol = fw_rule_protocol(rule);
 
         *ret = (FwMatch){
+                .rule = rule,
                 .family = fw_rule_family(rule),
                 .saddr = rule->source.addresses,
                 .daddr = rule->destination.addresses,

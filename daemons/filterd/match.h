@@ -14,6 +14,7 @@
 #include "netlink/nft-batch.h"
 
 typedef struct FwMatch {
+        const FirewallRule *rule; /* for what has one value, and is the same in all parts */
         int family;           /* AF_INET, AF_INET6, or AF_UNSPEC: both */
         int protocols[2];     /* IPPROTO_* */
         unsigned n_protocols; /* 0: any */
