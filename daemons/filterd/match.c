@@ -58,6 +58,11 @@ void fw_match_of(const FirewallRule *rule, FwMatch *ret)
                 ret->family = AF_INET6;
 }
 
+static bool has_dscp(const FwMatch *match)
+{
+        return pt_object_has(&match->rule->object, FW_RULE_DSCP);
+}
+
 static void put_family(int family, struct nftnl_rule *rule)
 {
         uint8_t value = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
@@ -240,10 +245,25 @@ static void put_ports(const PtList *list, bool source, const char *table, PtNftB
                 (const uint8_t(*)[2][FW_INTERVAL_KEY_MAX]) bounds, merge(bounds, list->n, 2));
 }
 
+/* RFC 2474 3: the upper six bits of the second byte of IPv4; of IPv6 bits 4 to 9 (RFC 8200 3). */
+static void put_dscp(const FwMatch *match, struct nftnl_rule *rule)
+{
+        bool ipv4 = match->family == AF_INET;
+        uint16_t shift = ipv4 ? 2 : 6, value = htons((uint16_t) (match->rule->dscp << shift));
+        uint16_t mask = htons((uint16_t) (63U << shift));
+
+        if (!has_dscp(match))
+                return;
+        pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 0, 2, PT_REG(0));
+        pt_nft_mask(rule, PT_REG(0), &mask, sizeof(mask));
+        pt_nft_cmp(rule, PT_REG(0), NFT_CMP_EQ, &value, sizeof(value));
+}
+
 void fw_match_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id,
                   struct nftnl_rule *rule)
 {
         put_family(match->family, rule);
+        put_dscp(match, rule);
         put_addresses(&match->saddr, match->family, true, table, batch, set_id, rule);
         put_addresses(&match->daddr, match->family, false, table, batch, set_id, rule);
         put_protocols(match, table, batch, set_id, rule);
@@ -284,7 +304,7 @@ static bool single_ports(const PtList *list)
 }
 
 /* Values of each dimension; those of a dimension that the rule does not ask about are one. */
-enum { DIMENSIONS = 5 };
+enum { DIMENSIONS = 6 };
 
 static void count_values(const FwMatch *match, unsigned ret[static DIMENSIONS])
 {
@@ -293,6 +313,7 @@ static void count_values(const FwMatch *match, unsigned ret[static DIMENSIONS])
         ret[2] = MAX(match->n_protocols, 1);
         ret[3] = MAX(match->sport.n, 1);
         ret[4] = MAX(match->dport.n, 1);
+        ret[5] = has_dscp(match) && match->family == AF_UNSPEC ? 2 : 1; /* it stands elsewhere */
 }
 
 unsigned fw_match_key_count(const FwMatch *match)
@@ -311,7 +332,7 @@ unsigned fw_match_key_count(const FwMatch *match)
  * are sets. */
 static unsigned choose_parts(const FwMatch *match, bool ret[static DIMENSIONS])
 {
-        static const unsigned order[DIMENSIONS] = {2, 4, 3, 1, 0};
+        static const unsigned order[DIMENSIONS] = {5, 2, 4, 3, 1, 0};
         unsigned counts[DIMENSIONS], parts = 1;
 
         count_values(match, counts);
@@ -362,6 +383,8 @@ void fw_match_part(const FwMatch *match, unsigned part, FwMatch *ret)
                 choose_one(&ret->sport, index[3], sizeof(PtPortRange));
         if (chosen[4])
                 choose_one(&ret->dport, index[4], sizeof(PtPortRange));
+        if (counts[5] > 1)
+                ret->family = index[5] == 0 ? AF_INET : AF_INET6;
 }
 
 uint32_t fw_match_shape(const FwMatch *match)
@@ -370,7 +393,8 @@ uint32_t fw_match_shape(const FwMatch *match)
         uint32_t family = match->family == AF_INET ? 1 : match->family == AF_INET6 ? 2 : 0;
 
         if (saddr < 0 || daddr < 0 || !single_ports(&match->sport) ||
-            !single_ports(&match->dport) || fw_match_key_count(match) > FW_KEYS_MAX)
+            !single_ports(&match->dport) || has_dscp(match) ||
+            fw_match_key_count(match) > FW_KEYS_MAX)
                 return 0;
         /* Nothing, or the protocol alone, tells too little apart to be worth a map. */
         if (saddr == 0 && daddr == 0 && match->sport.n == 0 && match->dport.n == 0)

@@ -70,10 +70,15 @@ static const PtField rule_fields[] = {
                 .doc = "What the packet's destination must be: after port forwarding, before "
                        "masquerading.",
                 .example = "{ ports: [80, 443] }"),
+        [FW_RULE_DSCP] = PT_FIELD(FirewallRule, u8, dscp, "dscp", 0,
+                .max = 63,
+                .doc = "The DiffServ code point that the packet must carry (RFC 2474): 46 is "
+                       "expedited forwarding, 0 best effort. Absent: any.",
+                .example = "46"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DESTINATION + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DSCP + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -53,6 +53,7 @@ enum {
         FW_RULE_PROTOCOL,
         FW_RULE_SOURCE,
         FW_RULE_DESTINATION,
+        FW_RULE_DSCP,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -68,6 +69,7 @@ typedef struct FirewallRule {
         int protocol;      /* if present; see fw_rule_protocol() */
         FwEndpoint source;
         FwEndpoint destination;
+        uint8_t dscp; /* if present */
 } FirewallRule;
 
 extern const PtChoice fw_actions[];
