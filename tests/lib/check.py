@@ -30,6 +30,15 @@ SANITIZER_ENV = {
 }
 
 
+TEXT_MAX = 8000
+
+
+def shortened(text):
+    """Both ends: a sanitizer says at the beginning what happened, a test at the end."""
+    half = TEXT_MAX // 2
+    return text if len(text) <= TEXT_MAX else f"{text[:half]}\n[...]\n{text[-half:]}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     tier: str
@@ -108,12 +117,12 @@ def tap_cases(tier, name, done):
             yield Case(tier, case, "skipped", before or "the test does not say why")
         else:
             failed += bool(match[1])
-            yield Case(tier, case, "failed" if match[1] else "passed", done.stdout[-3000:] + done.stderr[-3000:] if match[1] else "")
+            yield Case(tier, case, "failed" if match[1] else "passed", shortened(done.stdout + done.stderr) if match[1] else "")
         before = ""
     if n == 0 and done.returncode == 77:
         yield Case(tier, name, "skipped", (done.stdout + done.stderr).strip().rpartition("\n")[2] or "the test does not say why")
     elif n == 0 or n < planned or (done.returncode and not failed):
-        text = f"exit code {done.returncode}\n" + done.stdout[-3000:] + done.stderr[-6000:]
+        text = f"exit code {done.returncode}\n" + shortened(done.stdout + done.stderr)
         yield Case(tier, f"{name}: whole program", "failed" if done.returncode or n < planned else "passed", text)
 
 
@@ -154,7 +163,7 @@ def tier_fuzz(options):
         runs = re.search(r"number_of_executed_units: *(\d+)", done.stderr)
         name = f"{program.name}: {runs[1] if runs else 0} inputs in {options.fuzz_seconds} s"
         if done.returncode or not runs or not int(runs[1]):
-            return Case("fuzz", name, "failed", done.stderr[-4000:])
+            return Case("fuzz", name, "failed", shortened(done.stderr))
         return Case("fuzz", name, "passed" if seeds.is_dir() else "failed", "" if seeds.is_dir() else f"no seeds in {seeds}")
 
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
@@ -169,7 +178,7 @@ def junit_cases(tier, path):
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         skipped = case.find("skipped")
         if bad is not None:
-            yield Case(tier, name, "failed", (bad.text or bad.get("message") or "")[-6000:])
+            yield Case(tier, name, "failed", shortened(bad.text or bad.get("message") or ""))
         elif skipped is not None:
             yield Case(tier, name, "skipped", skipped.get("message") or "the test does not say why")
         else:
