@@ -166,6 +166,46 @@ static uint64_t estimate_load(const FwLayout *layout)
         return usec;
 }
 
+typedef struct WithoutTo {
+        unsigned n;
+        const PtObject *first; /* by name */
+} WithoutTo;
+
+static bool is_without_to(const PtObject *object)
+{
+        return object && object->kind == &pt_kind_firewall_rule &&
+               !pt_object_has(object, FW_RULE_TO) &&
+               g_strcmp0(((const FirewallRule *) object)->from, FW_ZONE_ROUTER) != 0;
+}
+
+static int count_without_to(const PtObject *before, const PtObject *after, void *userdata)
+{
+        WithoutTo *without = userdata;
+
+        if (!is_without_to(after) || is_without_to(before))
+                return 0;
+        without->n++;
+        if (!without->first || pt_object_compare_identity(after, without->first) < 0)
+                without->first = after;
+        return 0;
+}
+
+/* Absent `to` includes the router, which surprises people who thought of zones: said once a plan. */
+static void notice_without_to(const PtSlice *before, const PtSlice *wanted, PtDiagnostics *diag)
+{
+        g_autoptr(PtSlice) empty = pt_slice_new();
+        WithoutTo without = {0};
+
+        (void) pt_slice_compare(before ?: empty, wanted, count_without_to, &without);
+        if (without.n > 0)
+                pt_diag_notice(
+                        diag, "includes-router", "",
+                        "%u rule%s without `to` (%s%s) appl%s to the router itself too; name "
+                        "a zone to leave it out",
+                        without.n, without.n == 1 ? "" : "s", without.first->name,
+                        without.n == 1 ? "" : ", ...", without.n == 1 ? "ies" : "y");
+}
+
 static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret)
 {
@@ -206,6 +246,8 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                 plan->plan.commit_usec = plan->adopt || r < 0 ? 0 : estimate_load(plan->layout);
         }
         plan->plan.empty = plan->plan.empty && same_revision;
+        if (r == 0)
+                notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
         if (r < 0) {
                 plan_free(&plan->plan);
                 return r;
