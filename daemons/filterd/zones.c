@@ -10,7 +10,7 @@
 static int collect(const PtObject *object, void *userdata)
 {
         GArray *zones = userdata;
-        FwZone zone = {.zone = (const Zone *) object, .name = object->name};
+        FwZone zone = {.zone = (const Zone *) pt_object_ref(object), .name = object->name};
 
         g_array_append_val(zones, zone);
         return 0;
@@ -91,7 +91,7 @@ static void digest(FwZones *zones)
 int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
 {
         g_autoptr(FwZones) zones = g_new0(FwZones, 1);
-        g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(FwZone));
+        GArray *list;
         g_autoptr(GArray) interfaces = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) sources4 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) sources6 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
@@ -102,12 +102,15 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
                               pt_slice_count(slice, &pt_kind_zone), FW_ZONES_MAX);
                 return -E2BIG;
         }
+        list = g_array_new(FALSE, FALSE, sizeof(FwZone));
         (void) pt_slice_foreach(slice, &pt_kind_zone, collect, list);
         g_array_sort(list, compare_names);
+        zones->n = list->len;
+        zones->zones = (FwZone *) (void *) g_array_free(list, FALSE);
         zones->router = (FwZone){.name = FW_ZONE_ROUTER};
 
-        for (unsigned i = 0; i < list->len; i++) {
-                const FwZone *zone = &g_array_index(list, FwZone, i);
+        for (unsigned i = 0; i < zones->n; i++) {
+                const FwZone *zone = &zones->zones[i];
 
                 for (unsigned k = 0; k < zone->zone->interfaces.n; k++) {
                         FwInterval interval;
@@ -124,8 +127,6 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         zones->interfaces = flatten(interfaces, FW_INTERVAL_KEY_MAX);
         zones->sources4 = sources4->len > 0 ? flatten(sources4, 4) : NULL;
         zones->sources6 = sources6->len > 0 ? flatten(sources6, 16) : NULL;
-        zones->n = list->len;
-        zones->zones = (FwZone *) (void *) g_array_free(g_steal_pointer(&list), FALSE);
         digest(zones);
         *ret = g_steal_pointer(&zones);
         return 0;
@@ -135,6 +136,8 @@ void fw_zones_free(FwZones *zones)
 {
         if (!zones)
                 return;
+        for (unsigned i = 0; i < zones->n; i++)
+                pt_object_unref((PtObject *) zones->zones[i].zone);
         g_free(zones->zones);
         g_clear_pointer(&zones->interfaces, g_array_unref);
         g_clear_pointer(&zones->sources4, g_array_unref);

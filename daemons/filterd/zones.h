@@ -12,7 +12,7 @@
 #define FW_ZONES_MAX 250 /* pairs grow with the square */
 
 typedef struct FwZone {
-        const Zone *zone; /* NULL: the router */
+        const Zone *zone; /* a reference; NULL: the router */
         const char *name;
 } FwZone;
 
@@ -26,7 +26,8 @@ typedef struct FwZones {
         PtDigest digest; /* of all that the dispatch part of the ruleset depends on */
 } FwZones;
 
-/* -E2BIG with a diagnostic above FW_ZONES_MAX. Borrows the Zone objects of the slice. */
+/* -E2BIG with a diagnostic above FW_ZONES_MAX. Takes references: a layout outlives the slice it was
+ * made from when a whole slice with equal zones comes instead of a delta. */
 int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret);
 void fw_zones_free(FwZones *zones);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)

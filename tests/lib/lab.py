@@ -46,7 +46,7 @@ class Lab:
 
     def logs(self):
         """The last lines of each daemon's log, for messages."""
-        return "".join(f"--- {path.name}\n{path.read_text(errors='replace')[-3000:]}" for path in sorted(self.directory.glob("log/*.log")))
+        return "".join(f"--- {path.name}\n{path.read_text(errors='replace')[-8000:]}" for path in sorted(self.directory.glob("log/*.log")))
 
     # --- the configuration
 
