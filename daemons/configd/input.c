@@ -9,7 +9,6 @@
 #include "base/text.h"
 #include "kind/yaml.h"
 
-#include <string.h>
 #include <sys/stat.h>
 
 typedef struct Input {
@@ -110,45 +109,6 @@ static void prune(const Input *input, PtSlice *candidate)
         }
 }
 
-/* One object a line, as Export writes JSON; not YAML, which wants "---" between documents. */
-static bool is_json_lines(const char *text, size_t size)
-{
-        return g_str_has_prefix(text, "{") && memmem(text, size, "\n{", 2) &&
-               !memmem(text, size, "\n---", 4);
-}
-
-static int read_json_line(Input *input, const char *line, size_t size)
-{
-        pt_auto_json *json = NULL;
-        PtObject *object;
-        int r;
-
-        r = pt_json_parse(line, size, input->diag, &json);
-        if (r < 0)
-                return r;
-        r = pt_object_from_json(json, PT_FROM_ALLOW_NAMELESS, input->diag, &object);
-        if (r < 0)
-                return r;
-        return take_object(object, input);
-}
-
-/* Goes on after a bad line, to report all. */
-static int read_json_lines(Input *input, const char *text, size_t size)
-{
-        const char *end = text + size;
-        int result = 0;
-
-        for (unsigned number = 1; text < end; number++) {
-                const char *newline = memchr(text, '\n', (size_t) (end - text)) ?: end;
-
-                pt_diag_set_subject(input->diag, "%s:%u", input->options->source, number);
-                if (newline > text && read_json_line(input, text, (size_t) (newline - text)) < 0)
-                        result = -EINVAL;
-                text = newline + 1;
-        }
-        return result;
-}
-
 int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOptions *options,
                 PtDiagnostics *diag)
 {
@@ -172,10 +132,8 @@ int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOp
                 }
                 g_hash_table_add(input.replaced, g_strdup(options->set));
         }
-        r = is_json_lines(text, size)
-                    ? read_json_lines(&input, text, size)
-                    : pt_yaml_read(options->source, text, size, PT_FROM_ALLOW_NAMELESS, diag,
-                                   take_object, &input);
+        r = pt_yaml_read(options->source, text, size, PT_FROM_ALLOW_NAMELESS, diag, take_object,
+                         &input);
         pt_diag_set_subject(diag, NULL);
         if (r < 0)
                 return r;
