@@ -342,6 +342,24 @@ static PtSlice *start_of_delta(const PtSlice *base, const PtSliceHeader *header)
         return pt_digest_equal(&root, &header->base) ? g_steal_pointer(&slice) : NULL;
 }
 
+static int take_difference(const PtObject *before, const PtObject *after, void *userdata)
+{
+        if (after)
+                pt_slice_put(userdata, after);
+        else
+                (void) pt_slice_remove(userdata, before->kind, before->name);
+        return 0;
+}
+
+/* The slice, made of the objects of `base` where these are equal. */
+static PtSlice *share_objects(const PtSlice *base, const PtSlice *slice)
+{
+        PtSlice *shared = pt_slice_clone(base);
+
+        (void) pt_slice_compare(base, slice, take_difference, shared);
+        return shared;
+}
+
 static int delta_read(const PtSlice *base, Lines *lines, PtDiagnostics *diag, PtSlice **ret)
 {
         g_autoptr(PtSlice) slice = NULL;
@@ -360,7 +378,7 @@ static int delta_read(const PtSlice *base, Lines *lines, PtDiagnostics *diag, Pt
         r = read_body(lines, &header, diag, slice);
         if (r < 0)
                 return r;
-        *ret = g_steal_pointer(&slice);
+        *ret = base && !header.delta ? share_objects(base, slice) : g_steal_pointer(&slice);
         return 0;
 }
 

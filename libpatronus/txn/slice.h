@@ -91,7 +91,8 @@ int pt_slice_read(int fd, PtDiagnostics *diag, PtSlice **ret);
 /* The delta from `before` to `after` as NDJSON text; changed objects only. */
 void pt_delta_format(const PtSlice *before, const PtSlice *after, GString *out);
 /* Applies a delta (or takes a full slice, when the text is one) to `base` (NULL: empty), giving a
- * new slice. */
+ * new slice. In both cases what is equal in `base` is the same object in the new slice: an engine
+ * that keeps a pointer to an unchanged object keeps it rightly. */
 int pt_delta_apply(const PtSlice *base, const char *text, size_t size, PtDiagnostics *diag,
                    PtSlice **ret);
 /* The same from a descriptor, from where it stands, line by line: the text is never in memory. */

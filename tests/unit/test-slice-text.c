@@ -260,13 +260,40 @@ static void test_endless_line(void **state)
         assert_int_equal(pt_diag_errors(diag), 1);
 }
 
+/* An engine holds pointers to objects that did not change: a full slice must not replace them. */
+static void test_full_slice_keeps_equal_objects(void **state)
+{
+        g_autoptr(PtSlice) base = pt_slice_new(), after = NULL, sent = pt_slice_new();
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+        unit_put(base, unit_zone("lan", false));
+        unit_put(base, unit_rule("gone", 1));
+        unit_put(base, unit_rule("web", 1));
+        unit_put(sent, unit_zone("lan", false));
+        unit_put(sent, unit_rule("web", 2));
+        pt_slice_format(sent, text);
+        assert_int_equal(pt_delta_apply(base, text->str, text->len, diag, &after), 0);
+        assert_int_equal(pt_slice_count(after, NULL), 2);
+        assert_ptr_equal(pt_slice_get(after, &pt_kind_zone, "lan"),
+                         pt_slice_get(base, &pt_kind_zone, "lan"));
+        assert_ptr_not_equal(pt_slice_get(after, &pt_kind_firewall_rule, "web"),
+                             pt_slice_get(base, &pt_kind_firewall_rule, "web"));
+        assert_null(pt_slice_get(after, &pt_kind_firewall_rule, "gone"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_format),
-                cmocka_unit_test(test_delta),           cmocka_unit_test(test_delta_of_nothing),
-                cmocka_unit_test(test_damage),          cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_refused_deletes), cmocka_unit_test(test_endless_line),
+                cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_delta),
+                cmocka_unit_test(test_delta_of_nothing),
+                cmocka_unit_test(test_damage),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_refused_deletes),
+                cmocka_unit_test(test_endless_line),
+                cmocka_unit_test(test_full_slice_keeps_equal_objects),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
