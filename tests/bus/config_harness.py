@@ -221,8 +221,7 @@ class Participant(Process):
 
     @property
     def root(self):
-        state = self.client.call(FILTER_PATH, "org.patronus.Transaction1", "GetState", "", name=FILTER_NAME)
-        return str(state["root"])
+        return str(self.script("Root"))
 
     def died(self):
         poll = select.poll()

@@ -15,7 +15,7 @@ a real one checks (a delta's base) and does as test.Script1.On(method, behaviour
 
 "once:" before it makes it so for the next call only.
 
-test.Script1.Log() gives the calls so far as JSON: [method, revision, header of the slice or null, lines after it].
+test.Script1.Root() gives its root; Log() gives the calls so far as JSON: [method, revision, header of the slice or null, lines after it].
 """
 
 import hashlib
@@ -80,6 +80,9 @@ class Participant:
             self.guarantee = str(args[0])
         elif method == "Force":
             self.root = str(args[0])
+        elif method == "Root":
+            self.reply(message, "s", self.root)
+            return
         elif method == "Log":
             self.reply(message, "s", json.dumps(self.calls))
             return

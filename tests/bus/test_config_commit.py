@@ -12,6 +12,11 @@ from gi.repository import GLib
 from config_harness import CONFIG_NAME, codes, explain, rule, wait_until
 
 
+# Enough that a delta is shorter than the whole.
+BASE = rule("base") + rule("x") + rule("y") + rule("z")
+NAMES = ["base", "x", "y", "z"]
+
+
 def assert_nothing_happened(configd, revision, root):
     client = configd.client
     assert (client.revision, client.root) == (revision, root)
@@ -21,7 +26,7 @@ def assert_nothing_happened(configd, revision, root):
 @pytest.fixture
 def based(configd):
     """Revision 1 is running."""
-    configd.client.accept(rule("base"))
+    configd.client.accept(BASE)
     configd.base_root = configd.client.root
     return configd
 
@@ -164,7 +169,7 @@ def test_calls_during_a_commit_wait_for_it(based):
         thread.join()
     assert all(reply["accepted"] for reply in replies), [explain(reply) for reply in replies]
     assert sorted(int(reply["revision"]) for reply in replies) == list(range(2, 10))
-    assert len(based.client.names()) == 9
+    assert len(based.client.names()) == 12
 
 
 def restart(configd):
@@ -175,7 +180,7 @@ def restart(configd):
 def test_a_restart_keeps_the_configuration(based):
     restart(based)
     assert_nothing_happened(based, 1, based.base_root)
-    assert based.client.names() == ["base"]
+    assert based.client.names() == NAMES
     assert based.client.accept(rule("a"))["revision"] == 2
 
 
@@ -205,7 +210,7 @@ def test_death_after_the_participant_committed_rolls_forward(based):
     based.participant.on("Commit", "")
     based.start()
     wait_until(lambda: based.client.revision == 2, "the decision")
-    assert based.client.root == committed and based.client.names() == ["a", "base"]
+    assert based.client.root == committed and based.client.names() == ["a", *NAMES]
 
 
 def test_death_before_the_participant_committed_rolls_back(based):
