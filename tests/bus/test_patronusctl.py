@@ -255,7 +255,7 @@ def test_diff_history_revert(base):
     first = revision(base)
     base.ctl("set", "FirewallRule/web", "destination.ports=80")
     base.ctl("set", "Zone/wan", "masquerade=")
-    assert base.ctl("diff").stdout == "~ Zone/wan\n    /spec/masquerade: true (unset) [reload]\n"
+    assert base.ctl("diff").stdout == "~ Zone/wan\n    /spec/masquerade: true (unset)\n"
     assert base.ctl("diff", first, first + 1).stdout == "~ FirewallRule/web\n    /spec/destination/ports: [80, 443] -> [80]\n"
     assert [line for line in base.ctl("diff", first).stdout.splitlines() if line[0] == "~"] == ["~ FirewallRule/web", "~ Zone/wan"]
     rows = [json.loads(line) for line in base.ctl("history", "-o", "json", "--limit", "3").stdout.splitlines()]
