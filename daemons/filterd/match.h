@@ -15,11 +15,11 @@
 
 typedef struct FwMatch {
         const FirewallRule *rule; /* for what has one value, and is the same in all parts */
-        int family;           /* AF_INET, AF_INET6, or AF_UNSPEC: both */
-        int protocols[2];     /* IPPROTO_* */
-        unsigned n_protocols; /* 0: any */
-        PtList saddr, daddr;  /* PtAddressRange; borrowed */
-        PtList sport, dport;  /* PtPortRange; borrowed */
+        int family;               /* AF_INET, AF_INET6, or AF_UNSPEC: both */
+        int protocols[2];         /* IPPROTO_* */
+        unsigned n_protocols;     /* 0: any */
+        PtList saddr, daddr;      /* PtAddressRange; borrowed */
+        PtList sport, dport;      /* PtPortRange; borrowed */
 } FwMatch;
 
 void fw_match_of(const FirewallRule *rule, FwMatch *ret);
