@@ -43,7 +43,7 @@ def load_mix(say, mix):
 
         def warm(_):
             ours.ctl("apply", "--replace", "-f", empty)
-            return ours.apply(text.encode())
+            return ours.apply(file)
 
         say(f"{NAME}: {COUNT} {mix} rules, {TIMES} times each by nft -f, by patronusctl and by a warm client")
         nft, ctl, client = interleave(TIMES, by_nft, by_ctl, warm)

@@ -29,15 +29,17 @@ def with_present(say, mix, count, label):
         say(f"{NAME}: {TIMES} changes each by nft add rule, by patronusctl and by a warm client")
         changes = [new for _, new in rules.changed(mix, present, 2 * TIMES)]
         files = [ours.file(f"change-{number}.yaml", new.yaml()) for number, new in enumerate(changes[:TIMES])]
+        warm_files = [ours.file(f"warm-{number}.yaml", new.yaml()) for number, new in enumerate(changes[TIMES:])]
         added = [dataclasses.replace(new, name=f"added-{number}") for number, new in enumerate(changes[:TIMES])]
 
         by_nft, by_ctl, warm = interleave(
             TIMES,
             lambda number: peer.add(added[number]),
             lambda number: ours.ctl("apply", "-f", files[number]),
-            lambda number: ours.apply(changes[TIMES + number].yaml().encode()),
+            lambda number: ours.apply(warm_files[number]),
         )
         say(f"{NAME}: done, the lab goes down")
+        ours.close()
     engine, journal = warm.extra["engine"], warm.extra["journal"]
     parts = ("engine", "journal", "validate", "plan", "commit", "verify", "total")
     yield Figure(f"{NAME}.{label}.engine", engine, "ms", f"<= {ENGINE_GOAL_MS}" if count >= 100000 else "", costs(warm, *parts), costs(by_nft))

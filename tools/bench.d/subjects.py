@@ -1,24 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two that are compared: Patronus in a lab's router, and nft in another namespace of the same lab."""
 
-import fcntl
 import os
 import pathlib
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "lib"))
 
-import dbus  # noqa: E402
-import dbus.lowlevel  # noqa: E402
 from lab import Lab, build_dir  # noqa: E402
 from measure import Cost, HighWaterMark, PssPeak, cpu_ms, run  # noqa: E402
 
 CTL = str(build_dir() / "cli/patronusctl")
-ALL_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-CALL_TIMEOUT_S = 300
+CLIENT = str(build_dir() / "tests/perf/warm-client")
 
 
 class Peer:
@@ -64,7 +59,7 @@ class Ours:
         self.env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": lab.bus}
         self.daemons = [lab.pid("configd"), lab.pid("filterd")]
         self.processes = [*self.daemons, lab.pid("bus")]
-        self.connection = dbus.bus.BusConnection(lab.bus)
+        self.client = None
 
     def file(self, name, text):
         path = self.directory / name
@@ -75,27 +70,23 @@ class Ours:
         """patronusctl from its start to its end."""
         return run([CTL, *map(str, args)], daemons=self.processes, env=self.env)
 
-    def apply(self, text, **options):
-        """One call of a warm client; the reply's timings are in `extra`, as milliseconds."""
-        fd = os.memfd_create("bench", os.MFD_ALLOW_SEALING | os.MFD_CLOEXEC)
-        try:
-            daemons, own = cpu_ms(self.processes), time.process_time()
-            start = time.perf_counter()
-            with open(fd, "wb", closefd=False) as memfd:
-                memfd.write(text)
-            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, ALL_SEALS)
-            call = dbus.lowlevel.MethodCallMessage("org.patronus.Config1", "/org/patronus/Config1", "org.patronus.Config1", "Apply")
-            call.append(dbus.types.UnixFd(fd), options, signature="ha{sv}")
-            answer = self.connection.send_message_with_reply_and_block(call, CALL_TIMEOUT_S)
-            wall = time.perf_counter() - start
-            cpu = (time.process_time() - own) * 1000 + cpu_ms(self.processes) - daemons
-        finally:
-            os.close(fd)
-        (reply,) = answer.get_args_list()  # that Python is slow at it is not what is measured
-        if not reply["accepted"] or not reply["changed"]:
-            raise RuntimeError(f"a benchmark's change was not taken: {[tuple(map(str, entry)) for entry in reply['diagnostics']]}")
-        timings = {key.removesuffix("USec"): int(value) / 1000 for key, value in reply["timings"].items()}
-        return Cost(wall * 1000, cpu, timings)
+    def apply(self, path):
+        """One call of a client that stays connected (tests/perf/warm-client.c); the reply's timings are in `extra`, as milliseconds."""
+        if not self.client:
+            self.client = subprocess.Popen([CLIENT], env=self.env, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        before = cpu_ms(self.processes)
+        self.client.stdin.write(f"{path}\n")
+        self.client.stdin.flush()
+        fields = self.client.stdout.readline().split()
+        timings = {key.removesuffix("USec"): int(value) / 1000 for key, value in (field.split("=") for field in fields[2:])}
+        if "total" not in timings:
+            raise RuntimeError(f"a benchmark's change was not taken: {path}")
+        return Cost(int(fields[0]) / 1000, cpu_ms(self.processes) - before + int(fields[1]) / 1000, timings)
+
+    def close(self):
+        if self.client:
+            self.client.stdin.close()
+            self.client.wait()
 
     def peak_of(self, *args):
         """Summed Pss of the daemons, their children and patronusctl while it runs, KiB. A run of its own: sampling disturbs."""
