@@ -181,20 +181,21 @@ int pt_nft_send(PtNft *nft, PtNftBatch *batch, char **ret_what)
         return collect(nft, batch, ack, ret_what);
 }
 
-static int child_ended(sd_event_source *source, const siginfo_t *si, void *userdata)
+/* The answers say what the kernel did, also for a child that was killed; its exit code is the errno of
+ * a sendmsg that did not reach the kernel. */
+static void settle(PtNft *nft, int exit_code)
 {
-        PtNft *nft = userdata;
         g_autoptr(PtNftBatch) batch = g_steal_pointer(&nft->batch);
         g_autofree char *what = NULL;
-        int r;
+        int r = collect(nft, batch, nft->ack, &what);
 
         nft->child = sd_event_source_disable_unref(nft->child);
-        r = collect(nft, batch, nft->ack, &what);
-        /* An exit code is the errno of sendmsg; a killed child may or may not have reached the
-         * kernel: the answers say. */
-        if (r == -ENOMSG && si->si_code == CLD_EXITED && si->si_status != 0)
-                r = -si->si_status;
-        nft->done(r, what, nft->userdata);
+        nft->done(r == -ENOMSG && exit_code != 0 ? -exit_code : r, what, nft->userdata);
+}
+
+static int child_ended(sd_event_source *source, const siginfo_t *si, void *userdata)
+{
+        settle(userdata, si->si_code == CLD_EXITED ? si->si_status : 0);
         return 0;
 }
 
@@ -215,14 +216,17 @@ int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone
         if (pid == 0)
                 _exit(mnl_socket_sendto(nft->socket, data, size) < 0 ? errno : 0);
 
-        r = sd_event_add_child(event, &nft->child, pid, WEXITED, child_ended, nft);
-        if (r < 0) {
-                (void) waitpid(pid, NULL, 0);
-                return r;
-        }
         nft->batch = batch;
         nft->done = done;
         nft->userdata = userdata;
+        r = sd_event_add_child(event, &nft->child, pid, WEXITED, child_ended, nft);
+        if (r < 0) {
+                /* What is on its way cannot be called back: wait for it here. */
+                int status = 0;
+
+                (void) waitpid(pid, &status, 0);
+                settle(nft, WIFEXITED(status) ? WEXITSTATUS(status) : 0);
+        }
         return 0;
 }
 

@@ -28,7 +28,8 @@ uint32_t pt_nft_port(const PtNft *nft); /* our netlink port, as the monitor repo
 int pt_nft_send(PtNft *nft, PtNftBatch *batch, char **ret_what);
 /*
  * The same in a child that inherits socket and bytes, so that the loop goes on while the kernel
- * works. Takes the batch. `done` is called from the loop. One at a time.
+ * works. Takes the batch when it returns 0. `done` is called from the loop, or before the return when
+ * the child cannot be watched. One at a time.
  */
 typedef void (*PtNftDone)(int result, const char *what, void *userdata);
 int pt_nft_send_forked(PtNft *nft, sd_event *event, PtNftBatch *batch, PtNftDone done,
