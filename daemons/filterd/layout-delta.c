@@ -275,7 +275,7 @@ static void clear_change(void *p)
 {
         FwClassChange *change = p;
 
-        fw_class_unref(change->after);
+        fw_class_free(change->after);
 }
 
 /* Pairs and classes anew, when zones or the set of scopes changed: classes that no pair uses any

@@ -312,7 +312,6 @@ FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
         const char *slash = strchr(name, '/');
         Cutter cutter = {.klass = klass, .old = old};
 
-        klass->refs = 1;
         klass->name = g_strdup(name);
         klass->from = g_strndup(name, (size_t) (slash - name));
         klass->to = g_strdup(slash + 1);
@@ -327,15 +326,9 @@ FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
         return klass;
 }
 
-FwClass *fw_class_ref(FwClass *klass)
+void fw_class_free(FwClass *klass)
 {
-        klass->refs++;
-        return klass;
-}
-
-void fw_class_unref(FwClass *klass)
-{
-        if (!klass || --klass->refs > 0)
+        if (!klass)
                 return;
         g_ptr_array_unref(klass->units);
         g_array_unref(klass->entries);
@@ -474,7 +467,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         layout->slice = pt_slice_ref(slice);
         layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-                                                (GDestroyNotify) fw_class_unref);
+                                                (GDestroyNotify) fw_class_free);
         layout->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
         r = fw_zones_new(slice, diag, &layout->zones);
         if (r < 0)

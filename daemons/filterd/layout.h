@@ -52,7 +52,6 @@ typedef struct FwSlot {
 } FwSlot;
 
 typedef struct FwClass {
-        unsigned refs;
         char *name; /* "lan/wan" */
         char *from, *to;
         char *chain;      /* "z_lan/wan" */
@@ -88,8 +87,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayout, fw_layout_free)
 
 /* For layout-delta.c. */
 
-FwClass *fw_class_ref(FwClass *klass);
-void fw_class_unref(FwClass *klass);
+void fw_class_free(FwClass *klass);
 void fw_unit_unref(FwUnit *unit);
 GArray *fw_entries_new(void);
 void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule);

@@ -78,11 +78,6 @@ void pt_nft_batch_free(PtNftBatch *batch)
         g_free(batch);
 }
 
-unsigned pt_nft_batch_messages(const PtNftBatch *batch)
-{
-        return batch->messages;
-}
-
 size_t pt_nft_batch_size(const PtNftBatch *batch)
 {
         return batch->size;

@@ -26,8 +26,7 @@ PtNftBatch *pt_nft_batch_new(uint32_t generation);
 void pt_nft_batch_free(PtNftBatch *batch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtNftBatch, pt_nft_batch_free)
 
-unsigned pt_nft_batch_messages(const PtNftBatch *batch); /* without begin and end */
-size_t pt_nft_batch_size(const PtNftBatch *batch);       /* bytes */
+size_t pt_nft_batch_size(const PtNftBatch *batch); /* bytes */
 
 typedef struct PtNftHook {
         const char *type; /* "filter", "nat" */

@@ -111,14 +111,6 @@ void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, 
                            NFT_LOOKUP_F_INV);
 }
 
-void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len)
-{
-        struct nftnl_expr *expr = add(rule, "immediate");
-
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, dreg);
-        nftnl_expr_set(expr, NFTNL_EXPR_IMM_DATA, data, len);
-}
-
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain)
 {
         struct nftnl_expr *expr = add(rule, "immediate");

@@ -29,7 +29,6 @@ void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char 
                    uint32_t set_id);
 /* True when the set does not have it. */
 void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, uint32_t set_id);
-void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len);
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code);
