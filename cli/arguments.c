@@ -225,6 +225,20 @@ static int parse_format(Ctl *ctl)
         return CTL_USAGE;
 }
 
+static int parse_colour(const Ctl *ctl)
+{
+        const char *text = ctl->values[CTL_COLOUR];
+
+        if (!text || strcmp(text, "auto") == 0)
+                return CTL_DONE;
+        if (!g_strv_contains(ctl_colours, text)) {
+                ctl_error("--color is one of %s, not \"%s\"", ctl_words[CTL_WORD_COLOUR], text);
+                return CTL_USAGE;
+        }
+        ctl_set_colours(strcmp(text, "always") == 0);
+        return CTL_DONE;
+}
+
 /* Takes the option at argv[i]; returns how many words that took, or -EINVAL after a message. */
 static int parse_option(Ctl *ctl, char **argv, int i, int argc)
 {
@@ -278,6 +292,8 @@ int ctl_parse(Ctl *ctl, int argc, char **argv)
                         return CTL_USAGE;
         }
         r = parse_format(ctl);
+        if (r == CTL_DONE)
+                r = parse_colour(ctl);
         if (r != CTL_DONE || ctl->values[CTL_VERSION])
                 return r;
 

@@ -96,7 +96,7 @@ static int print_lines(int fd, CtlFormat format)
 
                 if (!change)
                         r = -EBADMSG;
-                else if (format == CTL_TABLE || format == CTL_FORMAT_MAX)
+                else if (ctl_format_is_table(format) || format == CTL_FORMAT_MAX)
                         print_object(change);
                 else
                         ctl_print_json(change, format);

@@ -13,7 +13,8 @@
 #define HISTORY_LIMIT 20 /* a screen */
 #define COPY_SIZE (64 * 1024)
 
-/* A column for each field of the tables that is not for experts; what no object has is left out. */
+/* A column for each field of the tables; what no object has is left out, and what is for experts
+ * unless all is asked for. */
 static void add_field_columns(const PtField *fields, const char *path, const char *heading,
                               CtlRows *rows)
 {
@@ -23,13 +24,14 @@ static void add_field_columns(const PtField *fields, const char *path, const cha
                 g_autofree char *title =
                         *heading ? g_strconcat(heading, ".", upper, NULL) : g_steal_pointer(&upper);
 
-                if (field->flags & PT_F_ADVANCED)
-                        continue;
                 if (field->fields && !(field->flags & PT_F_LIST))
                         add_field_columns(field->fields, below, title,
                                           rows); /* as deep as the tables */
                 else
-                        ctl_rows_column(rows, title, below, CTL_COLUMN_OPTIONAL);
+                        ctl_rows_column(
+                                rows, title, below,
+                                CTL_COLUMN_OPTIONAL |
+                                        (field->flags & PT_F_ADVANCED ? CTL_COLUMN_WIDE : 0));
         }
 }
 
@@ -37,9 +39,13 @@ static CtlRows *object_rows(CtlFormat format, const PtKind *kind)
 {
         CtlRows *rows = ctl_rows_new(format);
 
-        ctl_rows_column(rows, "NAME", "metadata.name", 0);
+        /* The name is what one goes on with: it gets twice the room of other texts. */
+        ctl_rows_column_sized(rows, "NAME", "metadata.name", 0, 16, 2);
         add_field_columns(kind->fields, "spec", "", rows);
         ctl_rows_column(rows, "DESCRIPTION", "metadata.description", CTL_COLUMN_OPTIONAL);
+        ctl_rows_column(rows, "POSITION", "metadata.position",
+                        CTL_COLUMN_OPTIONAL | CTL_COLUMN_RIGHT | CTL_COLUMN_WIDE);
+        ctl_rows_column(rows, "LABELS", "metadata.labels", CTL_COLUMN_OPTIONAL | CTL_COLUMN_WIDE);
         return rows;
 }
 
@@ -218,7 +224,7 @@ int ctl_run_export(Ctl *ctl)
         uint64_t revision = 0;
         int fd, r;
 
-        if (ctl->format == CTL_TABLE) {
+        if (ctl_format_is_table(ctl->format)) {
                 ctl_error("export prints yaml or json; \"patronusctl get KIND\" prints tables");
                 return CTL_USAGE;
         }

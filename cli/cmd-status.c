@@ -137,9 +137,9 @@ static void print_conditions(struct json_object *daemon)
         }
 }
 
-static void print_table(struct json_object *daemons)
+static void print_table(CtlFormat format, struct json_object *daemons)
 {
-        g_autoptr(CtlRows) rows = ctl_rows_new(CTL_TABLE);
+        g_autoptr(CtlRows) rows = ctl_rows_new(format == CTL_WIDE ? CTL_WIDE : CTL_TABLE);
 
         ctl_rows_column(rows, "DAEMON", "daemon", 0);
         ctl_rows_column(rows, "STATE", "State", 0);
@@ -197,7 +197,7 @@ int ctl_run_status(Ctl *ctl)
         else {
                 if (outcome == CTL_DONE)
                         print_head(config, revision);
-                print_table(daemons);
+                print_table(ctl->format, daemons);
         }
         fflush(stdout);
         if (outcome != CTL_DONE)

@@ -8,7 +8,8 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_TEXT] = "TEXT",
         [CTL_WORD_NAME] = "NAME",
         [CTL_WORD_NUMBER] = "N",
-        [CTL_WORD_FORMAT] = "table|yaml|json",
+        [CTL_WORD_FORMAT] = "table|wide|yaml|json",
+        [CTL_WORD_COLOUR] = "auto|always|never",
         [CTL_WORD_INPUT] = "FILE|DIR|-",
         [CTL_WORD_ADDRESS] = "ADDRESS",
         [CTL_WORD_REVISION] = "REVISION",
@@ -21,12 +22,16 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
 };
 
-const char *const ctl_formats[] = {"table", "yaml", "json", NULL};
+const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
+const char *const ctl_colours[] = {"auto", "always", "never", NULL};
 
 const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_OUTPUT] =
                 {'o', "output", CTL_WORD_FORMAT,
-                 "Print a table for people, or YAML or JSON (one text a line) for programs."},
+                 "Print a table for people (as wide as the terminal, or with wide all columns and "
+                 "nothing cut), or YAML or JSON (one text a line) for programs."},
+        [CTL_COLOUR] = {0, "color", CTL_WORD_COLOUR,
+                        "Use colours; auto: on a terminal, unless NO_COLOR is set."},
         [CTL_BUS] =
                 {0, "bus", CTL_WORD_ADDRESS,
                  "D-Bus address to use, instead of $DBUS_SYSTEM_BUS_ADDRESS or the system bus."},

@@ -195,7 +195,7 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
 
 int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags)
 {
-        bool people = ctl->format == CTL_TABLE || ctl->format == CTL_FORMAT_MAX;
+        bool people = ctl_format_is_table(ctl->format) || ctl->format == CTL_FORMAT_MAX;
         pt_auto_message *message = NULL;
         pt_auto_json *reply = NULL;
         int r;

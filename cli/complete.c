@@ -159,6 +159,10 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                 for (unsigned i = 0; ctl_formats[i]; i++)
                         offer(word, before, ctl_formats[i], "");
                 break;
+        case CTL_WORD_COLOUR:
+                for (unsigned i = 0; ctl_colours[i]; i++)
+                        offer(word, before, ctl_colours[i], "");
+                break;
         case CTL_WORD_INPUT:
                 puts(":files");
                 break;

@@ -31,6 +31,7 @@ typedef enum CtlWord {
         CTL_WORD_NAME,
         CTL_WORD_NUMBER,
         CTL_WORD_FORMAT,
+        CTL_WORD_COLOUR,
         CTL_WORD_INPUT,
         CTL_WORD_ADDRESS,
         CTL_WORD_REVISION,
@@ -46,6 +47,7 @@ typedef enum CtlWord {
 
 typedef enum CtlOptionId {
         CTL_OUTPUT,
+        CTL_COLOUR,
         CTL_BUS,
         CTL_HELP,
         CTL_VERSION,
@@ -87,14 +89,28 @@ typedef struct CtlCommand {
         int (*run)(Ctl *ctl);
 } CtlCommand;
 
-#define CTL_GLOBAL_OPTIONS (1U << CTL_OUTPUT | 1U << CTL_BUS | 1U << CTL_HELP | 1U << CTL_VERSION)
+#define CTL_GLOBAL_OPTIONS                                                                         \
+        (1U << CTL_OUTPUT | 1U << CTL_COLOUR | 1U << CTL_BUS | 1U << CTL_HELP | 1U << CTL_VERSION)
 
 extern const CtlOption ctl_options[CTL_OPTION_MAX];
 extern const CtlCommand ctl_commands[];           /* the last has name NULL */
 extern const char *const ctl_words[CTL_WORD_MAX]; /* "KIND/NAME" */
-extern const char *const ctl_formats[];           /* "table", "yaml", "json", NULL */
+extern const char *const ctl_formats[];           /* "table", "wide", "yaml", "json", NULL */
+extern const char *const ctl_colours[];           /* "auto", "always", "never", NULL */
 
-typedef enum CtlFormat { CTL_TABLE, CTL_YAML, CTL_JSON, CTL_FORMAT_MAX } CtlFormat;
+typedef enum CtlFormat {
+        CTL_TABLE, /* for people, as wide as the terminal */
+        CTL_WIDE,  /* for people, all columns and nothing cut */
+        CTL_YAML,
+        CTL_JSON,
+        CTL_FORMAT_MAX,
+} CtlFormat;
+
+/* For people. CTL_FORMAT_MAX, which is "not given", is no table by itself. */
+static inline bool ctl_format_is_table(CtlFormat format)
+{
+        return format == CTL_TABLE || format == CTL_WIDE;
+}
 
 /* One run. */
 struct Ctl {

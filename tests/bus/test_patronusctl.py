@@ -13,6 +13,7 @@ import pytest
 
 import lab as lab_module
 import shared_fixtures
+import terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -176,6 +177,42 @@ def test_get_as_a_table(base):
     assert lines[1].split() == ["web", "allow", "wan", "lan", "80,443"]
     assert lines[0].index("FROM") == lines[1].index("wan")
     assert "DESTINATION" not in base.ctl("get", "zones").stdout
+
+
+def on_a_terminal(lab, *args, size=(24, 80), **environment):
+    env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": lab.bus, "NO_COLOR": "1", "TERM": "xterm", **environment}
+    env.pop("COLUMNS", None)
+    status, text = terminal.run([lab_module.build_dir() / "cli/patronusctl", *args], size=size, env=env)
+    assert status == 0, text
+    return text.splitlines()
+
+
+def test_tables_are_cut_fairly_on_a_terminal(base):
+    base.ctl("set", "FirewallRule/web", "source.addresses=" + ",".join(f"198.51.100.{i}" for i in range(1, 40)),
+             "metadata.description=" + "\u6f22\u5b57" * 30, "metadata.labels.team=web", "priority=7")
+    whole = base.ctl("get", "FirewallRule").stdout.splitlines()
+    assert "\u2026" not in whole[1] and len(whole[1]) > 300
+    lines = on_a_terminal(base, "get", "FirewallRule", size=(24, 120))
+    assert lines[0].split() == ["NAME", "ACTION", "PRIORITY", "FROM", "TO", "SOURCE.ADDRESSES", "DESTINATION.PORTS", "DESCRIPTION"]
+    assert lines[1].split()[:5] == ["web", "allow", "7", "wan", "lan"], "what is narrow is whole"
+    addresses, description = re.search(r"(198\S+)\u2026.*?(\S+)\u2026$", lines[1]).groups()
+    assert set(description) <= set("\u6f22\u5b57")
+    assert 2 * len(description) + 1 <= len(addresses) + 2, "wide characters are two columns each"
+    assert len(lines[1]) + len(description) <= 120
+
+    narrow = on_a_terminal(base, "get", "FirewallRule", size=(24, 60))
+    assert all(len(line) <= 60 for line in narrow) and narrow[1].startswith("web")
+    assert narrow[-1] == "1 more column: -o wide shows all" and "DESCRIPTION" not in narrow[0]
+    wide = on_a_terminal(base, "get", "FirewallRule", "-o", "wide", size=(24, 60))
+    assert "\u2026" not in wide[1] and wide[1].endswith(" team=web") and wide[0].split()[-2:] == ["POSITION", "LABELS"]
+
+
+def test_what_others_wrote_cannot_act_on_the_terminal(base):
+    base.ctl("set", "FirewallRule/web", "metadata.description=a\u202eb\x9bc", "-m", "say\x1b[31m\nwhat")
+    for command in (("get", "FirewallRule"), ("get", "FirewallRule", "-o", "wide"), ("diff",)):
+        assert r"a\u202eb\u009bc" in base.ctl(*command).stdout
+    assert r"say\x1b[31m\nwhat" in base.ctl("history", "--limit", "1").stdout
+    assert r"say\x1b[31m\nwhat" in base.ctl("status").stdout
 
 
 def test_get_takes_pages(base):

@@ -7,11 +7,12 @@ UPDATE_GOLDEN=1 writes cli/*.txt anew. What the kind tables say is not a golden:
 import json
 import os
 import pathlib
-import pty
 import re
 import subprocess
 
 import pytest
+
+import terminal
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
@@ -102,7 +103,8 @@ def test_man_page_names_all_and_formats(ctl, tmp_path):
     ("apply -f a --set -x", "cannot name a set"),
     ("apply -f a b", 'does not take the argument "b"'),
     ("get", '"get" needs an argument'),
-    ("get -o xml zones", '--output is one of table|yaml|json, not "xml"'),
+    ("get -o xml zones", '--output is one of table|wide|yaml|json, not "xml"'),
+    ("get --color yes zones", '--color is one of auto|always|never, not "yes"'),
     ("get --replace zones", '"get" does not take --replace'),
     ("get FirewalRule", 'unknown kind "FirewalRule"; did you mean FirewallRule?'),
     ("get Zone/UPPER", '"Zone/UPPER" is not KIND/NAME'),
@@ -189,22 +191,42 @@ def test_full_disk_is_an_error(ctl, build_dir):
     assert "No space left on device" in done.stderr
 
 
-def on_a_terminal(build_dir, *args, **environment):
-    """What it prints when its standard output is a terminal."""
-    ours, its = pty.openpty()
-    env = {**{name: value for name, value in os.environ.items() if name != "NO_COLOR"}, "TERM": "xterm", **environment}
-    done = subprocess.run([build_dir / "cli/patronusctl", *args], env=env, stdout=its, stderr=subprocess.PIPE)
-    os.close(its)
-    assert done.returncode == 0, done.stderr
-    with os.fdopen(ours, "rb") as terminal:
-        return terminal.read1(1 << 16)
+def on_a_terminal(build_dir, *args, size=(24, 100), stream="stdout", returncode=0, **environment):
+    """What it prints when its standard output (or standard error) is a terminal of so many rows and columns."""
+    env = {**{name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}, "TERM": "xterm", **environment}
+    status, text = terminal.run([build_dir / "cli/patronusctl", *args], size=size, streams=[stream], env=env)
+    assert status == returncode, text
+    return text
 
 
 def test_colours_only_where_they_are_wanted(ctl, build_dir):
-    assert b"\x1b[1mKIND" in on_a_terminal(build_dir, "explain")
-    assert b"\x1b" not in on_a_terminal(build_dir, "explain", NO_COLOR="1")
-    assert b"\x1b" not in on_a_terminal(build_dir, "explain", TERM="dumb")
+    assert "\x1b[1mKIND" in on_a_terminal(build_dir, "explain")
+    assert "\x1b" not in on_a_terminal(build_dir, "explain", NO_COLOR="1")
+    assert "\x1b" not in on_a_terminal(build_dir, "explain", TERM="dumb")
+    assert "\x1b" not in on_a_terminal(build_dir, "explain", "--color=never")
+    assert "\x1b[1mKIND" in on_a_terminal(build_dir, "explain", "--color", "always", NO_COLOR="1")
     assert "\x1b" not in ctl("explain").stdout
+    assert "\x1b[1mKIND" in ctl("explain", "--color=always").stdout
+    assert "\x1b" not in ctl("explain", "--color=auto").stdout
+
+
+def test_errors_are_bold_red_on_a_terminal(ctl, build_dir):
+    assert on_a_terminal(build_dir, "get", "Zonee", stream="stderr", returncode=2).startswith("\x1b[1;31merror:\x1b[0m unknown kind")
+    assert ctl("get", "Zonee").stderr.startswith("error: unknown kind")
+
+
+def test_tables_fit_the_terminal(ctl, build_dir):
+    whole = ctl("explain").stdout.splitlines()
+    assert max(map(len, whole)) > 100, "else this shows nothing"
+    for columns in (100, 72, 50, 30):
+        lines = on_a_terminal(build_dir, "explain", size=(24, columns), NO_COLOR="1").splitlines()
+        assert len(lines) == len(whole) and max(map(len, lines)) <= columns
+        assert any(line.endswith("\u2026") for line in lines)
+        assert columns < 50 or all(line.split()[:2] == other.split()[:2] for line, other in zip(lines, whole)), "narrow columns are whole"
+    assert on_a_terminal(build_dir, "explain", COLUMNS="400", NO_COLOR="1").splitlines() == whole
+    assert on_a_terminal(build_dir, "explain", "-o", "wide", NO_COLOR="1").splitlines() == whole
+    assert len(max(on_a_terminal(build_dir, "explain", size=(0, 0), NO_COLOR="1").splitlines(), key=len)) == 80
+    assert ctl("explain", "-o", "wide").stdout.splitlines() == whole
 
 
 # --- the tables ---------------------------------------------------------------------------------------------------------
@@ -266,7 +288,8 @@ def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl help filter c") == ["counters"]
     assert complete(ctl, "patronusctl apply --r") == ["--replace"]
     assert "--replace" not in complete(ctl, "patronusctl get --")
-    assert complete(ctl, "patronusctl get -o ") == ["table", "yaml", "json"]
+    assert complete(ctl, "patronusctl get -o ") == ["table", "wide", "yaml", "json"]
+    assert complete(ctl, "patronusctl get --color=a") == ["--color=auto", "--color=always"]
     assert complete(ctl, "patronusctl get --output=j") == ["--output=json"]
     assert complete(ctl, "patronusctl apply -f ") == [":files"]
 
