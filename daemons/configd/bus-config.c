@@ -14,9 +14,9 @@
 
 static int check(Manager *manager, sd_bus_message *call, sd_bus_error *error)
 {
-        const Caller *caller;
+        const PtCaller *caller;
 
-        return access_check(&manager->access, call, &caller, error);
+        return pt_access_check(&manager->access, call, &caller, error);
 }
 
 static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -26,10 +26,10 @@ static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_erro
         const Option options[] = {{"idleUSec", OPTION_UINT64, &idle_usec}, {}};
         g_autoptr(Session) session = NULL;
         g_autofree char *path = NULL;
-        const Caller *caller;
+        const PtCaller *caller;
         int r;
 
-        r = access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(&manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         r = options_read(call, options, error);
@@ -57,10 +57,10 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         };
         g_autoptr(Session) session = NULL;
         g_autoptr(Reply) reply = reply_new();
-        const Caller *caller;
+        const PtCaller *caller;
         int fd, r;
 
-        r = access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(&manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         if (manager_busy(manager))
@@ -118,11 +118,11 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
                 {"comment", OPTION_STRING, &comment}, {"dryRun", OPTION_BOOL, &dry_run}, {}};
         g_autoptr(Session) session = NULL;
         g_autoptr(PtSlice) wanted = NULL;
-        const Caller *caller;
+        const PtCaller *caller;
         uint64_t number;
         int r;
 
-        r = access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(&manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         if (manager_busy(manager))

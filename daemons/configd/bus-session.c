@@ -15,11 +15,11 @@
 /* The session that a call is for, if its sender may use it. */
 static int get_session(Manager *manager, sd_bus_message *call, Session **ret, sd_bus_error *error)
 {
-        const Caller *caller;
+        const PtCaller *caller;
         Session *session;
         int r;
 
-        r = access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(&manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         session = session_find(manager, sd_bus_message_get_path(call));

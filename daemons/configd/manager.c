@@ -341,7 +341,7 @@ int manager_attach(Manager *manager, sd_bus *bus)
 {
         int r;
 
-        access_reset(&manager->access);
+        pt_access_reset(&manager->access);
         session_close_all(manager);
         g_queue_clear_full(&manager->deferred, deferred_free);
         sd_bus_unref(manager->bus);
@@ -384,7 +384,7 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         manager->members = g_ptr_array_new_with_free_func(member_free);
         manager->sessions = session_table_new();
         g_queue_init(&manager->deferred);
-        access_init(&manager->access);
+        pt_access_init(&manager->access);
         manager->info.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         r = pt_store_open(state_dir, diag, &manager->store);
         if (r >= 0)
@@ -419,7 +419,7 @@ void manager_free(Manager *manager)
         g_ptr_array_unref(manager->members);
         sd_event_source_disable_unref(manager->work);
         sd_event_source_disable_unref(manager->tidy);
-        access_done(&manager->access);
+        pt_access_done(&manager->access);
         g_hash_table_unref(manager->info.conditions);
         pt_slice_unref(manager->running);
         pt_store_close(manager->store);

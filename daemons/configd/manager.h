@@ -8,7 +8,7 @@
  * dispatched again.
  */
 
-#include "access.h"
+#include "bus/access.h"
 #include "commit.h"
 #include "participant.h"
 #include "repair.h"
@@ -51,7 +51,7 @@ typedef struct Manager {
                                     there */
         GHashTable *sessions;    /* id: Session */
         uint64_t last_session;
-        Access access;
+        PtAccess access;
         PtDaemonInfo info; /* bus-config.c keeps it true */
 
         Commit *commit; /* under way, or NULL */

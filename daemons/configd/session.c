@@ -39,7 +39,7 @@ static unsigned count_of_uid(const Manager *manager, uid_t uid)
         return n;
 }
 
-int session_new(Manager *manager, const Caller *caller, Session **ret, sd_bus_error *error)
+int session_new(Manager *manager, const PtCaller *caller, Session **ret, sd_bus_error *error)
 {
         Session *session;
 

@@ -34,7 +34,7 @@ GHashTable *session_table_new(void);
 void session_close_all(Manager *manager);
 
 /* -EBUSY with an error text at a limit. */
-int session_new(Manager *manager, const Caller *caller, Session **ret, sd_bus_error *error);
+int session_new(Manager *manager, const PtCaller *caller, Session **ret, sd_bus_error *error);
 void session_free(Session *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Session, session_free)
 /* Puts it into the table, closing with the sender of `call`, or after idle_usec without a call if

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "access.h"
+#include "bus/access.h"
 
 #include "bus/bus.h"
 
@@ -12,23 +12,23 @@
 
 static void caller_free(void *data)
 {
-        Caller *caller = data;
+        PtCaller *caller = data;
 
         g_free(caller->user);
         g_free(caller);
 }
 
-void access_init(Access *access)
+void pt_access_init(PtAccess *access)
 {
         access->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, caller_free);
 }
 
-void access_done(Access *access)
+void pt_access_done(PtAccess *access)
 {
         g_clear_pointer(&access->callers, g_hash_table_unref);
 }
 
-void access_reset(Access *access)
+void pt_access_reset(PtAccess *access)
 {
         g_hash_table_remove_all(access->callers);
 }
@@ -37,7 +37,7 @@ static bool user_in_group(const struct passwd *user)
 {
         gid_t groups[GROUPS_MAX];
         int n = GROUPS_MAX;
-        const struct group *group = getgrnam(ACCESS_GROUP);
+        const struct group *group = getgrnam(PT_ACCESS_GROUP);
         gid_t gid;
 
         if (!group)
@@ -51,9 +51,9 @@ static bool user_in_group(const struct passwd *user)
         return false;
 }
 
-static Caller *caller_new(uid_t uid)
+static PtCaller *caller_new(uid_t uid)
 {
-        Caller *caller = g_new0(Caller, 1);
+        PtCaller *caller = g_new0(PtCaller, 1);
         char buffer[RECORD_MAX];
         struct passwd record, *user = NULL;
 
@@ -64,10 +64,10 @@ static Caller *caller_new(uid_t uid)
         return caller;
 }
 
-int access_check(Access *access, sd_bus_message *m, const Caller **ret, sd_bus_error *error)
+int pt_access_check(PtAccess *access, sd_bus_message *m, const PtCaller **ret, sd_bus_error *error)
 {
         const char *sender = sd_bus_message_get_sender(m);
-        const Caller *caller;
+        const PtCaller *caller;
         uid_t uid;
         int r;
 
@@ -76,15 +76,15 @@ int access_check(Access *access, sd_bus_message *m, const Caller **ret, sd_bus_e
                 r = pt_bus_sender_uid(m, &uid);
                 if (r < 0)
                         return pt_bus_fail(error, -EPERM, "The bus does not say who calls");
-                if (g_hash_table_size(access->callers) >= ACCESS_CACHE_MAX)
-                        access_reset(access);
+                if (g_hash_table_size(access->callers) >= PT_ACCESS_CACHE_MAX)
+                        pt_access_reset(access);
                 caller = caller_new(uid);
                 g_hash_table_insert(access->callers, g_strdup(sender), (void *) caller);
         }
         if (!caller->allowed)
                 return pt_bus_fail(error, -EPERM,
                                    "Only root and members of the group %s may do this",
-                                   ACCESS_GROUP);
+                                   PT_ACCESS_GROUP);
         *ret = caller;
         return 0;
 }
