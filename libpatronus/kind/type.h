@@ -21,6 +21,14 @@ typedef struct PtAddressRange {
         uint8_t lo[16], hi[16];
 } PtAddressRange;
 #define PT_PLEN_RANGE 255
+/* The text of one; -EINVAL after a diagnostic at `pointer` that says what is wrong and what is
+ * right. */
+int pt_address_range_parse(const char *text, const char *pointer, PtDiagnostics *diag,
+                           PtAddressRange *ret);
+/* Sets plen from family, lo and hi. */
+void pt_address_range_settle(PtAddressRange *range);
+/* Appends the one text that the value has. */
+void pt_address_range_format(const PtAddressRange *range, GString *out);
 
 /* Inclusive, host byte order; lo == hi is one port. */
 typedef struct PtPortRange {

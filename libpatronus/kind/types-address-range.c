@@ -180,33 +180,52 @@ static int parse_range(const char *text, const char *dash, const char *pointer, 
         return 0;
 }
 
+int pt_address_range_parse(const char *text, const char *pointer, PtDiagnostics *diag,
+                           PtAddressRange *ret)
+{
+        const char *mark = strpbrk(text, "/-");
+        PtAddressRange range = {};
+        int r;
+
+        if (!mark) {
+                r = parse_address(text, pointer, diag, &range.family, range.lo);
+                memcpy(range.hi, range.lo, sizeof(range.hi));
+                range.plen = (uint8_t) family_bits(range.family);
+        } else if (*mark == '/') {
+                r = parse_prefix(text, mark, pointer, diag, &range);
+        } else {
+                r = parse_range(text, mark, pointer, diag, &range);
+        }
+        if (r < 0)
+                return r;
+        *ret = range;
+        return 0;
+}
+
+void pt_address_range_settle(PtAddressRange *range)
+{
+        range->plen = range_plen(range->family, range->lo, range->hi);
+}
+
+void pt_address_range_format(const PtAddressRange *range, GString *out)
+{
+        char text[RANGE_TEXT_MAX];
+
+        format_range(range, text);
+        g_string_append(out, text);
+}
+
 static int address_range_from_json(const PtField *field, struct json_object *json,
                                    const char *pointer, PtDiagnostics *diag, void *value)
 {
-        const char *text = pt_json_text(json), *mark;
-        PtAddressRange range = {};
-        int r;
+        const char *text = pt_json_text(json);
 
         (void) field;
         if (!text)
                 return pt_wrong_type(json, pointer, diag,
                                      "write an address (192.0.2.1), a prefix (10.0.0.0/8) or a "
                                      "range (192.0.2.10-192.0.2.20)");
-        mark = strpbrk(text, "/-");
-        if (!mark) {
-                r = parse_address(text, pointer, diag, &range.family, range.lo);
-                if (r < 0)
-                        return r;
-                memcpy(range.hi, range.lo, sizeof(range.hi));
-                range.plen = (uint8_t) family_bits(range.family);
-        } else {
-                r = *mark == '/' ? parse_prefix(text, mark, pointer, diag, &range)
-                                 : parse_range(text, mark, pointer, diag, &range);
-                if (r < 0)
-                        return r;
-        }
-        *(PtAddressRange *) value = range;
-        return 0;
+        return pt_address_range_parse(text, pointer, diag, value);
 }
 
 static int prefix_from_json(const PtField *field, struct json_object *json, const char *pointer,
