@@ -48,6 +48,8 @@ static char *dangling_remedy(const Context *context, const PtKind *kind, const c
 
         if (pt_slice_count(context->slice, kind) <= HINT_NAMES_MAX)
                 (void) pt_slice_foreach(context->slice, kind, collect_name, names);
+        for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
+                g_ptr_array_add(names, (void *) (uintptr_t) builtin->name);
         g_ptr_array_add(names, NULL);
         nearest = pt_nearest_word(name, (const char *const *) names->pdata);
         if (nearest)
@@ -69,7 +71,8 @@ static int check_ref(const PtKind *kind, const char *name, const char *pointer, 
         Context *context = userdata;
         g_autofree char *remedy = NULL;
 
-        if (name_is_reserved(kind, name) || pt_slice_get(context->slice, kind, name))
+        if (name_is_reserved(kind, name) || pt_slice_get(context->slice, kind, name) ||
+            pt_kind_has_builtin(kind, name))
                 return 0;
         if (pt_slice_get(context->before, kind, name)) {
                 report_in_use(context, kind, name, pointer);
@@ -106,7 +109,7 @@ static int check_use(const PtKind *kind, const char *name, const char *pointer, 
         /* What changed itself was looked at already. */
         if (context->done || !g_hash_table_contains(context->targets, &key) || !unchanged(context))
                 return 0;
-        if (!pt_slice_get(context->slice, kind, name)) {
+        if (!pt_slice_get(context->slice, kind, name) && !pt_kind_has_builtin(kind, name)) {
                 report_in_use(context, kind, name, pointer);
                 return 0;
         }

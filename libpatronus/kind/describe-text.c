@@ -4,6 +4,17 @@
 #include "kind/field.h"
 #include <string.h>
 
+/* Quotes, as YAML and our own examples have them around a word of a list. */
+static char *unquote(char *word)
+{
+        size_t size = strlen(word);
+
+        if (size < 2 || word[0] != '"' || word[size - 1] != '"')
+                return word;
+        word[size - 1] = '\0';
+        return word + 1;
+}
+
 /* The JSON of a list's text: "80,443" or "[80, 443]". */
 static struct json_object *list_from_text(const PtField *field, const char *text)
 {
@@ -16,7 +27,7 @@ static struct json_object *list_from_text(const PtField *field, const char *text
         for (char **word = words; *word; word++) {
                 struct json_object *item = NULL;
 
-                field->type->from_text(field, g_strstrip(*word), &item);
+                field->type->from_text(field, unquote(g_strstrip(*word)), &item);
                 json_object_array_add(array, item);
         }
         return array;

@@ -141,6 +141,16 @@ static int field_from_json(const PtField *field, struct json_object *json, const
         return field->type->from_json(field, json, pointer, diag, value);
 }
 
+/* A row's value, to be written: its box is made if need be. */
+static void *make_value(const PtField *field, void *base)
+{
+        void **box = (void **) ((char *) base + field->box_offset);
+
+        if (field->box_size && !*box)
+                *box = g_malloc0(field->box_size);
+        return pt_field_value(field, base);
+}
+
 int pt_fields_from_json(const PtField *fields, struct json_object *json, const char *pointer,
                         PtDiagnostics *diag, void *base, uint64_t *present)
 {
@@ -176,7 +186,7 @@ int pt_fields_from_json(const PtField *fields, struct json_object *json, const c
                 }
                 bit = UINT64_C(1) << (field - fields);
                 seen |= bit;
-                value = pt_field_value(field, base);
+                value = make_value(field, base);
                 if (field_from_json(field, member, at->str, diag, value) < 0) {
                         r = -EINVAL;
                         /* A nested struct's own bits say what it owns. */
@@ -303,17 +313,33 @@ void pt_fields_to_canonical(const PtField *fields, const void *base, uint64_t pr
         g_string_append_c(out, '}');
 }
 
+static void **box_of(const PtField *field, const void *base)
+{
+        return field->box_size ? (void **) ((char *) base + field->box_offset) : NULL;
+}
+
 void pt_fields_copy(const PtField *fields, void *to, const void *from, uint64_t present)
 {
+        for (const PtField *field = fields; field->name; field++) {
+                void **box = box_of(field, to);
+
+                if (box && *box && *box == *box_of(field, from))
+                        *box = g_memdup2(*box, field->box_size);
+        }
         for (const PtField *field = fields; field->name; field++) {
                 void *value = pt_field_value(field, to);
                 const void *source = pt_field_value(field, from);
 
+                if (!value)
+                        continue;
+                /* A nested struct without members is absent, but may have made its box. */
+                if (pt_field_nested(field)) {
+                        pt_fields_copy(field->fields, value, source, *pt_nested_present(value));
+                        continue;
+                }
                 if (!(present >> (field - fields) & 1))
                         continue;
-                if (pt_field_nested(field))
-                        pt_fields_copy(field->fields, value, source, *pt_nested_present(value));
-                else if (field->flags & PT_F_LIST)
+                if (field->flags & PT_F_LIST)
                         pt_list_copy(field, value, source);
                 else if (field->type->copy)
                         field->type->copy(field, value, source);
@@ -325,13 +351,23 @@ void pt_fields_done(const PtField *fields, void *base, uint64_t present)
         for (const PtField *field = fields; field->name; field++) {
                 void *value = pt_field_value(field, base);
 
+                if (!value)
+                        continue;
+                if (pt_field_nested(field)) {
+                        pt_fields_done(field->fields, value, *pt_nested_present(value));
+                        continue;
+                }
                 if (!(present >> (field - fields) & 1))
                         continue;
-                if (pt_field_nested(field))
-                        pt_fields_done(field->fields, value, *pt_nested_present(value));
-                else if (field->flags & PT_F_LIST)
+                if (field->flags & PT_F_LIST)
                         pt_list_done(field, value);
                 else if (field->type->done)
                         field->type->done(field, value);
+        }
+        for (const PtField *field = fields; field->name; field++) {
+                void **box = box_of(field, base);
+
+                if (box)
+                        g_clear_pointer(box, g_free);
         }
 }

@@ -9,9 +9,13 @@
 
 #include "kind/type.h"
 
+/* Where the row's value is; NULL: in a box that is not there, so that nothing in it is set. */
 static inline void *pt_field_value(const PtField *field, const void *base)
 {
-        return (char *) base + field->offset;
+        char *box = field->box_size ? *(char *const *) ((const char *) base + field->box_offset)
+                                    : (char *) base;
+
+        return box ? box + field->offset : NULL;
 }
 
 /* The rows of a nested struct, or NULL: the row is a value or a list. */
@@ -82,5 +86,7 @@ const char *pt_json_text(struct json_object *json);
 /* `text` as decimal integer without sign, spaces or leading zeros: -EINVAL if it is not one,
  * -ERANGE beyond max. */
 int pt_parse_unsigned(const char *text, size_t size, uint64_t max, uint64_t *ret);
+/* Six pairs of hex digits, between colons or hyphens. */
+bool pt_mac_parse(const char *text, size_t size, PtMac *ret);
 /* schema: {"type": "string", "pattern": pattern}; pattern may be NULL. */
 void pt_schema_text(struct json_object *schema, const char *pattern);

@@ -36,3 +36,35 @@ PtImpact pt_impact_from_string(const char *text)
                         return (PtImpact) i;
         return PT_IMPACT_INVALID;
 }
+
+static const PtBuiltin *find_builtin(const PtKind *kind, const char *name)
+{
+        for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
+                if (strcmp(builtin->name, name) == 0)
+                        return builtin;
+        return NULL;
+}
+
+bool pt_kind_has_builtin(const PtKind *kind, const char *name)
+{
+        return find_builtin(kind, name) != NULL;
+}
+
+PtObject *pt_kind_builtin(const PtKind *kind, const char *name)
+{
+        const PtBuiltin *builtin = find_builtin(kind, name);
+        pt_auto_json *spec = NULL;
+        PtObject *object;
+
+        if (!builtin)
+                return NULL;
+        object = pt_object_new(kind, name);
+        object->meta = g_new0(PtMeta, 1);
+        object->meta->description = g_strdup(builtin->doc);
+        /* Compiled in, and all of them parsed by a test: what fails here is not input. */
+        if (pt_json_parse(builtin->spec, strlen(builtin->spec), NULL, &spec) < 0 ||
+            pt_fields_from_json(kind->fields, spec, "/spec", NULL, object, &object->present) < 0)
+                g_error("the built-in %s/%s is malformed", kind->name, name);
+        pt_object_seal(object);
+        return object;
+}

@@ -52,6 +52,14 @@ typedef enum PtImpact {
         PT_IMPACT_INVALID = -EINVAL,
 } PtImpact;
 
+/* What the entries of a dataset are. */
+typedef enum PtDatasetContent {
+        PT_DATASET_ADDRESSES,
+        PT_DATASET_MACS,
+        PT_DATASET_CONTENT_MAX,
+        PT_DATASET_CONTENT_INVALID = -EINVAL,
+} PtDatasetContent;
+
 typedef struct PtChoice { /* of an enum or flags; the last has name NULL */
         const char *name;
         int value;
@@ -76,6 +84,13 @@ struct PtField {
         const char *example;   /* as written in YAML flow style: "[80, 443]" */
         const char *since;     /* "1" */
         const PtField *fields; /* of a struct: its rows, last has name NULL */
+        /* What few objects have lives in a box: an allocation behind a pointer of the struct, there
+         * once a row of it is set. `offset` is then in the box. */
+        size_t box_offset;   /* of the pointer */
+        size_t box_size;     /* of the box; 0: the row is in the struct itself */
+        const char *dataset; /* of a list: the row beside it (of type dataset) that takes the list's
+                                place above PT_LIST_MAX entries; NULL: there is none */
+        PtDatasetContent dataset_content; /* of such a list, and of a row of type dataset */
 };
 
 #define PT_LIST_MAX 4096 /* an inline list above this becomes a dataset */
@@ -88,6 +103,14 @@ typedef struct PtList {
         uint8_t small[4]; /* one port needs no allocation: most lists of ports are one */
 } PtList;
 
+/* What a dataset holds, as far as its header says (txn/dataset.h). */
+typedef struct PtDatasetInfo {
+        PtDatasetContent content;
+        uint32_t hosts4, hosts6;   /* single addresses */
+        uint32_t ranges4, ranges6; /* prefixes and ranges, merged */
+        uint32_t macs;
+} PtDatasetInfo;
+
 /* What check_set may ask about other objects. */
 typedef struct PtLookup {
         /* The object, sealed and owned by the lookup, or NULL. */
@@ -96,8 +119,17 @@ typedef struct PtLookup {
          * returns it. */
         int (*foreach)(const void *ctx, const PtKind *kind,
                        int (*each)(const PtObject *object, void *userdata), void *userdata);
+        /* What a dataset holds; -ENOENT: there is none with this digest. NULL: datasets cannot be
+         * asked about here. */
+        int (*dataset)(const void *ctx, const char *digest, PtDatasetInfo *ret);
         const void *ctx;
 } PtLookup;
+
+typedef struct PtBuiltin {
+        const char *name;
+        const char *doc;  /* its metadata.description */
+        const char *spec; /* JSON */
+} PtBuiltin;
 
 struct PtKind {
         const char *name;        /* "FirewallRule" */
@@ -111,6 +143,10 @@ struct PtKind {
         bool singleton;        /* the only object is called "default" */
         const char *const
                 *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
+        /* Objects that are there without being configured, sorted by name; the last has name NULL.
+         * An object of the same name takes the place of one. They are in no slice and no revision.
+         */
+        const PtBuiltin *builtins;
         /* Rules across fields; the tables hold no conditionals. Returns 0, or -EINVAL after
          * diagnostics. */
         int (*check)(const PtObject *object, PtDiagnostics *diag);
@@ -186,6 +222,11 @@ const PtKind *const *pt_kinds(void);
 const PtKind *pt_kind_find(const char *name);
 /* The row of "destination.ports" (dots go into structs; a list has no index); NULL if unknown. */
 const PtField *pt_kind_find_field(const PtKind *kind, const char *path);
+
+/* Whether a name is that of a built-in object. */
+bool pt_kind_has_builtin(const PtKind *kind, const char *name);
+/* The built-in object of that name, made anew and sealed, or NULL; the caller's. */
+PtObject *pt_kind_builtin(const PtKind *kind, const char *name);
 
 const char *pt_impact_to_string(PtImpact impact);
 PtImpact pt_impact_from_string(const char *text);

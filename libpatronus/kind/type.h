@@ -30,6 +30,29 @@ void pt_address_range_settle(PtAddressRange *range);
 /* Appends the one text that the value has. */
 void pt_address_range_format(const PtAddressRange *range, GString *out);
 
+/* IEEE 802 EUI-48. */
+typedef struct PtMac {
+        uint8_t bytes[6];
+} PtMac;
+
+/* A type of ICMP (RFC 792) or ICMPv6 (RFC 4443), and perhaps a code. Either may lack it: "redirect"
+ * is type 5 of one and 137 of the other. */
+typedef struct PtIcmpType {
+        int16_t type4, type6; /* 0-255; -1: the family has none */
+        int16_t code;         /* 0-255; -1: any */
+} PtIcmpType;
+
+/* (mark & mask) == value; no bit of value is outside the mask. */
+typedef struct PtMarkMatch {
+        uint32_t value, mask;
+} PtMarkMatch;
+
+/* So many events in a second, minute, hour or day. */
+typedef struct PtRate {
+        uint32_t count;
+        uint32_t seconds; /* 1, 60, 3600 or 86400 */
+} PtRate;
+
 /* Inclusive, host byte order; lo == hi is one port. */
 typedef struct PtPortRange {
         uint16_t lo, hi;
@@ -61,7 +84,8 @@ struct PtType {
 /* The types, and the C type of the member that a row of each must name. */
 extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_name,
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
-        pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_struct;
+        pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_mac, pt_type_icmp_type,
+        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -77,7 +101,12 @@ typedef char *pt_ctype_ifname; /* a network interface, or several: a glob that e
 typedef PtAddressRange pt_ctype_address_range;
 typedef PtAddressRange pt_ctype_prefix; /* never PT_PLEN_RANGE */
 typedef PtPortRange pt_ctype_port_range;
-typedef int pt_ctype_protocol; /* IPPROTO_*, or PT_PROTOCOL_ANY */
+typedef PtMac pt_ctype_mac;
+typedef PtIcmpType pt_ctype_icmp_type;
+typedef PtMarkMatch pt_ctype_mark;
+typedef PtRate pt_ctype_rate;
+typedef char *pt_ctype_dataset; /* 64 lower-case hex digits: SHA-256 of the dataset's file */
+typedef int pt_ctype_protocol;  /* IPPROTO_*, or PT_PROTOCOL_ANY */
 
 #define PT_PROTOCOL_ANY (-1)
 
@@ -103,6 +132,20 @@ typedef int pt_ctype_protocol; /* IPPROTO_*, or PT_PROTOCOL_ANY */
                 __VA_ARGS__                                                                        \
         }
 
+#define PT_BOX_IS(Struct, box, Box) PT_MEMBER_IS(Struct, box, Box *)
+
+/* A row whose member is in the struct Box that the member `box` of Struct points to. */
+#define PT_BOXED(Struct, Box, box, Type, member, word, flag, ...)                                  \
+        {                                                                                          \
+                .name = (word), .type = &pt_type_##Type, .flags = (flag),                          \
+                .offset = PT_OFFSET_IF(((flag) &PT_F_LIST)                                         \
+                                               ? PT_MEMBER_IS(Box, member, PtList)                 \
+                                               : PT_MEMBER_IS(Box, member, pt_ctype_##Type),       \
+                                       Box, member),                                               \
+                .box_offset = PT_OFFSET_IF(PT_BOX_IS(Struct, box, Box), Struct, box),              \
+                .box_size = sizeof(Box), __VA_ARGS__                                               \
+        }
+
 /* A row of rows: the member is a struct Nested, which begins with its `uint64_t present`. */
 #define PT_STRUCT(Struct, Nested, member, word, rows, ...)                                         \
         {                                                                                          \
@@ -112,4 +155,16 @@ typedef int pt_ctype_protocol; /* IPPROTO_*, or PT_PROTOCOL_ANY */
                                                offsetof(Nested, present) == 0,                     \
                                        Struct, member),                                            \
                 __VA_ARGS__                                                                        \
+        }
+
+/* The same in a box. */
+#define PT_STRUCT_BOXED(Struct, Box, box, Nested, member, word, rows, ...)                         \
+        {                                                                                          \
+                .name = (word), .type = &pt_type_struct, .fields = (rows),                         \
+                .offset = PT_OFFSET_IF(PT_MEMBER_IS(Box, member, Nested) &&                        \
+                                               PT_MEMBER_IS(Nested, present, uint64_t) &&          \
+                                               offsetof(Nested, present) == 0,                     \
+                                       Box, member),                                               \
+                .box_offset = PT_OFFSET_IF(PT_BOX_IS(Struct, box, Box), Struct, box),              \
+                .box_size = sizeof(Box), __VA_ARGS__                                               \
         }

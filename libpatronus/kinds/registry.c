@@ -3,7 +3,11 @@
 
 /* All kinds, sorted by name. A new one is a line here. */
 static const PtKind *const kinds[] = {
+        &pt_kind_alias,
+        &pt_kind_filter_settings,
         &pt_kind_firewall_rule,
+        &pt_kind_nat_rule,
+        &pt_kind_service,
         &pt_kind_zone,
         NULL,
 };

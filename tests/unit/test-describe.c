@@ -49,7 +49,9 @@ static void test_schema(void **state)
         assert_at(rule, "properties.spec.properties.destination.properties.ports.examples",
                   "[[80,443,\"6000-6010\"]]");
         assert_at(all, "anyOf",
-                  "[{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/Zone\"}]");
+                  "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
+                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/NatRule\"},"
+                  "{\"$ref\":\"#/$defs/Service\"},{\"$ref\":\"#/$defs/Zone\"}]");
         assert_at(all, "$defs.Zone.title", "\"Zone\"");
         pt_kind_schema_digest(&a);
         pt_kind_schema_digest(&b);
@@ -172,7 +174,7 @@ static void test_explain_unknown(void **state)
 {
         static const char *const cases[][3] = {
                 {"FirewalRule", "unknown-kind", "did you mean \"FirewallRule\"?"},
-                {"x", "unknown-kind", "known: FirewallRule, Zone"},
+                {"x", "unknown-kind", "known: Alias, "},
                 {"FirewallRule.destination.prots", "unknown-field", "did you mean \"ports\"?"},
                 {"FirewallRule.action.x", "unknown-field", "\"action\" has no fields"},
                 {"FirewallRule.x", "unknown-field", "known: action"},
@@ -193,8 +195,10 @@ static void test_complete(void **state)
         static const char *const cases[][2] = {
                 {"so", "source.\n"}, /* not all of them: a new field is no change here */
                 {"pr", "priority=\nprotocol=\n"},
-                {"destination.", "destination.addresses=\ndestination.ports=\n"},
-                {"destination.p", "destination.ports=\n"},
+                {"destination.except.",
+                 "destination.except.addresses=\ndestination.except.aliases=\n"
+                 "destination.except.ports=\ndestination.except.portAliases=\n"},
+                {"destination.po", "destination.ports=\ndestination.portAliases=\n"},
                 {"action=", "action=allow\naction=drop\naction=reject\n"},
                 {"action=d", "action=drop\n"},
                 {"from=", "from=any\nfrom=router\n"},

@@ -191,12 +191,144 @@ static void test_empty_zone(void **state)
         assert_diag(diag, "empty-zone", "/spec", "no packet belongs to it");
 }
 
+#define UNIT_KIND(kind, name, spec)                                                                \
+        "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"" kind                                \
+        "\",\"metadata\":{\"name\":\"" name "\"},\"spec\":{" spec "}}"
+#define RULE(spec) UNIT_KIND("FirewallRule", "a", "\"action\":\"allow\"," spec)
+#define NAT(type, spec) UNIT_KIND("NatRule", "a", "\"type\":\"" type "\",\"zone\":\"wan\"" spec)
+#define ALIAS(type, spec) UNIT_KIND("Alias", "a", "\"type\":\"" type "\"" spec)
+
+static void test_more_refused(void **state)
+{
+        static const struct {
+                const char *text, *code, *pointer, *part;
+        } cases[] = {
+                {RULE("\"icmpTypes\":[8]"), "needs-protocol", "/spec/icmpTypes/0",
+                 "protocol: icmp"},
+                {RULE("\"icmpTypes\":[\"echo-request\"],\"protocol\":\"tcp\""), "no-icmp",
+                 "/spec/icmpTypes", "use icmp or icmpv6"},
+                {RULE("\"icmpTypes\":[\"packet-too-big\"],\"family\":\"ipv4\""), "mixed-families",
+                 "/spec/icmpTypes/0", "no such type"},
+                {RULE("\"icmpTypes\":[\"echo-request\"],\"destination\":{\"ports\":[1]}"),
+                 "no-ports", "/spec/icmpTypes", "no ports"},
+                {RULE("\"services\":[\"ssh\"],\"protocol\":\"tcp\""), "two-ways", "/spec/protocol",
+                 "remove this"},
+                {RULE("\"services\":[\"ssh\"],\"destination\":{\"portAliases\":[\"x\"]}"),
+                 "two-ways", "/spec/destination/portAliases", "remove this"},
+                {RULE("\"helper\":\"ftp\""), "needs-protocol", "/spec/helper", "protocol: tcp"},
+                {RULE("\"helper\":\"tftp\",\"protocol\":\"tcp\""), "needs-protocol", "/spec/helper",
+                 "UDP"},
+                {RULE("\"destination\":{\"macs\":[\"02:00:00:00:00:01\"]}"), "source-only",
+                 "/spec/destination/macs", "match it in"},
+                {RULE("\"protocol\":\"gre\",\"source\":{\"except\":{\"ports\":[1]}}"), "no-ports",
+                 "/spec/source/except/ports", "tcp, udp"},
+                {RULE("\"source\":{\"addresses\":[\"10.0.0.1\"],\"except\":{\"addresses\":[\"::1\"]"
+                      "}}"),
+                 "mixed-families", "/spec/source/except/addresses", "IPv4"},
+                {NAT("forward", ""), "one-target", "/spec/translation/addresses", "one address"},
+                {NAT("forward", ",\"translation\":{\"addresses\":[\"10.0.0.1\"],\"ports\":[80]}"),
+                 "needs-ports", "/spec/destination/ports", "needs one"},
+                {NAT("forward", ",\"destination\":{\"ports\":[\"80-90\"]},\"translation\":{"
+                                "\"addresses\":[\"10.0.0.1\"],\"ports\":[\"180-181\"]}"),
+                 "unequal-ranges", "/spec/translation/ports", "as many"},
+                {NAT("redirect", ""), "needs-ports", "/spec/translation/ports", "one port"},
+                {NAT("redirect", ",\"translation\":{\"addresses\":[\"10.0.0.1\"],\"ports\":[1]}"),
+                 "no-target", "/spec/translation/addresses", "forward"},
+                {NAT("masquerade", ",\"translation\":{\"addresses\":[\"10.0.0.1\"]}"), "no-target",
+                 "/spec/translation/addresses", "source"},
+                {NAT("source", ""), "needs-addresses", "/spec/translation/addresses", "masquerade"},
+                {NAT("one-to-one", ",\"destination\":{\"addresses\":[\"192.0.2.0/"
+                                   "24\"]},\"translation\":{\"addresses\":[\"10.0.0.0/25\"]}"),
+                 "unequal-prefixes", "/spec/translation/addresses", "one length"},
+                {NAT("prefix", ",\"destination\":{\"addresses\":[\"192.0.2.0/"
+                               "24\"]},\"translation\":{\"addresses\":[\"10.0.0.0/24\"]}"),
+                 "mixed-families", "/spec/type", "IPv6"},
+                {NAT("one-to-one", ",\"translation\":{\"addresses\":[\"10.0.0.0/25\"]}"),
+                 "needs-outside", "/spec/destination/addresses", "outside"},
+                {NAT("source", ",\"source\":{\"macs\":[\"02:00:00:00:00:01\"]},\"translation\":{"
+                               "\"addresses\":[\"10.0.0.1\"]}"),
+                 "too-late", "/spec/source", "own hardware address"},
+                {ALIAS("host", ",\"addresses\":[\"10.0.0.1\",\"10.0.0.0/8\"]"), "not-a-host",
+                 "/spec/addresses/0", "type network"},
+                {ALIAS("host", ",\"ports\":[1]"), "wrong-entries", "/spec/ports", "\"addresses\""},
+                {ALIAS("port", ",\"addresses\":[\"10.0.0.1\"]"), "wrong-entries", "/spec/addresses",
+                 "\"ports\""},
+                {UNIT_KIND("Service", "a", ""), "empty-service", "/spec", "tcp: [8080]"},
+                {UNIT_KIND("Service", "a", "\"tcp\":[69],\"helper\":\"tftp\""), "needs-protocol",
+                 "/spec/helper", "no UDP ports"},
+                {UNIT_KIND("FilterSettings", "x", ""), "singleton", "/metadata/name", "default"},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(PtDiagnostics) diag = unit_refused(cases[i].text);
+
+                assert_int_equal(pt_diag_count(diag), 1);
+                assert_diag(diag, cases[i].code, cases[i].pointer, cases[i].part);
+        }
+}
+
+/* What is in a box is copied, read and freed like anything else. */
+static void test_boxes(void **state)
+{
+        static const char *const texts[] = {
+                RULE("\"log\":true,\"logRate\":\"5/minute\",\"mark\":\"0x10/"
+                     "0xff\",\"services\":[\"dns\","
+                     "\"ssh\"],\"source\":{\"aliases\":[\"a\"],\"except\":{\"aliases\":[\"b\"]},"
+                     "\"macs\":[\"02:00:00:00:00:01\"]}"),
+                RULE("\"source\":{\"except\":{\"ports\":[22]}}"),
+                RULE("\"to\":\"wan\""),
+        };
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+                g_autoptr(PtObject) object = unit_object(texts[i]), copy = NULL;
+                g_autoptr(GString) a = g_string_new(NULL), b = g_string_new(NULL);
+
+                copy = pt_object_copy(object, NULL);
+                pt_object_to_canonical(object, a);
+                pt_object_unref(g_steal_pointer(&object));
+                pt_object_to_canonical(copy, b);
+                assert_string_equal(a->str, b->str);
+        }
+        /* A struct without members is absent, though its box was made. */
+        for (unsigned i = 0; i < 2; i++) {
+                g_autoptr(PtObject) object = unit_object(i == 0 ? RULE("\"source\":{\"except\":{}}")
+                                                                : RULE("\"to\":\"wan\""));
+                g_autoptr(PtObject) copy = pt_object_copy(object, NULL);
+
+                assert_false(pt_object_has(copy, FW_RULE_SOURCE));
+        }
+}
+
+static void test_builtins(void **state)
+{
+        unsigned n = 0;
+
+        (void) state;
+        for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
+                for (const PtBuiltin *builtin = (*kind)->builtins; builtin && builtin->name;
+                     builtin++, n++) {
+                        g_autoptr(PtObject) object = pt_kind_builtin(*kind, builtin->name);
+                        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+                        assert_int_equal(pt_object_check(object, diag), 0);
+                        assert_true(pt_kind_has_builtin(*kind, builtin->name));
+                        if (builtin > (*kind)->builtins)
+                                assert_true(strcmp(builtin[-1].name, builtin->name) < 0);
+                }
+        assert_true(n > 50);
+        assert_null(pt_kind_builtin(&pt_kind_service, "nothing"));
+        assert_null(pt_kind_builtin(&pt_kind_zone, "ssh"));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_rule_refused), cmocka_unit_test(test_rule_meaning),
-                cmocka_unit_test(test_order),        cmocka_unit_test(test_zone_overlap),
-                cmocka_unit_test(test_empty_zone),
+                cmocka_unit_test(test_more_refused), cmocka_unit_test(test_boxes),
+                cmocka_unit_test(test_builtins),     cmocka_unit_test(test_rule_refused),
+                cmocka_unit_test(test_rule_meaning), cmocka_unit_test(test_order),
+                cmocka_unit_test(test_zone_overlap), cmocka_unit_test(test_empty_zone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,7 @@ static void test_refused(void **state)
                  "did you mean \"FirewallRule\"?"},
                 {"{\"kind\":\"firewallrule\",\"apiVersion\":\"x\"}", "unknown-kind", "/kind",
                  "FirewallRule"},
-                {"{}", "required", "/kind", "FirewallRule, Zone"},
+                {"{}", "required", "/kind", "FirewallRule, NatRule"},
                 {"{}", "required", "/apiVersion", "patronus.firewall/v1"},
                 {UNIT_ZONE("router", ""), "reserved-name", "/metadata/name", "router"},
                 {UNIT_ZONE("any", ""), "reserved-name", "/metadata/name", "any"},

@@ -1,30 +1,62 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kinds/firewall/firewall.h"
+#include "kinds/firewall/endpoint.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-static const PtChoice families[] = {
-        {"ipv4", AF_INET, "IPv4 only"},
-        {"ipv6", AF_INET6, "IPv6 only"},
+const PtChoice fw_helpers[] = {
+        {"amanda", FW_HELPER_AMANDA, "Amanda backup, UDP 10080"},
+        {"ftp", FW_HELPER_FTP, "FTP, active and passive, TCP 21"},
+        {"h323", FW_HELPER_H323, "H.323 calls, TCP 1720 and UDP 1719"},
+        {"irc", FW_HELPER_IRC, "direct connections of IRC, TCP 6667"},
+        {"netbios-ns", FW_HELPER_NETBIOS_NS, "answers to NetBIOS name broadcasts, UDP 137"},
+        {"pptp", FW_HELPER_PPTP, "GRE of PPTP, TCP 1723"},
+        {"sane", FW_HELPER_SANE, "network scanners, TCP 6566"},
+        {"sip", FW_HELPER_SIP, "media of SIP calls, TCP and UDP 5060"},
+        {"snmp", FW_HELPER_SNMP, "answers to SNMP broadcasts, UDP 161"},
+        {"tftp", FW_HELPER_TFTP, "TFTP transfers, UDP 69"},
+        {},
+};
+
+/* net/netfilter/nf_conntrack_*.c. */
+static const struct {
+        const char *name;
+        bool tcp, udp;
+} kernel_helpers[FW_HELPER_MAX] = {
+        [FW_HELPER_AMANDA] = {"amanda", .udp = true},
+        [FW_HELPER_FTP] = {"ftp", .tcp = true},
+        [FW_HELPER_H323] = {"Q.931", .tcp = true},
+        [FW_HELPER_IRC] = {"irc", .tcp = true},
+        [FW_HELPER_NETBIOS_NS] = {"netbios-ns", .udp = true},
+        [FW_HELPER_PPTP] = {"pptp", .tcp = true},
+        [FW_HELPER_SANE] = {"sane", .tcp = true},
+        [FW_HELPER_SIP] = {"sip", .tcp = true, .udp = true},
+        [FW_HELPER_SNMP] = {"snmp", .udp = true},
+        [FW_HELPER_TFTP] = {"tftp", .udp = true},
+};
+
+const char *fw_helper_kernel_name(FwHelper helper)
+{
+        return kernel_helpers[helper].name;
+}
+
+bool fw_helper_has_protocol(FwHelper helper, int protocol)
+{
+        return (protocol == IPPROTO_TCP && kernel_helpers[helper].tcp) ||
+               (protocol == IPPROTO_UDP && kernel_helpers[helper].udp);
+}
+
+static const PtChoice states[] = {
+        {"new", FW_STATE_NEW, "the first packet of a connection"},
+        {"related", FW_STATE_RELATED, "a connection that a helper expects"},
+        {"invalid", FW_STATE_INVALID,
+         "what belongs to no connection and can begin none; only seen by rules when "
+         "FilterSettings let it pass"},
+        {"untracked", FW_STATE_UNTRACKED, "what is exempt from connection tracking"},
         {},
 };
 
 /* clang-format off */
-static const PtField endpoint_fields[] = {
-        [FW_ENDPOINT_ADDRESSES] = PT_FIELD(FwEndpoint, address_range, addresses, "addresses",
-                PT_F_LIST,
-                .doc = "Addresses, prefixes and ranges, one of which the packet's address must be "
-                       "in; all of one family. Absent: any address.",
-                .example = "[10.0.0.0/8, 192.0.2.10-192.0.2.20]"),
-        [FW_ENDPOINT_PORTS] = PT_FIELD(FwEndpoint, port_range, ports, "ports", PT_F_LIST,
-                .doc = "Ports and port ranges, one of which the packet's port must be in. Without "
-                       "a protocol they mean TCP and UDP. Absent: any port.",
-                .example = "[80, 443, 6000-6010]"),
-        {},
-};
-G_STATIC_ASSERT(G_N_ELEMENTS(endpoint_fields) == FW_ENDPOINT_PORTS + 2);
-
 static const PtField rule_fields[] = {
         [FW_RULE_ACTION] = PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED,
                 .choices = fw_actions,
@@ -53,7 +85,7 @@ static const PtField rule_fields[] = {
                        "itself, or \"any\". Absent: any zone, and the machine itself.",
                 .example = "router"),
         [FW_RULE_FAMILY] = PT_FIELD(FirewallRule, enum, family, "family", 0,
-                .choices = families,
+                .choices = fw_families,
                 .doc = "IPv4 or IPv6 only. Absent: both, or what the addresses and the protocol "
                        "say.",
                 .example = "ipv6"),
@@ -62,11 +94,11 @@ static const PtField rule_fields[] = {
                 .doc = "The protocol inside IP, by name or number. Absent or \"any\": any, or TCP "
                        "and UDP when the rule has ports.",
                 .example = "tcp"),
-        [FW_RULE_SOURCE] = PT_STRUCT(FirewallRule, FwEndpoint, source, "source", endpoint_fields,
+        [FW_RULE_SOURCE] = PT_STRUCT(FirewallRule, FwEndpoint, source, "source", fw_endpoint_fields,
                 .doc = "What the packet's source must be.",
                 .example = "{ addresses: [10.0.0.0/8] }"),
         [FW_RULE_DESTINATION] = PT_STRUCT(FirewallRule, FwEndpoint, destination,
-                "destination", endpoint_fields,
+                "destination", fw_endpoint_fields,
                 .doc = "What the packet's destination must be: after port forwarding, before "
                        "masquerading.",
                 .example = "{ ports: [80, 443] }"),
@@ -75,10 +107,44 @@ static const PtField rule_fields[] = {
                 .doc = "The DiffServ code point that the packet must carry (RFC 2474): 46 is "
                        "expedited forwarding, 0 best effort. Absent: any.",
                 .example = "46"),
+        [FW_RULE_SERVICES] = PT_BOXED(FirewallRule, FwRuleBox, box, ref, services, "services",
+                PT_F_LIST,
+                .ref = "Service",
+                .doc = "What the connection is for, in place of a protocol and the destination's "
+                       "ports: services by name, of the built-in ones or your own.",
+                .example = "[ssh, https]"),
+        [FW_RULE_ICMP_TYPES] = PT_BOXED(FirewallRule, FwRuleBox, box, icmp_type, icmp_types,
+                "icmpTypes", PT_F_LIST,
+                .doc = "Types of ICMP and ICMPv6, by name or number, and perhaps a code. A name "
+                       "alone means both families; numbers need the protocol icmp or icmpv6.",
+                .example = "[echo-request, destination-unreachable/4]"),
+        [FW_RULE_MARK] = PT_BOXED(FirewallRule, FwRuleBox, box, mark, mark, "mark", 0,
+                .doc = "The mark that the packet must carry, as another program, or a rule for "
+                       "routing, has set it; the mask says which bits count.",
+                .example = "0x10/0xff"),
+        [FW_RULE_STATES] = PT_BOXED(FirewallRule, FwRuleBox, box, enum, states, "states",
+                PT_F_LIST, .choices = states,
+                .doc = "What connection tracking makes of the packet. Packets of connections that "
+                       "exist never come to a rule. Absent: whatever it is.",
+                .example = "[new]"),
+        [FW_RULE_HELPER] = PT_BOXED(FirewallRule, FwRuleBox, box, enum, helper, "helper", 0,
+                .choices = fw_helpers,
+                .doc = "What follows the protocol and lets in the further connections that the "
+                       "two ends agree on, above port 1023. No helper works unless a rule or its "
+                       "service names it.",
+                .example = "ftp"),
+        [FW_RULE_LOG] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, log, "log", 0,
+                .def = "false",
+                .doc = "Whether the packets that the rule matches are logged.",
+                .example = "true"),
+        [FW_RULE_LOG_RATE] = PT_BOXED(FirewallRule, FwRuleBox, box, rate, log_rate, "logRate", 0,
+                .def = "10/second",
+                .doc = "How many packets are logged at most; the rule's counter counts all.",
+                .example = "5/minute"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DSCP + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_LOG_RATE + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {
@@ -91,37 +157,44 @@ unsigned fw_rule_priority(const FirewallRule *rule)
                                                               : FW_PRIORITY_DEFAULT;
 }
 
+/* ICMP types without a protocol do not make one: they are of two. */
 int fw_rule_protocol(const FirewallRule *rule)
 {
         return pt_object_has(&rule->object, FW_RULE_PROTOCOL) ? rule->protocol : PT_PROTOCOL_ANY;
 }
 
-/* The family that a protocol is of: ICMP is IPv4's (RFC 792), ICMPv6 is IPv6's (RFC 4443). */
-static int protocol_family(int protocol)
+const FwRuleBox *fw_rule_box(const FirewallRule *rule)
 {
-        if (protocol == IPPROTO_ICMP)
-                return AF_INET;
-        return protocol == IPPROTO_ICMPV6 ? AF_INET6 : AF_UNSPEC;
+        static const FwRuleBox empty;
+
+        return rule->box ? rule->box : &empty;
 }
 
-static int endpoint_family(const FwEndpoint *endpoint)
+/* The family that all ICMP types are of, if they have but one. */
+static int icmp_family(const FirewallRule *rule)
 {
-        const PtAddressRange *addresses = endpoint->addresses.items;
+        const PtList *list = &fw_rule_box(rule)->icmp_types;
+        const PtIcmpType *types = list->items;
+        bool all4 = list->n > 0, all6 = all4;
 
-        return endpoint->addresses.n > 0 ? addresses[0].family : AF_UNSPEC;
+        for (unsigned i = 0; i < list->n; i++) {
+                all4 = all4 && types[i].type4 >= 0;
+                all6 = all6 && types[i].type6 >= 0;
+        }
+        return all4 == all6 ? AF_UNSPEC : all4 ? AF_INET : AF_INET6;
 }
 
 int fw_rule_family(const FirewallRule *rule)
 {
-        int family = protocol_family(fw_rule_protocol(rule));
+        int family = fw_protocol_family(fw_rule_protocol(rule));
 
         if (family == AF_UNSPEC && pt_object_has(&rule->object, FW_RULE_FAMILY))
                 family = rule->family;
         if (family == AF_UNSPEC)
-                family = endpoint_family(&rule->source);
+                family = fw_endpoint_family(&rule->source);
         if (family == AF_UNSPEC)
-                family = endpoint_family(&rule->destination);
-        return family;
+                family = fw_endpoint_family(&rule->destination);
+        return family != AF_UNSPEC ? family : icmp_family(rule);
 }
 
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b)
@@ -137,88 +210,132 @@ int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b)
         return (r > 0) - (r < 0);
 }
 
-static const char *family_words(int family)
-{
-        return family == AF_INET ? "IPv4" : "IPv6";
-}
-
-/* What first said which family the rule is of, and the first place that says otherwise. */
-static int check_family(int *family, const char **from, int other, const char *pointer,
-                        PtDiagnostics *diag)
-{
-        if (other == AF_UNSPEC || other == *family)
-                return 0;
-        if (*family == AF_UNSPEC) {
-                *family = other;
-                *from = pointer;
-                return 0;
-        }
-        pt_diag_error(diag, "mixed-families", pointer,
-                      "this is %s, but %s is %s, so no packet matches both; write two rules",
-                      family_words(other), *from, family_words(*family));
-        return -EINVAL;
-}
-
-/* Sets are sorted with IPv4 first: the ends say whether a list has both. */
-static int check_endpoint_family(const FwEndpoint *endpoint, int *family, const char **from,
-                                 const char *pointer, PtDiagnostics *diag)
-{
-        const PtAddressRange *addresses = endpoint->addresses.items;
-        unsigned n = endpoint->addresses.n;
-
-        if (n > 0 && addresses[0].family != addresses[n - 1].family) {
-                pt_diag_error(diag, "mixed-families", pointer,
-                              "the list has IPv4 and IPv6 addresses; write a rule for each family");
-                return -EINVAL;
-        }
-        return check_family(family, from, endpoint_family(endpoint), pointer, diag);
-}
-
 static int check_families(const FirewallRule *rule, PtDiagnostics *diag)
 {
-        int family = AF_UNSPEC, r = 0;
-        const char *from = NULL;
+        FwFamilyCheck check = {.diag = diag};
 
         if (pt_object_has(&rule->object, FW_RULE_FAMILY))
-                r = check_family(&family, &from, rule->family, "/spec/family", diag);
-        if (check_family(&family, &from, protocol_family(fw_rule_protocol(rule)), "/spec/protocol",
-                         diag) < 0)
+                fw_family_says(&check, rule->family, "/spec/family");
+        fw_family_says(&check, fw_protocol_family(fw_rule_protocol(rule)), "/spec/protocol");
+        fw_family_says_endpoint(&check, &rule->source, "/spec/source");
+        fw_family_says_endpoint(&check, &rule->destination, "/spec/destination");
+        return fw_family_finish(&check);
+}
+
+static bool is_icmp(int protocol)
+{
+        return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
+static int check_icmp_type(const FirewallRule *rule, const PtIcmpType *type, int family,
+                           const char *pointer, PtDiagnostics *diag)
+{
+        if (type->type4 == type->type6 && !is_icmp(fw_rule_protocol(rule))) {
+                pt_diag_error(
+                        diag, "needs-protocol", pointer,
+                        "a number is another type in each protocol; add \"protocol: icmp\" or "
+                        "\"protocol: icmpv6\", or write the type's name");
+                return -EINVAL;
+        }
+        if ((family == AF_INET && type->type4 < 0) || (family == AF_INET6 && type->type6 < 0)) {
+                pt_diag_error(diag, "mixed-families", pointer,
+                              "%s has no such type, and the rule is of that family",
+                              family == AF_INET ? "ICMP of IPv4" : "ICMPv6");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int check_icmp(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        const PtList *list = &fw_rule_box(rule)->icmp_types;
+        int protocol = fw_rule_protocol(rule), family = fw_rule_family(rule), r = 0;
+
+        if (list->n == 0)
+                return 0;
+        if (protocol != PT_PROTOCOL_ANY && !is_icmp(protocol)) {
+                pt_diag_error(diag, "no-icmp", "/spec/icmpTypes",
+                              "the rule's protocol has no such types; use icmp or icmpv6, or leave "
+                              "out the protocol");
+                return -EINVAL;
+        }
+        if (fw_endpoint_has_ports(&rule->source) || fw_endpoint_has_ports(&rule->destination)) {
+                pt_diag_error(diag, "no-ports", "/spec/icmpTypes",
+                              "ICMP has no ports; a packet that matches both does not exist");
                 r = -EINVAL;
-        if (check_endpoint_family(&rule->source, &family, &from, "/spec/source/addresses", diag) <
-            0)
-                r = -EINVAL;
-        if (check_endpoint_family(&rule->destination, &family, &from, "/spec/destination/addresses",
-                                  diag) < 0)
-                r = -EINVAL;
+        }
+        for (unsigned i = 0; i < list->n; i++) {
+                g_autofree char *at = g_strdup_printf("/spec/icmpTypes/%u", i);
+
+                if (check_icmp_type(rule, (const PtIcmpType *) list->items + i, family, at, diag) <
+                    0)
+                        r = -EINVAL;
+        }
         return r;
 }
 
-static bool has_ports(int protocol)
+static int check_services(const FirewallRule *rule, PtDiagnostics *diag)
 {
-        return protocol == PT_PROTOCOL_ANY || protocol == IPPROTO_TCP || protocol == IPPROTO_UDP ||
-               protocol == IPPROTO_SCTP || protocol == IPPROTO_DCCP || protocol == IPPROTO_UDPLITE;
+        const FwEndpointBox *destination = fw_endpoint_box(&rule->destination);
+        const char *also = NULL;
+
+        if (fw_rule_box(rule)->services.n == 0)
+                return 0;
+        if (pt_object_has(&rule->object, FW_RULE_PROTOCOL))
+                also = "/spec/protocol";
+        else if (rule->destination.ports.n > 0)
+                also = "/spec/destination/ports";
+        else if (destination->port_aliases.n > 0)
+                also = "/spec/destination/portAliases";
+        else if (fw_rule_box(rule)->icmp_types.n > 0)
+                also = "/spec/icmpTypes";
+        if (!also)
+                return 0;
+        pt_diag_error(diag, "two-ways", also,
+                      "services say the protocol and the ports already; remove this, or the "
+                      "services");
+        return -EINVAL;
 }
 
-static int check_ports(const FirewallRule *rule, const FwEndpoint *endpoint, const char *pointer,
-                       PtDiagnostics *diag)
+static int check_helper(const FirewallRule *rule, PtDiagnostics *diag)
 {
-        if (endpoint->ports.n == 0 || has_ports(fw_rule_protocol(rule)))
+        int protocol = fw_rule_protocol(rule);
+        FwHelper helper = (FwHelper) fw_rule_box(rule)->helper;
+        bool tcp, udp;
+
+        if (!pt_object_has(&rule->object, FW_RULE_HELPER))
                 return 0;
-        pt_diag_error(
-                diag, "no-ports", pointer,
-                "the rule's protocol has no ports; use tcp, udp, sctp, dccp or udplite, or leave "
-                "out the protocol (TCP and UDP)");
+        if (rule->action != FW_ALLOW) {
+                pt_diag_error(diag, "needs-allow", "/spec/helper",
+                              "a connection that does not come about has nothing to help; remove "
+                              "the helper, or allow");
+                return -EINVAL;
+        }
+        if (fw_rule_box(rule)->services.n > 0 || fw_helper_has_protocol(helper, protocol))
+                return 0;
+        tcp = fw_helper_has_protocol(helper, IPPROTO_TCP);
+        udp = fw_helper_has_protocol(helper, IPPROTO_UDP);
+        pt_diag_error(diag, "needs-protocol", "/spec/helper",
+                      "the helper %s is for %s; add \"protocol: %s\" and the port",
+                      fw_helpers[helper].name,
+                      tcp && udp ? "TCP or UDP"
+                      : tcp      ? "TCP"
+                                 : "UDP",
+                      tcp ? "tcp" : "udp");
         return -EINVAL;
 }
 
 static int rule_check(const PtObject *object, PtDiagnostics *diag)
 {
         const FirewallRule *rule = (const FirewallRule *) object;
-        int r = check_families(rule, diag);
+        int protocol = fw_rule_protocol(rule), r = check_families(rule, diag);
 
-        if (check_ports(rule, &rule->source, "/spec/source/ports", diag) < 0)
+        if (fw_endpoint_check(&rule->source, protocol, true, "/spec/source", diag) < 0)
                 r = -EINVAL;
-        if (check_ports(rule, &rule->destination, "/spec/destination/ports", diag) < 0)
+        if (fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0)
+                r = -EINVAL;
+        if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0 ||
+            check_helper(rule, diag) < 0)
                 r = -EINVAL;
         if (rule->from && rule->to && strcmp(rule->from, FW_ZONE_ROUTER) == 0 &&
             strcmp(rule->to, FW_ZONE_ROUTER) == 0) {
@@ -228,6 +345,31 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
                 r = -EINVAL;
         }
         return r;
+}
+
+static int check_helper_allowed(const FirewallRule *rule, const PtLookup *lookup,
+                                PtDiagnostics *diag)
+{
+        const FilterSettings *settings = (const FilterSettings *) lookup->get(
+                lookup->ctx, &pt_kind_filter_settings, "default");
+
+        if (!pt_object_has(&rule->object, FW_RULE_HELPER) ||
+            fw_settings_helper(settings, (FwHelper) fw_rule_box(rule)->helper))
+                return 0;
+        pt_diag_error(diag, "helper-not-allowed", "/spec/helper",
+                      "FilterSettings do not list the helper %s; add it to their \"helpers\"",
+                      fw_helpers[fw_rule_box(rule)->helper].name);
+        return -EINVAL;
+}
+
+static int rule_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
+{
+        const FirewallRule *rule = (const FirewallRule *) object;
+        int r = fw_endpoint_check_set(&rule->source, lookup, "/spec/source", diag);
+
+        if (fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0)
+                r = -EINVAL;
+        return check_helper_allowed(rule, lookup, diag) < 0 ? -EINVAL : r;
 }
 
 const PtKind pt_kind_firewall_rule = {
@@ -256,4 +398,5 @@ const PtKind pt_kind_firewall_rule = {
         .fields = rule_fields,
         .ordered = true,
         .check = rule_check,
+        .check_set = rule_check_set,
 };

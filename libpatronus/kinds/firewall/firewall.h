@@ -26,20 +26,53 @@ typedef struct Zone {
         PtObject object;
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
         PtList sources;    /* PtAddressRange, prefixes only; a set */
-        /* FwAction for what no rule matched: */
-        int input;       /* from the zone to the router; default drop */
-        int forward;     /* from the zone to any zone; default drop */
-        int output;      /* from the router to the zone; default allow */
+        /* FwAction for what no rule matched; absent: what FilterSettings say. */
+        int input;       /* from the zone to the router */
+        int forward;     /* from the zone to any zone */
+        int output;      /* from the router to the zone */
         bool masquerade; /* IPv4 that leaves by the zone gets the interface's address */
 } Zone;
 
-/* Bits of FwEndpoint.present. */
-enum { FW_ENDPOINT_ADDRESSES, FW_ENDPOINT_PORTS };
+/* Bits of FwExcept.present. */
+enum { FW_EXCEPT_ADDRESSES, FW_EXCEPT_ALIASES, FW_EXCEPT_PORTS, FW_EXCEPT_PORT_ALIASES };
 
+/* What an endpoint must not be; each member excludes for itself. */
+typedef struct FwExcept {
+        uint64_t present;
+        PtList addresses;    /* PtAddressRange; a set */
+        PtList aliases;      /* char *: Alias of type host or network; a set */
+        PtList ports;        /* PtPortRange; a set */
+        PtList port_aliases; /* char *: Alias of type port; a set */
+} FwExcept;
+
+/* What few endpoints have. */
+typedef struct FwEndpointBox {
+        PtList aliases;      /* char *: Alias of type host or network; a set */
+        PtList port_aliases; /* char *: Alias of type port; a set */
+        PtList macs;         /* PtMac; a set; of sources only */
+        PtList mac_aliases;  /* char *: Alias of type mac; a set; of sources only */
+        FwExcept except;
+} FwEndpointBox;
+
+/* Bits of FwEndpoint.present. */
+enum {
+        FW_ENDPOINT_ADDRESSES,
+        FW_ENDPOINT_PORTS,
+        FW_ENDPOINT_ALIASES,
+        FW_ENDPOINT_PORT_ALIASES,
+        FW_ENDPOINT_MACS,
+        FW_ENDPOINT_MAC_ALIASES,
+        FW_ENDPOINT_EXCEPT,
+};
+
+/* The packet's address must be in one of `addresses` or `aliases`, if there are any of either; its
+ * port in one of `ports` or `port_aliases`; its MAC in one of `macs` or `mac_aliases`; none of them
+ * in what `except` names. */
 typedef struct FwEndpoint {
         uint64_t present;
         PtList addresses; /* PtAddressRange: addresses, prefixes and ranges of one family; a set */
         PtList ports;     /* PtPortRange; a set */
+        FwEndpointBox *box; /* NULL: nothing of it; see fw_endpoint_box() */
 } FwEndpoint;
 
 /* Bits of FirewallRule.object.present. */
@@ -54,9 +87,58 @@ enum {
         FW_RULE_SOURCE,
         FW_RULE_DESTINATION,
         FW_RULE_DSCP,
+        FW_RULE_SERVICES,
+        FW_RULE_ICMP_TYPES,
+        FW_RULE_MARK,
+        FW_RULE_STATES,
+        FW_RULE_HELPER,
+        FW_RULE_LOG,
+        FW_RULE_LOG_RATE,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
+
+typedef enum FwState { /* of the connection that a packet belongs to */
+                       FW_STATE_NEW,
+                       FW_STATE_RELATED, /* an expectation of a helper; ICMP errors pass without a rule */
+                       FW_STATE_INVALID,
+                       FW_STATE_UNTRACKED,
+                       FW_STATE_MAX,
+} FwState;
+
+/* What follows a protocol's second connections. */
+typedef enum FwHelper {
+        FW_HELPER_AMANDA,
+        FW_HELPER_FTP,
+        FW_HELPER_H323,
+        FW_HELPER_IRC,
+        FW_HELPER_NETBIOS_NS,
+        FW_HELPER_PPTP,
+        FW_HELPER_SANE,
+        FW_HELPER_SIP,
+        FW_HELPER_SNMP,
+        FW_HELPER_TFTP,
+        FW_HELPER_MAX,
+        FW_HELPER_INVALID = -EINVAL,
+} FwHelper;
+
+extern const PtChoice fw_helpers[];
+/* What the kernel calls it (struct nf_conntrack_helper.name), and for which protocols it has one. */
+const char *fw_helper_kernel_name(FwHelper helper);
+bool fw_helper_has_protocol(FwHelper helper, int protocol);
+
+/* What few rules have. */
+typedef struct FwRuleBox {
+        PtList services;   /* char *: Service; a set */
+        PtList icmp_types; /* PtIcmpType; a set */
+        PtList states;     /* int: FwState; a set */
+        PtMarkMatch mark;
+        PtRate log_rate;
+        int helper; /* FwHelper */
+        bool log;
+} FwRuleBox;
+
+#define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
 
 typedef struct FirewallRule {
         PtObject object;
@@ -69,8 +151,178 @@ typedef struct FirewallRule {
         int protocol;      /* if present; see fw_rule_protocol() */
         FwEndpoint source;
         FwEndpoint destination;
-        uint8_t dscp; /* if present */
+        uint8_t dscp;   /* if present */
+        FwRuleBox *box; /* NULL: nothing of it; see fw_rule_box() */
 } FirewallRule;
+
+typedef enum FwNatType {
+        FW_NAT_MASQUERADE,
+        FW_NAT_SOURCE,
+        FW_NAT_FORWARD,
+        FW_NAT_ONE_TO_ONE,
+        FW_NAT_PREFIX,
+        FW_NAT_REDIRECT,
+        FW_NAT_TYPE_MAX,
+        FW_NAT_TYPE_INVALID = -EINVAL,
+} FwNatType;
+
+typedef enum FwNatFilter {
+        FW_NAT_FILTER_AUTO,
+        FW_NAT_FILTER_NONE,
+        FW_NAT_FILTER_MAX,
+        FW_NAT_FILTER_INVALID = -EINVAL,
+} FwNatFilter;
+
+/* Bits of FwTranslation.present. */
+enum { FW_TRANSLATION_ADDRESSES, FW_TRANSLATION_PORTS, FW_TRANSLATION_PERSISTENT };
+
+typedef struct FwTranslation {
+        uint64_t present;
+        PtList addresses; /* PtAddressRange; a set */
+        PtList ports;     /* PtPortRange; at most one */
+        bool persistent;  /* default true */
+} FwTranslation;
+
+/* Bits of NatRule.object.present. */
+enum {
+        NAT_RULE_TYPE,
+        NAT_RULE_ENABLED,
+        NAT_RULE_PRIORITY,
+        NAT_RULE_ZONE,
+        NAT_RULE_FAMILY,
+        NAT_RULE_PROTOCOL,
+        NAT_RULE_SOURCE,
+        NAT_RULE_DESTINATION,
+        NAT_RULE_TRANSLATION,
+        NAT_RULE_FILTER,
+        NAT_RULE_FILTER_RULE,
+};
+
+typedef struct NatRule {
+        PtObject object;
+        int type;          /* FwNatType */
+        bool enabled;      /* default true */
+        uint16_t priority; /* as of FirewallRule */
+        char *zone;        /* the outside; or "any" */
+        int family;
+        int protocol;
+        FwEndpoint source;
+        FwEndpoint destination;
+        FwTranslation translation;
+        int filter;        /* FwNatFilter; see fw_nat_filter() */
+        char *filter_rule; /* FirewallRule, or NULL */
+} NatRule;
+
+extern const PtKind pt_kind_nat_rule;
+
+bool fw_nat_enabled(const NatRule *rule);
+unsigned fw_nat_priority(const NatRule *rule);
+/* As fw_rule_protocol() and fw_rule_family(); the family may also follow from the translation. */
+int fw_nat_protocol(const NatRule *rule);
+int fw_nat_family(const NatRule *rule);
+/* auto for FW_NAT_FORWARD and FW_NAT_REDIRECT unless said otherwise, none with a filterRule and for
+ * all others. */
+FwNatFilter fw_nat_filter(const NatRule *rule);
+int fw_nat_compare_order(const NatRule *a, const NatRule *b);
+
+typedef enum FwAliasType {
+        FW_ALIAS_HOST,    /* single addresses: a hash set in the kernel */
+        FW_ALIAS_NETWORK, /* addresses, prefixes and ranges: an interval set */
+        FW_ALIAS_PORT,
+        FW_ALIAS_MAC,
+        FW_ALIAS_TYPE_MAX,
+        FW_ALIAS_TYPE_INVALID = -EINVAL,
+} FwAliasType;
+
+/* Entries of an alias, with those of the aliases it includes. */
+#define FW_ALIAS_ENTRIES_MAX 1000000
+/* Aliases that include aliases that include aliases... */
+#define FW_ALIAS_DEPTH_MAX 16
+
+/* Bits of Alias.object.present. */
+enum { ALIAS_TYPE, ALIAS_ADDRESSES, ALIAS_PORTS, ALIAS_MACS, ALIAS_ALIASES, ALIAS_DATASET };
+
+typedef struct Alias {
+        PtObject object;
+        int type;         /* FwAliasType */
+        PtList addresses; /* PtAddressRange of both families; a set */
+        PtList ports;     /* PtPortRange; a set */
+        PtList macs;      /* PtMac; a set */
+        PtList aliases;   /* char *: Alias; a set */
+        char *dataset;    /* or NULL */
+} Alias;
+
+extern const PtChoice fw_alias_types[]; /* indexed by FwAliasType */
+extern const PtKind pt_kind_alias;
+
+/* Bits of Service.object.present. */
+enum { SERVICE_TCP, SERVICE_UDP, SERVICE_SCTP, SERVICE_PROTOCOLS, SERVICE_HELPER };
+
+typedef struct Service {
+        PtObject object;
+        PtList tcp, udp, sctp; /* PtPortRange; sets */
+        PtList protocols;      /* int: IPPROTO_*, whatever the ports; a set */
+        int helper;            /* FwHelper, if present */
+} Service;
+
+extern const PtKind pt_kind_service;
+
+/* Bits of FwLockout.present. */
+enum { FW_LOCKOUT_INTERFACES, FW_LOCKOUT_SOURCES, FW_LOCKOUT_PORTS };
+
+typedef struct FwLockout {
+        uint64_t present;
+        PtList interfaces; /* char *: names or globs; a set */
+        PtList sources;    /* PtAddressRange; a set */
+        PtList ports;      /* PtPortRange of TCP; default 22, 80, 443 */
+} FwLockout;
+
+/* Bits of FilterSettings.object.present. */
+enum {
+        SETTINGS_INPUT,
+        SETTINGS_FORWARD,
+        SETTINGS_OUTPUT,
+        SETTINGS_LOG_DEFAULT,
+        SETTINGS_LOG_INVALID,
+        SETTINGS_LOG_RATE,
+        SETTINGS_INVALID,
+        SETTINGS_ANTI_LOCKOUT,
+        SETTINGS_ANTISPOOF,
+        SETTINGS_BLOCK_BOGONS,
+        SETTINGS_BLOCK_PRIVATE,
+        SETTINGS_HELPERS,
+};
+
+/* The one object of it, "default", may be absent: then all is as the defaults say. */
+typedef struct FilterSettings {
+        PtObject object;
+        int input, forward,
+                output;   /* FwAction: what zones do that do not say; see fw_settings_*() */
+        bool log_default; /* log what no rule matched; default false */
+        bool log_invalid; /* default false */
+        PtRate log_rate;  /* of both; default FW_LOG_RATE_DEFAULT */
+        int invalid;      /* FwAction: FW_ALLOW or FW_DROP, the default */
+        FwLockout anti_lockout;
+        PtList antispoof;     /* char *: Zone; a set */
+        PtList block_bogons;  /* char *: Zone; a set */
+        PtList block_private; /* char *: Zone; a set */
+        PtList helpers;       /* int: FwHelper, those that rules may name; absent: all */
+} FilterSettings;
+
+extern const PtKind pt_kind_filter_settings;
+
+/* All take NULL: no settings. */
+FwAction fw_settings_input(const FilterSettings *settings);
+FwAction fw_settings_forward(const FilterSettings *settings);
+FwAction fw_settings_output(const FilterSettings *settings);
+FwAction fw_settings_invalid(const FilterSettings *settings);
+PtRate fw_settings_log_rate(const FilterSettings *settings);
+bool fw_settings_helper(const FilterSettings *settings, FwHelper helper); /* may be named */
+
+/* A box with nothing in it when the endpoint or the rule has none, so that its lists can be read
+ * without asking. */
+const FwEndpointBox *fw_endpoint_box(const FwEndpoint *endpoint);
+const FwRuleBox *fw_rule_box(const FirewallRule *rule);
 
 extern const PtChoice fw_actions[];
 extern const PtKind pt_kind_zone;
@@ -79,7 +331,7 @@ extern const PtKind pt_kind_firewall_rule;
 /* What the rule says with defaults filled in. */
 bool fw_rule_enabled(const FirewallRule *rule);
 unsigned fw_rule_priority(const FirewallRule *rule);
-/* IPPROTO_*, or -1: any; ports without a protocol mean TCP and UDP. */
+/* IPPROTO_*, or -1: any, or what the services say; ports without a protocol mean TCP and UDP. */
 int fw_rule_protocol(const FirewallRule *rule);
 int fw_rule_family(const FirewallRule *rule); /* AF_INET, AF_INET6, or AF_UNSPEC for both */
 /* -1, 0, 1: priority, then position, then name by bytes: the order of evaluation. */

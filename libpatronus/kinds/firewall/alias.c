@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "kinds/firewall/firewall.h"
+
+#include <string.h>
+
+const PtChoice fw_alias_types[] = {
+        [FW_ALIAS_HOST] = {"host", FW_ALIAS_HOST, "single addresses"},
+        [FW_ALIAS_NETWORK] = {"network", FW_ALIAS_NETWORK, "addresses, prefixes and ranges"},
+        [FW_ALIAS_PORT] = {"port", FW_ALIAS_PORT, "ports and port ranges"},
+        [FW_ALIAS_MAC] = {"mac", FW_ALIAS_MAC, "hardware addresses"},
+        {},
+};
+
+/* clang-format off */
+static const PtField alias_fields[] = {
+        [ALIAS_TYPE] = PT_FIELD(Alias, enum, type, "type", PT_F_REQUIRED,
+                .choices = fw_alias_types, .impact = PT_IMPACT_RECREATE,
+                .doc = "What its entries are. Single addresses are found faster than networks.",
+                .example = "network"),
+        [ALIAS_ADDRESSES] = PT_FIELD(Alias, address_range, addresses, "addresses", PT_F_LIST,
+                .dataset = "dataset", .dataset_content = PT_DATASET_ADDRESSES,
+                .doc = "Entries of an alias of type host or network, IPv4 and IPv6. More than "
+                       "4096 become a dataset when they are loaded.",
+                .example = "[10.3.0.0/24, 192.0.2.7, \"2001:db8::/32\"]"),
+        [ALIAS_PORTS] = PT_FIELD(Alias, port_range, ports, "ports", PT_F_LIST,
+                .doc = "Entries of an alias of type port.",
+                .example = "[80, 443, 8000-8099]"),
+        [ALIAS_MACS] = PT_FIELD(Alias, mac, macs, "macs", PT_F_LIST,
+                .dataset = "dataset", .dataset_content = PT_DATASET_MACS,
+                .doc = "Entries of an alias of type mac. More than 4096 become a dataset when "
+                       "they are loaded.",
+                .example = "[\"02:00:5e:10:00:01\"]"),
+        [ALIAS_ALIASES] = PT_FIELD(Alias, ref, aliases, "aliases", PT_F_LIST,
+                .ref = "Alias",
+                .doc = "Other aliases, all of whose entries belong to this one too. A network "
+                       "alias may include host aliases.",
+                .example = "[offices]"),
+        [ALIAS_DATASET] = PT_FIELD(Alias, dataset, dataset, "dataset", 0,
+                .doc = "Entries beside those of the lists: a dataset, by its digest, with up to "
+                       "1000000 addresses, prefixes and ranges, or hardware addresses.",
+                .example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        {},
+};
+/* clang-format on */
+G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_DATASET + 2);
+
+static int wrong_entries(const Alias *alias, const char *member, PtDiagnostics *diag)
+{
+        static const char *const right[FW_ALIAS_TYPE_MAX] = {"addresses", "addresses", "ports",
+                                                             "macs"};
+        g_autofree char *pointer = g_strconcat("/spec/", member, NULL);
+
+        pt_diag_error(diag, "wrong-entries", pointer,
+                      "an alias of type %s has its entries in \"%s\"; move these, or change the "
+                      "type",
+                      fw_alias_types[alias->type].name, right[alias->type]);
+        return -EINVAL;
+}
+
+static int check_hosts(const Alias *alias, PtDiagnostics *diag)
+{
+        const PtAddressRange *ranges = alias->addresses.items;
+        int r = 0;
+
+        for (unsigned i = 0; i < alias->addresses.n; i++) {
+                g_autofree char *pointer = NULL;
+
+                if (memcmp(ranges[i].lo, ranges[i].hi, sizeof(ranges[i].lo)) == 0)
+                        continue;
+                pointer = g_strdup_printf("/spec/addresses/%u", i);
+                pt_diag_error(diag, "not-a-host", pointer,
+                              "an alias of type host has single addresses only; make its type "
+                              "network");
+                r = -EINVAL;
+        }
+        return r;
+}
+
+static int alias_check(const PtObject *object, PtDiagnostics *diag)
+{
+        const Alias *alias = (const Alias *) object;
+        bool addresses = alias->type == FW_ALIAS_HOST || alias->type == FW_ALIAS_NETWORK;
+        int r = 0;
+
+        if (alias->addresses.n > 0 && !addresses)
+                r = wrong_entries(alias, "addresses", diag);
+        if (alias->ports.n > 0 && alias->type != FW_ALIAS_PORT)
+                r = wrong_entries(alias, "ports", diag);
+        if (alias->macs.n > 0 && alias->type != FW_ALIAS_MAC)
+                r = wrong_entries(alias, "macs", diag);
+        if (alias->dataset && alias->type == FW_ALIAS_PORT)
+                r = wrong_entries(alias, "dataset", diag);
+        if (alias->type == FW_ALIAS_HOST && check_hosts(alias, diag) < 0)
+                r = -EINVAL;
+        return r;
+}
+
+/* Rules between aliases. */
+
+typedef struct Walk {
+        const PtLookup *lookup;
+        PtDiagnostics *diag;
+        const Alias *root;
+        GHashTable *seen; /* Alias: each is walked once, however many ways lead to it */
+        uint64_t entries;
+        int result;
+} Walk;
+
+static void refuse(Walk *walk, const char *code, const char *pointer, const char *format, ...)
+        G_GNUC_PRINTF(4, 5);
+static void refuse(Walk *walk, const char *code, const char *pointer, const char *format, ...)
+{
+        g_autofree char *text = NULL;
+        va_list args;
+
+        va_start(args, format);
+        text = g_strdup_vprintf(format, args);
+        va_end(args);
+        pt_diag_error(walk->diag, code, pointer, "%s", text);
+        walk->result = -EINVAL;
+}
+
+static bool may_include(int type, int other)
+{
+        return type == other || (type == FW_ALIAS_NETWORK && other == FW_ALIAS_HOST);
+}
+
+static void count_dataset(Walk *walk, const Alias *alias)
+{
+        bool macs = alias->type == FW_ALIAS_MAC;
+        PtDatasetInfo info;
+
+        if (!alias->dataset || !walk->lookup->dataset ||
+            walk->lookup->dataset(walk->lookup->ctx, alias->dataset, &info) < 0)
+                return; /* that there is none is said by who checks references */
+        walk->entries +=
+                (uint64_t) info.hosts4 + info.hosts6 + info.ranges4 + info.ranges6 + info.macs;
+        if (alias != walk->root)
+                return;
+        if (macs != (info.content == PT_DATASET_MACS))
+                refuse(walk, "wrong-entries", "/spec/dataset",
+                       "the dataset holds %s, the alias is of type %s",
+                       info.content == PT_DATASET_MACS ? "hardware addresses" : "addresses",
+                       fw_alias_types[alias->type].name);
+        else if (alias->type == FW_ALIAS_HOST && info.ranges4 + info.ranges6 > 0)
+                refuse(walk, "not-a-host", "/spec/dataset",
+                       "the dataset has %u prefixes and ranges, an alias of type host single "
+                       "addresses only; make its type network",
+                       info.ranges4 + info.ranges6);
+}
+
+/* What a level of aliases includes. */
+static GPtrArray *next_level(Walk *walk, GPtrArray *level)
+{
+        GPtrArray *next = g_ptr_array_new();
+
+        for (unsigned i = 0; i < level->len; i++) {
+                const Alias *alias = g_ptr_array_index(level, i);
+                char *const *names = alias->aliases.items;
+
+                for (unsigned k = 0; k < alias->aliases.n; k++) {
+                        const Alias *other = (const Alias *) walk->lookup->get(
+                                walk->lookup->ctx, &pt_kind_alias, names[k]);
+
+                        if (other == walk->root)
+                                refuse(walk, "cycle", "/spec/aliases",
+                                       "through %s the alias includes itself; break the circle",
+                                       alias == walk->root ? names[k] : alias->object.name);
+                        if (other && g_hash_table_add(walk->seen, (void *) (uintptr_t) other))
+                                g_ptr_array_add(next, (void *) (uintptr_t) other);
+                }
+        }
+        return next;
+}
+
+static void check_included(Walk *walk)
+{
+        char *const *names = walk->root->aliases.items;
+
+        for (unsigned i = 0; i < walk->root->aliases.n; i++) {
+                const Alias *other = (const Alias *) walk->lookup->get(walk->lookup->ctx,
+                                                                       &pt_kind_alias, names[i]);
+                g_autofree char *pointer = NULL;
+
+                if (!other || may_include(walk->root->type, other->type))
+                        continue;
+                pointer = g_strdup_printf("/spec/aliases/%u", i);
+                refuse(walk, "wrong-alias-type", pointer,
+                       "an alias of type %s cannot include \"%s\", which is of type %s",
+                       fw_alias_types[walk->root->type].name, names[i],
+                       fw_alias_types[other->type].name);
+        }
+}
+
+static int alias_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+        Walk walk = {lookup, diag, (const Alias *) object, seen, 0, 0};
+        g_autoptr(GPtrArray) level = g_ptr_array_new();
+        unsigned depth = 0;
+
+        check_included(&walk);
+        g_ptr_array_add(level, (void *) (uintptr_t) object);
+        g_hash_table_add(seen, (void *) (uintptr_t) object);
+        while (level->len > 0) {
+                GPtrArray *next;
+
+                if (++depth > FW_ALIAS_DEPTH_MAX) {
+                        refuse(&walk, "too-deep", "/spec/aliases",
+                               "aliases include each other more than %d deep; include the "
+                               "innermost directly",
+                               FW_ALIAS_DEPTH_MAX);
+                        break;
+                }
+                for (unsigned i = 0; i < level->len; i++) {
+                        const Alias *alias = g_ptr_array_index(level, i);
+
+                        walk.entries += alias->addresses.n + alias->ports.n + alias->macs.n;
+                        count_dataset(&walk, alias);
+                }
+                next = next_level(&walk, level);
+                g_ptr_array_unref(level);
+                level = next;
+        }
+        if (walk.entries > FW_ALIAS_ENTRIES_MAX)
+                refuse(&walk, "too-long", "/spec",
+                       "with what it includes the alias has %" PRIu64 " entries, at most %d",
+                       walk.entries, FW_ALIAS_ENTRIES_MAX);
+        return walk.result;
+}
+
+const PtKind pt_kind_alias = {
+        .name = "Alias",
+        .api_version = "patronus.firewall/v1",
+        .plural = "aliases",
+        .doc = "A list with a name: of addresses, networks, ports or hardware addresses. Rules "
+               "name it; when its entries change, the rules stay as they are, and their counters "
+               "run on.",
+        .example = "apiVersion: patronus.firewall/v1\n"
+                   "kind: Alias\n"
+                   "metadata:\n"
+                   "  name: web-servers\n"
+                   "spec:\n"
+                   "  type: host\n"
+                   "  addresses: [10.3.0.10, \"2001:db8:3::10\"]\n",
+        .size = sizeof(Alias),
+        .fields = alias_fields,
+        .check = alias_check,
+        .check_set = alias_check_set,
+};

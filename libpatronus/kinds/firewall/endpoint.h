@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* Private to the firewall's kinds: the rows and the checks of an endpoint, which rules of all sorts
+ * share. */
+
+#include "kinds/firewall/firewall.h"
+
+extern const PtField fw_endpoint_fields[];
+extern const PtChoice fw_families[];
+
+/* Collects which family an object is of, and where it says so. */
+typedef struct FwFamilyCheck {
+        PtDiagnostics *diag;
+        int family; /* AF_UNSPEC: nothing has said it yet */
+        char *from; /* the pointer that did */
+        int result;
+} FwFamilyCheck;
+
+void fw_family_says(FwFamilyCheck *check, int family, const char *pointer);
+/* Of a list of PtAddressRange. */
+void fw_family_says_list(FwFamilyCheck *check, const PtList *addresses, const char *pointer);
+/* Of the endpoint's addresses, and those it excludes. */
+void fw_family_says_endpoint(FwFamilyCheck *check, const FwEndpoint *endpoint, const char *pointer);
+int fw_family_finish(FwFamilyCheck *check); /* 0 or -EINVAL */
+
+/* AF_UNSPEC without addresses, else the family of the first. */
+int fw_list_family(const PtList *addresses);
+int fw_endpoint_family(const FwEndpoint *endpoint);
+int fw_protocol_family(int protocol); /* ICMP and ICMPv6 are of one */
+bool fw_protocol_has_ports(int protocol);
+bool fw_endpoint_has_ports(const FwEndpoint *endpoint); /* says something of ports */
+
+/* What one endpoint alone can have wrong: ports without a protocol that has them, MACs of a
+ * destination. */
+int fw_endpoint_check(const FwEndpoint *endpoint, int protocol, bool source, const char *pointer,
+                      PtDiagnostics *diag);
+/* The aliases are of the types that their places want. */
+int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, const char *pointer,
+                          PtDiagnostics *diag);
