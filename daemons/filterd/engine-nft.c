@@ -450,8 +450,12 @@ static int marker_read(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_r
 }
 
 static const PtKind *const owned[] = {
-        &pt_kind_alias,    &pt_kind_filter_settings, &pt_kind_firewall_rule,
-        &pt_kind_nat_rule, &pt_kind_service,         &pt_kind_zone,
+        &pt_kind_alias,
+        &pt_kind_filter_settings,
+        &pt_kind_firewall_rule,
+        &pt_kind_nat_rule,
+        &pt_kind_service,
+        &pt_kind_zone,
         NULL,
 };
 static const PtKind *const reads[] = {NULL};

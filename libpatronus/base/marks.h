@@ -14,3 +14,7 @@
  * mangle. */
 #define PT_MARK_PRIORITY_FILTER 0
 #define PT_MARK_PRIORITY_SRCNAT 100
+#define PT_MARK_PRIORITY_DSTNAT (-100)
+
+/* The group of nfnetlink_log that packets are logged to. */
+#define PT_MARK_NFLOG_GROUP 20
