@@ -237,7 +237,7 @@ int pt_dataset_builder_add(PtDatasetBuilder *builder, const PtAddressRange *rang
         return 0;
 }
 
-int pt_dataset_builder_add_mac(PtDatasetBuilder *builder, const uint8_t mac[static 6])
+int pt_dataset_builder_add_mac(PtDatasetBuilder *builder, const PtMac *mac)
 {
         uint8_t *record;
 
@@ -246,7 +246,7 @@ int pt_dataset_builder_add_mac(PtDatasetBuilder *builder, const uint8_t mac[stat
         record = make_room(builder, PT_DATASET_ETHERS, 1);
         if (!record)
                 return -EFBIG;
-        memcpy(record, mac, 6);
+        memcpy(record, mac->bytes, sizeof(mac->bytes));
         return 0;
 }
 

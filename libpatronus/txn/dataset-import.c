@@ -3,6 +3,7 @@
 /* Lists as text, as they are published and as people write them. */
 
 #include "txn/dataset.h"
+#include "kind/field.h"
 
 #include <string.h>
 
@@ -37,22 +38,6 @@ static bool begin_problem(Import *import)
         if (import->problems++ >= PROBLEMS_MAX)
                 return false;
         pt_diag_set_subject(import->diag, "%s:%zu", import->source, import->line);
-        return true;
-}
-
-/* "00:53:ab:cd:ef:01", or with "-". */
-static bool parse_mac(const char *text, size_t size, uint8_t ret[static 6])
-{
-        if (size != 17 || (text[2] != ':' && text[2] != '-'))
-                return false;
-        for (unsigned i = 0; i < 6; i++) {
-                int high = g_ascii_xdigit_value(text[3 * i]),
-                    low = g_ascii_xdigit_value(text[3 * i + 1]);
-
-                if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != text[2]))
-                        return false;
-                ret[i] = (uint8_t) (high << 4 | low);
-        }
         return true;
 }
 
@@ -105,10 +90,10 @@ static int import_entry(Import *import, const char *text, size_t size)
 {
         char entry[ENTRY_MAX + 1];
         PtAddressRange range;
-        uint8_t mac[6];
+        PtMac mac;
 
-        if (parse_mac(text, size, mac))
-                return added(import, pt_dataset_builder_add_mac(import->builder, mac), text, size,
+        if (pt_mac_parse(text, size, &mac))
+                return added(import, pt_dataset_builder_add_mac(import->builder, &mac), text, size,
                              true);
         if (size > ENTRY_MAX || memchr(text, '\0', size)) {
                 refuse(import, text, size, NULL);

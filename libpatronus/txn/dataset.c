@@ -48,8 +48,7 @@ const char *pt_dataset_content_to_string(PtDatasetContent content)
                 return "addresses";
         case PT_DATASET_MACS:
                 return "macs";
-        case PT_DATASET_ANY:
-        case PT_DATASET_CONTENT_MAX:
+        case PT_DATASET_CONTENT_MAX: /* PT_DATASET_ANY */
         case PT_DATASET_CONTENT_INVALID:
                 break;
         }
@@ -121,7 +120,7 @@ void pt_dataset_header_write(const PtDatasetHeader *header,
         memset(ret, 0, PT_DATASET_HEADER_SIZE);
         memcpy(ret, MAGIC, 8);
         put_u32(ret + 8, VERSION);
-        put_u32(ret + 12, header->content);
+        put_u32(ret + 12, header->content + 1U);
         for (unsigned i = 0; i < PT_DATASET_SECTION_MAX; i++)
                 put_u32(ret + 16 + 4 * i, header->counts[i]);
 }
@@ -129,11 +128,11 @@ void pt_dataset_header_write(const PtDatasetHeader *header,
 int pt_dataset_header_read(const uint8_t data[static PT_DATASET_HEADER_SIZE], PtDatasetHeader *ret)
 {
         uint8_t again[PT_DATASET_HEADER_SIZE];
-        uint32_t content = get_u32(data + 12);
+        uint32_t content = get_u32(data + 12) - 1;
         PtDatasetHeader header;
         uint64_t entries = 0;
 
-        if (content != PT_DATASET_ADDRESSES && content != PT_DATASET_MACS)
+        if (content >= PT_DATASET_CONTENT_MAX)
                 return -EBADMSG;
         header.content = content;
         for (unsigned i = 0; i < PT_DATASET_SECTION_MAX; i++) {

@@ -47,13 +47,8 @@
 #define PT_DATASET_LINE_MAX 4096U /* bytes of one line, its comment included */
 #define PT_DATASET_HEADER_SIZE 64U
 
-typedef enum PtDatasetContent {
-        PT_DATASET_ANY, /* for importing only: the first entry decides */
-        PT_DATASET_ADDRESSES,
-        PT_DATASET_MACS,
-        PT_DATASET_CONTENT_MAX,
-        PT_DATASET_CONTENT_INVALID = -EINVAL,
-} PtDatasetContent;
+/* For importing only, in place of a PtDatasetContent (kind/kind.h): the first entry decides. */
+#define PT_DATASET_ANY PT_DATASET_CONTENT_MAX
 /* "addresses", "macs"; "" for PT_DATASET_ANY. */
 const char *pt_dataset_content_to_string(PtDatasetContent content);
 PtDatasetContent pt_dataset_content_from_string(const char *text);
@@ -153,7 +148,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtDatasetBuilder, pt_dataset_builder_free)
  * disappear); nothing more can be added.
  */
 int pt_dataset_builder_add(PtDatasetBuilder *builder, const PtAddressRange *range);
-int pt_dataset_builder_add_mac(PtDatasetBuilder *builder, const uint8_t mac[static 6]);
+int pt_dataset_builder_add_mac(PtDatasetBuilder *builder, const PtMac *mac);
 /* All entries of another dataset, verified: also the errors of pt_dataset_read(). */
 int pt_dataset_builder_add_dataset(PtDatasetBuilder *builder, PtDataset *dataset);
 

@@ -412,16 +412,16 @@ static void test_too_many(void **state)
 {
         g_autoptr(PtDatasetBuilder) builder = pt_dataset_builder_new(PT_DATASET_MACS);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        uint8_t mac[6] = {2};
+        PtMac mac = {{2}};
         unsigned i = 0;
         int r = 0;
 
         (void) state;
         for (; r >= 0 && i < 2 * PT_DATASET_ENTRIES_MAX; i++) {
-                mac[3] = (uint8_t) (i >> 16);
-                mac[4] = (uint8_t) (i >> 8);
-                mac[5] = (uint8_t) i;
-                r = pt_dataset_builder_add_mac(builder, mac);
+                mac.bytes[3] = (uint8_t) (i >> 16);
+                mac.bytes[4] = (uint8_t) (i >> 8);
+                mac.bytes[5] = (uint8_t) i;
+                r = pt_dataset_builder_add_mac(builder, &mac);
         }
         assert_int_equal(r, -EFBIG);
         assert_true(i < 2 * PT_DATASET_ENTRIES_MAX);
