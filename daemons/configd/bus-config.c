@@ -57,6 +57,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         };
         g_autoptr(Session) session = NULL;
         g_autoptr(Reply) reply = reply_new();
+        g_autoptr(GHashTable) uids = NULL;
         const PtCaller *caller;
         int fd, r;
 
@@ -75,10 +76,13 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         if (r < 0)
                 return r;
         /* What it changes is found by the commit. */
-        if (input_apply_fd(
-                    session->candidate, fd,
-                    &(InputOptions){.source = source ?: "input", .set = set, .replace = replace},
-                    reply->diag) < 0)
+        uids = manager_uids(manager, session->candidate);
+        if (input_apply_fd(session->candidate, fd,
+                           &(InputOptions){.source = source ?: "input",
+                                           .set = set,
+                                           .replace = replace,
+                                           .uids = uids},
+                           reply->diag) < 0)
                 return reply_send(reply, call);
         session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
         return 1;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bus-session.h"
 
+#include "move.h"
 #include "options.h"
 #include "page.h"
+#include "rename.h"
 #include "validate.h"
 
 #include "base/io.h"
@@ -147,6 +149,67 @@ static int method_delete(sd_bus_message *call, void *userdata, sd_bus_error *err
         return end_edit(call, delete_object(session, call, diag), diag);
 }
 
+static int rename_one(Session *session, sd_bus_message *call, PtDiagnostics *diag)
+{
+        const char *name, *new_name;
+        const PtKind *kind;
+        int r;
+
+        r = read_kind(call, &kind, diag);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "ss", &name, &new_name);
+        if (r < 0)
+                return r;
+        return rename_object(session->candidate, kind, name, new_name, diag);
+}
+
+static int method_rename(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        Session *session;
+        int r;
+
+        r = get_session(userdata, call, &session, error);
+        if (r < 0)
+                return r;
+        return end_edit(call, rename_one(session, call, diag), diag);
+}
+
+static int move_one(Session *session, sd_bus_message *call, PtDiagnostics *diag)
+{
+        const char *name, *where_word, *other;
+        const PtKind *kind;
+        MoveWhere where;
+        int r;
+
+        r = read_kind(call, &kind, diag);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read(call, "sss", &name, &where_word, &other);
+        if (r < 0)
+                return r;
+        where = move_where_from_string(where_word);
+        if (where < 0) {
+                pt_diag_error(diag, "bad-input", NULL,
+                              "\"%s\" says no place; use before, after, first or last", where_word);
+                return -EINVAL;
+        }
+        return move_object(session->candidate, kind, name, where, other, diag);
+}
+
+static int method_move(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        Session *session;
+        int r;
+
+        r = get_session(userdata, call, &session, error);
+        if (r < 0)
+                return r;
+        return end_edit(call, move_one(session, call, diag), diag);
+}
+
 static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         g_autofree char *source = NULL, *set = NULL;
@@ -158,6 +221,7 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
                 {},
         };
         g_autoptr(Reply) reply = reply_new();
+        g_autoptr(GHashTable) uids = NULL;
         Session *session;
         int fd, r;
 
@@ -170,9 +234,12 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        session_load(session, fd,
-                     &(InputOptions){.source = source ?: "input", .set = set, .replace = replace},
-                     reply);
+        uids = manager_uids(session->manager, session->candidate);
+        session_load(
+                session, fd,
+                &(InputOptions){
+                        .source = source ?: "input", .set = set, .replace = replace, .uids = uids},
+                reply);
         return reply_send(reply, call);
 }
 
@@ -223,6 +290,7 @@ static int method_validate(sd_bus_message *call, void *userdata, sd_bus_error *e
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(Changes) changes = NULL;
+        g_autoptr(GHashTable) uids = NULL;
         pt_auto_message *m = NULL;
         Session *session;
         int r;
@@ -231,7 +299,9 @@ static int method_validate(sd_bus_message *call, void *userdata, sd_bus_error *e
         if (r < 0)
                 return r;
         changes = session_changes(session);
+        uids = manager_uids(session->manager, session->base);
         (void) validate_changes(changes, diag); /* what is wrong is the answer */
+        (void) uids_check(uids, changes, diag);
         r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
@@ -308,6 +378,10 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_NO_RESULT, method_unset, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Delete", SD_BUS_ARGS("s", kind, "s", name), SD_BUS_NO_RESULT,
                                 method_delete, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Rename", SD_BUS_ARGS("s", kind, "s", name, "s", new_name),
+                                SD_BUS_NO_RESULT, method_rename, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Move", SD_BUS_ARGS("s", kind, "s", name, "s", where, "s", other),
+                                SD_BUS_NO_RESULT, method_move, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Load", SD_BUS_ARGS("h", input, "a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", reply), method_load,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

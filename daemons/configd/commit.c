@@ -597,6 +597,7 @@ static bool add_legs(Commit *commit)
 static void begin(Commit *commit, const CommitRequest *request)
 {
         Manager *manager = commit->manager;
+        g_autoptr(GHashTable) uids = NULL;
         Reply *reply = commit->reply;
         int r;
 
@@ -608,6 +609,9 @@ static void begin(Commit *commit, const CommitRequest *request)
         }
         reply_set_changes(reply, changes_new(manager->running, commit->candidate));
         r = validate_changes(reply->changes, reply->diag);
+        uids = manager_uids(manager, manager->running);
+        if (uids_check(uids, reply->changes, reply->diag) < 0)
+                r = -EINVAL;
         end_timing(commit, TIMING_VALIDATE);
         if (r < 0 || !add_legs(commit)) {
                 refuse(commit);

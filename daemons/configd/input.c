@@ -3,6 +3,7 @@
 
 #include "identity.h"
 #include "position.h"
+#include "uids.h"
 
 #include "base/memory.h"
 #include "base/io.h"
@@ -69,6 +70,8 @@ static void put_objects(const Input *input, PtSlice *candidate)
 
                 if (old)
                         keep_uid(object, old);
+                else if (input->options->uids)
+                        uids_settle(input->options->uids, object);
                 pt_object_seal(object);
                 if (!old || !pt_digest_equal(&old->digest, &object->digest))
                         pt_slice_put(candidate, object);

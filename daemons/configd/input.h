@@ -15,6 +15,7 @@ typedef struct InputOptions {
         const char *source; /* names the input in diagnostics: "policy.yaml" */
         const char *set;    /* or NULL */
         bool replace;
+        GHashTable *uids; /* uids_stored() of the candidate; NULL: nobody has one */
 } InputOptions;
 
 /*

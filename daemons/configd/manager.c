@@ -310,6 +310,11 @@ static void tidy_later(Manager *manager)
         (void) sd_event_source_set_enabled(manager->tidy, SD_EVENT_ONESHOT);
 }
 
+GHashTable *manager_uids(Manager *manager, const PtSlice *slice)
+{
+        return uids_stored(manager->uids, manager->running, slice);
+}
+
 void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,
                      const char *author, const char *comment)
 {
@@ -383,6 +388,7 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         manager->step_usec = step_usec;
         manager->members = g_ptr_array_new_with_free_func(member_free);
         manager->sessions = session_table_new();
+        manager->uids = uids_new();
         g_queue_init(&manager->deferred);
         pt_access_init(&manager->access);
         manager->info.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -422,6 +428,7 @@ void manager_free(Manager *manager)
         pt_access_done(&manager->access);
         g_hash_table_unref(manager->info.conditions);
         pt_slice_unref(manager->running);
+        uids_free(manager->uids);
         pt_store_close(manager->store);
         sd_bus_unref(manager->bus);
         sd_event_unref(manager->event);

@@ -12,6 +12,7 @@
 #include "commit.h"
 #include "participant.h"
 #include "repair.h"
+#include "uids.h"
 
 #include "event/backoff.h"
 #include "txn/bus-daemon.h"
@@ -45,6 +46,7 @@ typedef struct Manager {
 
         PtSlice *running;
         uint64_t revision;
+        Uids *uids;
 
         GPtrArray *members;      /* Member, in the order of participant_classes */
         unsigned unknown_owners; /* members of which a new bus has not said yet whether they are
@@ -70,6 +72,8 @@ int manager_attach(Manager *manager, sd_bus *bus);
 
 /* Something is under way that must end before the system is changed again. */
 bool manager_busy(const Manager *manager);
+/* uids_stored() of a slice near the running one. */
+GHashTable *manager_uids(Manager *manager, const PtSlice *slice);
 /* Looks for what is to be done next, from the event loop. */
 void manager_wake(Manager *manager);
 /* Dispatches a method call to `handler` again once nothing is under way. A method handler's result.

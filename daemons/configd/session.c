@@ -155,6 +155,11 @@ static int put_json(Session *session, struct json_object *json, PtDiagnostics *d
                 if (r < 0)
                         return r;
         }
+        if (!old) {
+                g_autoptr(GHashTable) uids = manager_uids(session->manager, session->candidate);
+
+                uids_settle(uids, object);
+        }
         pt_object_seal(object);
         if (!old || !pt_digest_equal(&old->digest, &object->digest))
                 pt_slice_put(session->candidate, object);

@@ -136,11 +136,13 @@ struct PtKind {
         const char *api_version; /* "patronus.firewall/v1" */
         const char *plural;      /* "firewallrules": accepted by the command line too */
         const char *doc;
-        const char *example;   /* a whole YAML document */
-        size_t size;           /* of the C struct, whose first member is `PtObject object` */
-        const PtField *fields; /* of the spec; the last has name NULL */
-        bool ordered;          /* objects get metadata.position from the order of their file */
-        bool singleton;        /* the only object is called "default" */
+        const char *example;     /* a whole YAML document */
+        size_t size;             /* of the C struct, whose first member is `PtObject object` */
+        const PtField *fields;   /* of the spec; the last has name NULL */
+        bool ordered;            /* objects get metadata.position from the order of their file */
+        const char *order_field; /* of an ordered kind: a number, with a default, that orders before
+                                    the position does: "priority"; or NULL */
+        bool singleton;          /* the only object is called "default" */
         const char *const
                 *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
         /* Objects that are there without being configured, sorted by name; the last has name NULL.

@@ -97,6 +97,60 @@ def test_what_is_in_use_is_not_deleted(client):
     assert reply["accepted"] and reply["deleted"] == 3
 
 
+def test_rename_takes_references_and_uid_along(client):
+    client.accept(zone("lan", interfaces=["eth1"]) + rule("web", to="lan", **{"from": "lan"}) + rule("ssh", to="any"))
+    session = client.open()
+    session.call("Rename", "sss", "Zone", "lan", "inside")
+    session.call("Rename", "sss", "FirewallRule", "web", "shop")
+    session.set("FirewallRule", "web", {"action": "drop"})  # the old name is free
+    position = client.position("web")
+    reply = session.commit()
+    assert reply["accepted"], explain(reply)
+    assert (reply["created"], reply["updated"], reply["deleted"]) == (2, 1, 1) and client.revision == 2
+    shop = client.get("FirewallRule", "shop")
+    assert shop["spec"] == {"action": "allow", "from": "inside", "to": "inside"} and shop["metadata"]["position"] == position
+    assert len({str(client.get("FirewallRule", name)["metadata"].get("uid")) for name in ("shop", "web", "ssh")}) == 3
+
+    # What is exported comes back the same, and a copy of a document does not bring its uid.
+    text, root = client.export(), client.root
+    client.accept("", replace=True)
+    client.accept(text, replace=True)
+    assert client.root == root
+    reply = client.apply(text.replace("name: shop", "name: shop-2"))
+    assert not reply["accepted"] and codes(reply) == {"duplicate-uid"}
+
+
+def test_move_changes_positions_only(client):
+    client.accept("".join(rule(name) for name in "abcd"))
+    session = client.open()
+    session.call("Move", "ssss", "FirewallRule", "d", "before", "b")
+    assert session.commit()["updated"] == 1 and client.order() == list("adbc")
+    session.call("Move", "ssss", "FirewallRule", "a", "last", "")
+    assert session.commit()["updated"] == 1 and client.order() == list("dbca")
+    session.call("Move", "ssss", "FirewallRule", "d", "first", "")
+    assert not session.commit()["changed"]
+
+
+@pytest.mark.parametrize("member, args, name, text", [
+    ("Rename", ("Zone", "lan", "dmz"), "Invalid", "exists already"),
+    ("Rename", ("Zone", "lan", "any"), "Invalid", "meaning"),
+    ("Rename", ("Zone", "lan", "L A N"), "Invalid", "/metadata/name"),
+    ("Rename", ("Zone", "wan", "x"), "NotFound", 'no Zone "wan"'),
+    ("Rename", ("Zoen", "lan", "x"), "NotFound", "Zone"),
+    ("Move", ("Zone", "lan", "first", ""), "Invalid", "no meaning"),
+    ("Move", ("FirewallRule", "a", "behind", "b"), "Invalid", "before, after, first or last"),
+    ("Move", ("FirewallRule", "a", "before", "c"), "Invalid", "set priority=7 first"),
+    ("Move", ("FirewallRule", "a", "before", "x"), "NotFound", 'no FirewallRule "x"'),
+])
+def test_renames_and_moves_that_are_refused(client, member, args, name, text):
+    client.accept(zone("lan") + zone("dmz") + rule("a") + rule("b", to="lan") + rule("c", priority=7))
+    session = client.open()
+    with pytest.raises(dbus.DBusException) as error:
+        session.call(member, "s" * len(args), *args)
+    assert error_name(error) == name and text in error.value.get_dbus_message()
+    assert not session.commit()["changed"]
+
+
 def test_plan_reports_and_leaves_no_transaction(client, configd):
     session = client.open()
     session.set("FirewallRule", "web", {"action": "allow"})

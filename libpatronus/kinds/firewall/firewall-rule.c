@@ -397,6 +397,7 @@ const PtKind pt_kind_firewall_rule = {
         .size = sizeof(FirewallRule),
         .fields = rule_fields,
         .ordered = true,
+        .order_field = "priority",
         .check = rule_check,
         .check_set = rule_check_set,
 };
