@@ -10,21 +10,13 @@
 #include "output.h"
 #include <string.h>
 
-/* What failed before the commit touched a candidate at most. */
-static int refuse(int r)
-{
-        if (r == CTL_REFUSED)
-                fprintf(stderr, "nothing was changed\n");
-        return r;
-}
-
 static int apply(Ctl *ctl, unsigned flags)
 {
         pt_auto_message *m = NULL;
         g_auto(CtlInput) input = {.fd = -EBADF};
         int r;
 
-        r = refuse(ctl_input_open(ctl, &input));
+        r = ctl_commit_refuse(ctl_input_open(ctl, &input));
         if (r != CTL_DONE)
                 return r;
         r = ctl_method(ctl, &ctl_config, "Apply", &m);
@@ -44,19 +36,6 @@ int ctl_run_apply(Ctl *ctl)
 int ctl_run_plan(Ctl *ctl)
 {
         return apply(ctl, CTL_COMMIT_DRY | CTL_COMMIT_PLAN);
-}
-
-static int commit(Ctl *ctl, const CtlTarget *session)
-{
-        pt_auto_message *m = NULL;
-        unsigned flags = ctl_commit_flags(ctl);
-        int r;
-
-        r = ctl_method(ctl, session, "Commit", &m);
-        if (r != CTL_DONE)
-                return r;
-        r = ctl_commit_append(ctl, NULL, flags, m);
-        return r < 0 ? r : ctl_commit_call(ctl, m, NULL, flags);
 }
 
 /*
@@ -138,7 +117,7 @@ static int read_assignments(const Ctl *ctl, const PtKind *kind, struct json_obje
         }
         ctl_say_diagnostics(diag);
         if (r == CTL_DONE && pt_diag_errors(diag) > 0)
-                r = refuse(CTL_REFUSED);
+                r = ctl_commit_refuse(CTL_REFUSED);
         return r;
 }
 
@@ -156,7 +135,7 @@ static int session_set(Ctl *ctl, const CtlTarget *session, const PtKind *kind, c
                 r = pt_fields_append(kind->fields, spec, m);
         if (r >= 0)
                 r = pt_vardict_append(metadata, m);
-        return r < 0 ? r : refuse(ctl_call(ctl, m, CTL_CALL_READS, NULL));
+        return r < 0 ? r : ctl_commit_refuse(ctl_call(ctl, m, CTL_CALL_READS, NULL));
 }
 
 static int session_unset(Ctl *ctl, const CtlTarget *session, const PtKind *kind, const char *name,
@@ -172,7 +151,7 @@ static int session_unset(Ctl *ctl, const CtlTarget *session, const PtKind *kind,
         r = sd_bus_message_append(m, "ss", kind->name, name);
         if (r >= 0)
                 r = sd_bus_message_append_strv(m, (char **) paths->pdata);
-        return r < 0 ? r : refuse(ctl_call(ctl, m, CTL_CALL_READS, NULL));
+        return r < 0 ? r : ctl_commit_refuse(ctl_call(ctl, m, CTL_CALL_READS, NULL));
 }
 
 int ctl_run_set(Ctl *ctl)
@@ -199,7 +178,7 @@ int ctl_run_set(Ctl *ctl)
                 r = session_set(ctl, &session, kind, name, spec, metadata);
         if (r == CTL_DONE && unset->len > 0)
                 r = session_unset(ctl, &session, kind, name, unset);
-        return r != CTL_DONE ? r : commit(ctl, &session);
+        return r != CTL_DONE ? r : ctl_commit_session(ctl, &session);
 }
 
 int ctl_run_delete(Ctl *ctl)
@@ -219,10 +198,10 @@ int ctl_run_delete(Ctl *ctl)
         for (unsigned i = 0; i < ctl->arguments->len && r == CTL_DONE; i++) {
                 r = ctl_parse_object(ctl_argument(ctl, i), &kind, &name);
                 if (r == CTL_DONE)
-                        r = refuse(ctl_ask(ctl, &session, "Delete", CTL_CALL_READS, NULL, "ss",
-                                           kind->name, name));
+                        r = ctl_commit_refuse(ctl_ask(ctl, &session, "Delete", CTL_CALL_READS, NULL,
+                                                      "ss", kind->name, name));
         }
-        return r != CTL_DONE ? r : commit(ctl, &session);
+        return r != CTL_DONE ? r : ctl_commit_session(ctl, &session);
 }
 
 int ctl_run_revert(Ctl *ctl)

@@ -20,6 +20,7 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_OBJECT] = "KIND/NAME",
         [CTL_WORD_OBJECT_OR_KIND] = "KIND[/NAME]",
         [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
+        [CTL_WORD_SIBLING] = "NAME",
 };
 
 const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
@@ -52,6 +53,10 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_REVISION] = {'r', "revision", CTL_WORD_REVISION,
                           "Take this revision instead of the running one."},
         [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER, "Show at most this many (default 20)."},
+        [CTL_BEFORE] = {0, "before", CTL_WORD_SIBLING, "Put it just before this one."},
+        [CTL_AFTER] = {0, "after", CTL_WORD_SIBLING, "Put it just after this one."},
+        [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
+        [CTL_LAST] = {0, "last", CTL_WORD_NONE, "Put it after all others."},
 };
 
 #define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE)
@@ -103,6 +108,26 @@ const CtlCommand ctl_commands[] = {
                  "deleted.",
          .example = "patronusctl delete FirewallRule/web FirewallRule/ssh",
          .run = ctl_run_delete},
+        {.name = "rename",
+         .arguments = {{CTL_WORD_OBJECT, 1, 1}, {CTL_WORD_NAME, 1, 1}},
+         .options = COMMIT_OPTIONS,
+         .doc = "Give an object another name",
+         .help = "It stays the same object: its counters go on, it keeps its place, and whatever "
+                 "refers to it follows, all in one revision.",
+         .example = "patronusctl rename FirewallRule/web web-shop",
+         .run = ctl_run_rename},
+        {.name = "move",
+         .arguments = {{CTL_WORD_OBJECT, 1, 1}},
+         .options = 1U << CTL_BEFORE | 1U << CTL_AFTER | 1U << CTL_FIRST | 1U << CTL_LAST |
+                    COMMIT_OPTIONS,
+         .doc = "Change an object's place in the order",
+         .help = "For kinds whose order has a meaning. Only positions change, of as few objects as "
+                 "possible. A position orders what has the same priority; where the priorities of "
+                 "two objects differ, they decide, and a move that could have no effect is "
+                 "refused.",
+         .example = "patronusctl move FirewallRule/web --before ssh\n"
+                    "patronusctl move FirewallRule/web --last",
+         .run = ctl_run_move},
         {.name = "diff",
          .arguments = {{CTL_WORD_REVISION, 0, 2}},
          .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE,

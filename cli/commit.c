@@ -220,6 +220,26 @@ int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned
         return r;
 }
 
+int ctl_commit_refuse(int r)
+{
+        if (r == CTL_REFUSED)
+                fprintf(stderr, "nothing was changed\n");
+        return r;
+}
+
+int ctl_commit_session(Ctl *ctl, const CtlTarget *session)
+{
+        pt_auto_message *m = NULL;
+        unsigned flags = ctl_commit_flags(ctl);
+        int r;
+
+        r = ctl_method(ctl, session, "Commit", &m);
+        if (r != CTL_DONE)
+                return r;
+        r = ctl_commit_append(ctl, NULL, flags, m);
+        return r < 0 ? r : ctl_commit_call(ctl, m, NULL, flags);
+}
+
 int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input)
 {
         pt_auto_message *message = NULL;

@@ -6,6 +6,7 @@
  * people or programs.
  */
 
+#include "call.h"
 #include "input.h"
 
 typedef enum CtlCommitFlags {
@@ -20,6 +21,11 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
 /* Sends the call and prints the reply; `input` may be NULL. The exit code of the command, or a
  * negative errno. */
 int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags);
+/* Commits a session, with what the command line says about it. */
+int ctl_commit_session(Ctl *ctl, const CtlTarget *session);
+/* Says that nothing was changed when `r` is CTL_REFUSED: for calls that touch a candidate at most.
+ * Returns `r`. */
+int ctl_commit_refuse(int r);
 /* The same for Load: says only what is wrong. */
 int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input);
 /* "+ FirewallRule/web", with colour on a terminal. `op` is "create", "update" or "delete". */

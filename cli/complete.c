@@ -57,18 +57,16 @@ static char *before_names(const PtKind *kind, const char *beginning)
         return g_strdup_printf("%s/%s~", kind->name, name);
 }
 
-/* Names of the kind's objects that begin as the word "KIND/begin" does. */
-static int offer_objects(Ctl *ctl, const char *word)
+/* Names of the kind's objects that begin with `name`, as candidates for a word that has `before` in
+ * front of them. */
+static int offer_names(Ctl *ctl, const PtKind *kind, const char *name, const char *word,
+                       const char *before)
 {
-        const char *name = strchr(word, '/') + 1;
-        g_autofree char *kind_name = g_strndup(word, (size_t) (name - word - 1));
-        g_autofree char *before = g_strndup(word, (size_t) (name - word));
-        const PtKind *kind = pt_kind_find(kind_name);
         g_autofree char *after = NULL;
         pt_auto_message *reply = NULL;
         int r;
 
-        if (!kind || ctl_connect(ctl, CTL_CALL_QUIET) != CTL_DONE)
+        if (ctl_connect(ctl, CTL_CALL_QUIET) != CTL_DONE)
                 return CTL_DONE;
         after = before_names(kind, name);
         r = ctl_ask(ctl, &ctl_config, "List", CTL_CALL_QUIET, &reply, "sa{sv}", kind->name, 2,
@@ -84,6 +82,33 @@ static int offer_objects(Ctl *ctl, const char *word)
                         offer(word, before, ctl_json_string(object, "metadata.name"), "");
         }
         return r < 0 ? r : CTL_DONE;
+}
+
+/* The kind of "KIND/name" or "KIND", or NULL. */
+static const PtKind *kind_of(const char *object)
+{
+        g_autofree char *name = g_strndup(object, strcspn(object, "/"));
+
+        return pt_kind_find(name);
+}
+
+/* "KIND/name" */
+static int offer_objects(Ctl *ctl, const char *word)
+{
+        const char *name = strchr(word, '/') + 1;
+        g_autofree char *before = g_strndup(word, (size_t) (name - word));
+        const PtKind *kind = kind_of(word);
+
+        return kind ? offer_names(ctl, kind, name, word, before) : CTL_DONE;
+}
+
+/* Names of the kind of the object that the line names first. */
+static int offer_siblings(Ctl *ctl, const Line *line, const char *before, const char *word)
+{
+        const char *object = line->arguments->len > 0 ? g_ptr_array_index(line->arguments, 0) : "";
+        const PtKind *kind = kind_of(object);
+
+        return kind ? offer_names(ctl, kind, word + strlen(before), word, before) : CTL_DONE;
 }
 
 /* "KIND.field.path" */
@@ -187,6 +212,8 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_ASSIGNMENT:
                 offer_assignments(line, word);
                 break;
+        case CTL_WORD_SIBLING:
+                return offer_siblings(ctl, line, before, word);
         case CTL_WORD_REVISION:
         case CTL_WORD_NONE:
         case CTL_WORD_TEXT:

@@ -42,6 +42,7 @@ typedef enum CtlWord {
         CTL_WORD_OBJECT,
         CTL_WORD_OBJECT_OR_KIND,
         CTL_WORD_ASSIGNMENT,
+        CTL_WORD_SIBLING, /* the name of another object of the kind that the line names first */
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -59,6 +60,10 @@ typedef enum CtlOptionId {
         CTL_KIND,
         CTL_REVISION,
         CTL_LIMIT,
+        CTL_BEFORE,
+        CTL_AFTER,
+        CTL_FIRST,
+        CTL_LAST,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -151,6 +156,8 @@ int ctl_run_apply(Ctl *ctl);
 int ctl_run_plan(Ctl *ctl);
 int ctl_run_set(Ctl *ctl);
 int ctl_run_delete(Ctl *ctl);
+int ctl_run_rename(Ctl *ctl);
+int ctl_run_move(Ctl *ctl);
 int ctl_run_revert(Ctl *ctl);
 int ctl_run_get(Ctl *ctl);
 int ctl_run_export(Ctl *ctl);

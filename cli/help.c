@@ -118,11 +118,33 @@ static void append_examples(const CtlCommand *command, const char *before, GStri
                 g_string_append_printf(out, "%s%s\n", before, *line);
 }
 
+/* The usage on lines of 80 columns; what is in brackets stays together. */
+static void append_usage(const CtlCommand *command, GString *out)
+{
+        g_autoptr(GString) usage = g_string_new("usage: ");
+        size_t start = 0, space = 0;
+        unsigned depth = 0;
+
+        ctl_usage(command, usage);
+        for (size_t i = 0; i < usage->len; i++) {
+                depth += usage->str[i] == '[';
+                depth -= usage->str[i] == ']';
+                if (i - start > 79 && space > start) {
+                        usage->str[space] = '\n';
+                        g_string_insert(usage, (gssize) space + 1, "        ");
+                        start = space + 1;
+                        i += 8;
+                }
+                if (usage->str[i] == ' ' && depth == 0)
+                        space = i;
+        }
+        g_string_append(out, usage->str);
+}
+
 void ctl_help(const CtlCommand *command, GString *out)
 {
         if (command) {
-                g_string_append(out, "usage: ");
-                ctl_usage(command, out);
+                append_usage(command, out);
                 g_string_append_printf(out, "\n%s.\n\n", command->doc ?: "Internal");
                 if (command->help)
                         append_wrapped(command->help, 0, 0, out);

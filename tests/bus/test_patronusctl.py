@@ -285,6 +285,46 @@ def test_delete(base):
     assert base.ctl("delete", "Zone/lan", check=False).returncode == 1
 
 
+# --- rename, move -------------------------------------------------------------------------------------------------------
+
+
+def test_rename(base):
+    before = revision(base)
+    done = base.ctl("rename", "Zone/lan", "inside", "-m", "clearer")
+    assert done.stdout.splitlines()[:3] == ["+ Zone/inside", "~ FirewallRule/web", "- Zone/lan"]
+    assert get(base, "FirewallRule/web")["spec"]["to"] == "inside" and revision(base) == before + 1
+    assert base.ctl("rename", "Zone/inside", "Zone/lan", "--dry-run").stdout.startswith("+ Zone/lan\n")
+    for arguments, says in ((("Zone/inside", "wan"), "exists already"), (("Zone/none", "x"), "no Zone"), (("Zone/inside", "any"), "meaning")):
+        done = base.ctl("rename", *arguments, check=False)
+        assert done.returncode == 1 and says in done.stderr and done.stderr.endswith("\nnothing was changed\n")
+    assert base.ctl("rename", "Zone/inside", "FirewallRule/x", check=False).returncode == 2
+    assert revision(base) == before + 1
+
+
+def order(lab):
+    rules = [json.loads(line) for line in lab.ctl("get", "FirewallRule", "-o", "json").stdout.splitlines()]
+    return [rule["metadata"]["name"] for rule in sorted(rules, key=lambda rule: rule["metadata"]["position"])]
+
+
+def test_move(base):
+    base.apply("\n---\n".join((rule("ssh"), rule("dns"), rule("vip", priority=1))))
+    assert order(base) == ["web", "ssh", "dns", "vip"]
+    done = base.ctl("move", "FirewallRule/dns", "--before", "web")
+    assert done.stdout.splitlines()[0] == "~ FirewallRule/dns" and order(base) == ["dns", "web", "ssh", "vip"]
+    base.ctl("move", "FirewallRule/dns", "--after", "FirewallRule/ssh")
+    base.ctl("move", "FirewallRule/ssh", "--first")
+    assert order(base) == ["ssh", "web", "dns", "vip"]
+    base.ctl("move", "FirewallRule/ssh", "--last")
+    assert order(base) == ["web", "dns", "vip", "ssh"]
+    assert base.ctl("move", "FirewallRule/ssh", "--last").stdout.startswith("nothing to do")
+    done = base.ctl("move", "FirewallRule/ssh", "--before", "vip", check=False)
+    assert done.returncode == 1 and "set priority=1 first" in done.stderr and "FirewallRule/ssh /spec/priority: " in done.stderr
+    for line in (["--first", "--last"], [], ["--before", "Zone/lan"]):
+        assert base.ctl("move", "FirewallRule/ssh", *line, check=False).returncode == 2
+    assert base.ctl("complete", "--", "move", "FirewallRule/ssh", "--before", "w").stdout.split() == ["web"]
+    assert base.ctl("complete", "--", "move", "FirewallRule/ssh", "--before=w").stdout.split() == ["--before=web"]
+
+
 # --- revisions ----------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ import terminal
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
-COMMANDS = ["apply", "plan", "get", "set", "delete", "diff", "history", "revert", "export", "status", "filter counters", "explain",
+COMMANDS = ["apply", "plan", "get", "set", "delete", "rename", "move", "diff", "history", "revert", "export", "status", "filter counters", "explain",
             "schema", "help"]
 
 
