@@ -362,6 +362,7 @@ const PtKind pt_kind_nat_rule = {
         .size = sizeof(NatRule),
         .fields = nat_fields,
         .ordered = true,
+        .order_field = "priority",
         .check = nat_check,
         .check_set = nat_check_set,
 };
