@@ -218,6 +218,13 @@ int pt_object_foreach_ref(const PtObject *object,
                                       void *userdata),
                           void *userdata);
 
+/* The same for every dataset that the object refers to, by its digest. */
+int pt_object_foreach_dataset(const PtObject *object,
+                              int (*each)(const char *digest, const char *pointer, void *userdata),
+                              void *userdata);
+/* Whether objects of the kind can refer to datasets. */
+bool pt_kind_has_dataset(const PtKind *kind);
+
 /* All kinds, sorted by name, last NULL (kinds/registry.c). */
 const PtKind *const *pt_kinds(void);
 /* By name, plural or lower-case name; NULL if unknown. */

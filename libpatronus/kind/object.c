@@ -166,3 +166,32 @@ int pt_object_foreach_ref(const PtObject *object,
 {
         return visit_refs(object->kind->fields, object, object->present, "/spec", each, userdata);
 }
+
+/* Rows of type dataset stand in an object's own struct: lists become datasets as a whole, beside
+ * the row that names them. */
+int pt_object_foreach_dataset(const PtObject *object,
+                              int (*each)(const char *digest, const char *pointer, void *userdata),
+                              void *userdata)
+{
+        for (const PtField *field = object->kind->fields; field->name; field++) {
+                g_autofree char *pointer = NULL;
+                int r;
+
+                if (field->type != &pt_type_dataset ||
+                    !pt_object_has(object, (unsigned) (field - object->kind->fields)))
+                        continue;
+                pointer = g_strconcat("/spec/", field->name, NULL);
+                r = each(*(const char *const *) pt_field_value(field, object), pointer, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+bool pt_kind_has_dataset(const PtKind *kind)
+{
+        for (const PtField *field = kind->fields; field->name; field++)
+                if (field->type == &pt_type_dataset)
+                        return true;
+        return false;
+}

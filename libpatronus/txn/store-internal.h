@@ -25,7 +25,7 @@ typedef struct PtStoreDaemon {
 } PtStoreDaemon;
 
 struct PtStore {
-        int dirfd, lock_fd, revisions_fd;
+        int dirfd, lock_fd, revisions_fd, datasets_fd;
         PtJournal *journal;
         GPtrArray *daemons;   /* PtStoreDaemon */
         GPtrArray *revisions; /* PtStoreRevision, decided and aborted, ascending */
@@ -33,6 +33,13 @@ struct PtStore {
         uint64_t decided, last;
         uint64_t oldest; /* revisions below were deleted on purpose */
         bool warned;     /* that a group could not be set */
+
+        /* Datasets that the configuration with the root `references_root` refers to (NULL: not
+         * known), and those of the intent. */
+        GHashTable *references, *references_next;
+        PtDigest references_root;
+        gid_t datasets_gid;
+        bool datasets_shared; /* by daemons of different groups */
 };
 
 /* Decided, aborted or pending; NULL. */

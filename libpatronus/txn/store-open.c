@@ -6,7 +6,7 @@
  * decided.
  */
 
-#include "txn/store-internal.h"
+#include "txn/store-datasets.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -273,6 +273,9 @@ static int open_folders(PtStore *store, const char *state_dir, PtDiagnostics *di
         /* Daemons of other users look for their files in it, whatever the umask says. */
         if (fchmod(store->revisions_fd, 0755) < 0)
                 return cannot_open(diag, state_dir, "/revisions", -errno);
+        store->datasets_fd = pt_store_datasets_open(store->dirfd);
+        if (store->datasets_fd < 0)
+                return cannot_open(diag, state_dir, "/" PT_DATASET_FOLDER, store->datasets_fd);
         return 0;
 }
 
@@ -297,7 +300,8 @@ int pt_store_open(const char *state_dir, PtDiagnostics *diag, PtStore **ret)
         Replay replay = {.store = store, .diag = diag};
         int r;
 
-        store->dirfd = store->lock_fd = store->revisions_fd = -EBADF;
+        store->dirfd = store->lock_fd = store->revisions_fd = store->datasets_fd = -EBADF;
+        store->datasets_gid = PT_DATASET_NO_GROUP;
         store->daemons = g_ptr_array_new_with_free_func(daemon_free);
         store->revisions = g_ptr_array_new_with_free_func(revision_free);
         r = open_folders(store, state_dir, diag);
@@ -323,6 +327,11 @@ void pt_store_close(PtStore *store)
         g_ptr_array_unref(store->daemons);
         g_ptr_array_unref(store->revisions);
         pt_store_revision_free(store->pending);
+        if (store->references)
+                g_hash_table_unref(store->references);
+        if (store->references_next)
+                g_hash_table_unref(store->references_next);
+        pt_closep(&store->datasets_fd);
         pt_closep(&store->revisions_fd);
         pt_closep(&store->lock_fd);
         pt_closep(&store->dirfd);
@@ -346,6 +355,20 @@ static gid_t group_id(const char *group)
         return PT_STORE_NO_GROUP;
 }
 
+/* Who reads datasets: the daemon whose kinds refer to some, unless there are several. */
+static void add_reader(PtStore *store, const PtStoreDaemon *daemon)
+{
+        bool reads = false;
+
+        for (const PtKind *const *kind = daemon->kinds; *kind; kind++)
+                reads = reads || pt_kind_has_dataset(*kind);
+        if (!reads)
+                return;
+        if (store->datasets_gid != PT_DATASET_NO_GROUP && store->datasets_gid != daemon->gid)
+                store->datasets_shared = true;
+        store->datasets_gid = daemon->gid;
+}
+
 void pt_store_add_daemon(PtStore *store, const char *daemon, const PtKind *const *kinds,
                          const char *group)
 {
@@ -355,4 +378,5 @@ void pt_store_add_daemon(PtStore *store, const char *daemon, const PtKind *const
         entry->kinds = kinds;
         entry->gid = group_id(group);
         g_ptr_array_add(store->daemons, entry);
+        add_reader(store, entry);
 }

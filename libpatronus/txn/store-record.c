@@ -41,6 +41,7 @@ PtStoreRevision *pt_store_revision_new(const PtRevision *info)
         revision->info.author = g_strdup(info->author ? info->author : "");
         revision->info.comment = g_strdup(info->comment ? info->comment : "");
         revision->slices = g_ptr_array_new_with_free_func(slice_free);
+        revision->datasets = g_ptr_array_new_with_free_func(g_free);
         return revision;
 }
 
@@ -51,6 +52,7 @@ void pt_store_revision_free(PtStoreRevision *revision)
         g_free(revision->info.author);
         g_free(revision->info.comment);
         g_ptr_array_unref(revision->slices);
+        g_ptr_array_unref(revision->datasets);
         g_free(revision);
 }
 
@@ -103,6 +105,18 @@ static char *to_text(struct json_object *json)
         return g_string_free(out, FALSE);
 }
 
+static void add_datasets(struct json_object *json, const GPtrArray *datasets)
+{
+        struct json_object *list;
+
+        if (datasets->len == 0)
+                return;
+        list = json_object_new_array_ext((int) datasets->len);
+        for (unsigned i = 0; i < datasets->len; i++)
+                json_object_array_add(list, json_object_new_string(g_ptr_array_index(datasets, i)));
+        json_object_object_add(json, "datasets", list);
+}
+
 char *pt_store_record_format(const PtStoreRevision *revision, bool texts)
 {
         pt_auto_json *json = json_object_new_object();
@@ -114,6 +128,7 @@ char *pt_store_record_format(const PtStoreRevision *revision, bool texts)
         add_number(json, "parent", revision->info.parent);
         add_digest(json, "root", &revision->info.root);
         json_object_object_add(json, "slices", slices);
+        add_datasets(json, revision->datasets);
         add_number(json, "timeUSec", revision->info.time_usec);
         add_string(json, "type", "intent");
         add_number(json, "uid", revision->info.uid);
@@ -196,6 +211,29 @@ static int parse_slices(struct json_object *slices, PtStoreRevision *revision)
         return 0;
 }
 
+static int parse_datasets(struct json_object *record, PtStoreRevision *revision)
+{
+        struct json_object *list;
+
+        if (!json_object_object_get_ex(record, "datasets", &list))
+                return 0;
+        if (!json_object_is_type(list, json_type_array) ||
+            json_object_array_length(list) > PT_STORE_DATASETS_MAX)
+                return -EBADMSG;
+        for (size_t i = 0; i < json_object_array_length(list); i++) {
+                struct json_object *entry = json_object_array_get_idx(list, i);
+                const char *hex = json_object_is_type(entry, json_type_string)
+                                          ? json_object_get_string(entry)
+                                          : "";
+                PtDigest digest;
+
+                if (pt_digest_from_hex(hex, &digest) < 0)
+                        return -EBADMSG;
+                g_ptr_array_add(revision->datasets, g_strdup(hex));
+        }
+        return 0;
+}
+
 int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret)
 {
         g_autoptr(PtStoreRevision) revision = NULL;
@@ -217,7 +255,7 @@ int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret)
         if (!info.author || !info.comment)
                 return -EBADMSG;
         revision = pt_store_revision_new(&info);
-        if (parse_slices(slices, revision) < 0)
+        if (parse_slices(slices, revision) < 0 || parse_datasets(record, revision) < 0)
                 return -EBADMSG;
         *ret = g_steal_pointer(&revision);
         return 0;

@@ -5,10 +5,10 @@
  * What the store knows of a revision, and its record in the journal and in meta.json:
  *
  *   {"author":..,"comment":..,"number":5,"parent":4,"root":"<hex>","slices":{"filterd":{"gid":..,"root":"<hex>",
- *    "text":".."}},"timeUSec":..,"type":"intent","uid":0}
+ *    "text":".."}},"datasets":["<hex>",..],"timeUSec":..,"type":"intent","uid":0}
  *
  * `text` is a slice or a delta, in the journal only, and absent when it is in a file that was made
- * durable before.
+ * durable before. `datasets` are those that the configuration refers to; absent: none.
  */
 
 #include "txn/store.h"
@@ -30,8 +30,9 @@ typedef struct PtStoreSlice {
 
 typedef struct PtStoreRevision {
         PtRevision info;
-        GPtrArray *slices; /* PtStoreSlice, sorted by daemon */
-        bool unwritten;    /* decided, and its files are not (all) there */
+        GPtrArray *slices;   /* PtStoreSlice, sorted by daemon */
+        GPtrArray *datasets; /* char *, sorted */
+        bool unwritten;      /* decided, and its files are not (all) there */
 } PtStoreRevision;
 
 PtStoreRevision *pt_store_revision_new(const PtRevision *info);

@@ -2,7 +2,7 @@
 
 /* The commit path: intend, decide, abort; and what is asked about revisions. */
 
-#include "txn/store-internal.h"
+#include "txn/store-datasets.h"
 #include "base/log.h"
 #include "kind/json.h"
 
@@ -286,6 +286,9 @@ int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *b
         intent->info.parent = store->decided;
         intent->info.state = PT_REVISION_INTENT;
         pt_slice_root(after, &intent->info.root);
+        r = pt_store_datasets_intend(store, intent, before, after);
+        if (r < 0)
+                return r;
         r = write_intent(store, intent, before, after);
         if (r < 0) {
                 (void) pt_store_delete(store->revisions_fd, revision->number);
@@ -348,6 +351,7 @@ int pt_store_decide(PtStore *store, uint64_t number)
                 return r;
         for (unsigned i = 0; i < store->daemons->len; i++)
                 advance(g_ptr_array_index(store->daemons, i), revision);
+        pt_store_datasets_decide(store, revision);
         store->pending = NULL;
         store->decided = number;
         revision->info.state = PT_REVISION_DECIDED;

@@ -10,6 +10,7 @@
  *   revisions/N/meta.json         number, parent, root, uid and name of the author, comment, time
  *   revisions/N/<daemon>.ndjson   a slice, or a delta on the revision before (txn/slice.h); 0640
  *   revisions/decided             symbolic link to the number
+ *   datasets/<digest>             lists that objects refer to (txn/dataset.h)
  *   lock                          held by the one configd that writes
  *
  * A small delta is written inside its intent record, so that a commit costs two fdatasyncs; the
@@ -19,11 +20,15 @@
  * leaves the journal before its files are synced.
  */
 
+#include "txn/dataset.h"
 #include "txn/slice.h"
 
 #define PT_STORE_DELTAS_MAX 64
 #define PT_STORE_JOURNAL_MAX (8U * 1024U * 1024U)
 #define PT_STORE_REVISIONS_KEPT 100
+/* Files of datasets, and their bytes: they are put before anything refers to them. */
+#define PT_STORE_DATASETS_MAX 1024
+#define PT_STORE_DATASETS_SIZE_MAX (UINT64_C(4) << 30)
 
 typedef enum PtRevisionState {
         PT_REVISION_INTENT,  /* may or may not be in force: the daemon's marker tells */
@@ -75,7 +80,7 @@ uint64_t pt_store_pending(const PtStore *store);
  * parent is the decided revision. What differs from `before` is written, or all of `after` when
  * `before` is not what was decided (because that cannot be loaded any more). -EBUSY: there is an
  * undecided intent; -EINVAL: a number used before, text that is not UTF-8, or a kind without
- * daemon; -EFBIG: a comment of a megabyte.
+ * daemon; -EFBIG: a comment of a megabyte, or more than PT_STORE_DATASETS_MAX datasets.
  */
 int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *before,
                     const PtSlice *after);
@@ -100,6 +105,41 @@ int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice 
  * PtRevision, owned. */
 int pt_store_list(PtStore *store, uint64_t before, unsigned limit, GPtrArray **ret);
 int pt_store_get(PtStore *store, uint64_t number, PtRevision **ret); /* -ENOENT */
+
+/*
+ * Datasets. A revision notes which ones its configuration refers to, and they stay as long as it
+ * is kept. Others can be deleted.
+ */
+typedef struct PtStoreDataset {
+        char digest[PT_DIGEST_HEX + 1];
+        bool damaged;           /* the file cannot be used; header is zeroed */
+        PtDatasetHeader header; /* its contents were not looked at */
+        uint64_t size;          /* bytes of the file */
+        uint64_t time_usec;     /* CLOCK_REALTIME: when it was put last */
+        unsigned revisions;     /* kept ones that need it, the running one among them */
+} PtStoreDataset;
+/* The folder, for pt_dataset_store(); the store's. */
+int pt_store_datasets_fd(const PtStore *store);
+/* The group that files get: of the daemon whose kinds refer to datasets; PT_DATASET_NO_GROUP when
+ * there are several. */
+gid_t pt_store_datasets_gid(const PtStore *store);
+/* 0 if another one may be put; -ENOSPC at a limit. */
+int pt_store_datasets_room(const PtStore *store);
+/* Array of PtStoreDataset, owned, by digest. */
+int pt_store_list_datasets(const PtStore *store, GPtrArray **ret);
+/* The digests that a configuration refers to: char * to the number of rows (GUINT_TO_POINTER). */
+GHashTable *pt_store_dataset_references(const PtSlice *slice);
+/* -ENOENT; -EBUSY: a kept revision needs it. What else may need it the caller knows. */
+int pt_store_delete_dataset(PtStore *store, const char *digest);
+/*
+ * Deletes the datasets that no kept revision needs, that were put before `before_usec`
+ * (CLOCK_REALTIME), and that `used` (or NULL) denies; and what writing ones left unfinished.
+ * ret_waiting: how many will be due later. Returns the number deleted. No dataset may be written
+ * meanwhile.
+ */
+int pt_store_collect_datasets(PtStore *store, uint64_t before_usec,
+                              bool (*used)(const char *digest, void *userdata), void *userdata,
+                              unsigned *ret_waiting);
 
 /*
  * For daemons, read-only: the decided slice of `daemon` and its revision. When that is damaged, the
