@@ -151,6 +151,44 @@ void pt_nft_masquerade(struct nftnl_rule *rule)
         add(rule, "masq");
 }
 
+void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "fib");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_RESULT, result);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, flags);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, dreg);
+}
+
+/* nft's own default: so many may come at once (net/netfilter/nft_limit.c). */
+#define LIMIT_BURST 5
+
+void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds)
+{
+        struct nftnl_expr *expr = add(rule, "limit");
+
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, count);
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, seconds);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, LIMIT_BURST);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+}
+
+/* Headers are enough for a log: no payload of users leaves the kernel. One packet a message would
+ * cost a wake-up each; the kernel sends what it has after a second (nfnetlink_log.c). */
+#define LOG_SNAPLEN 128
+#define LOG_THRESHOLD 32
+
+void pt_nft_log(struct nftnl_rule *rule, uint16_t group, const char *prefix)
+{
+        struct nftnl_expr *expr = add(rule, "log");
+
+        g_assert(strlen(prefix) <= PT_NFT_LOG_PREFIX_MAX);
+        nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_GROUP, group);
+        nftnl_expr_set_str(expr, NFTNL_EXPR_LOG_PREFIX, prefix);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LOG_SNAPLEN, LOG_SNAPLEN);
+        nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_QTHRESHOLD, LOG_THRESHOLD);
+}
+
 size_t pt_nft_userdata(const char *comment, const void *data, size_t size,
                        uint8_t ret[static NFT_USERDATA_MAXLEN])
 {

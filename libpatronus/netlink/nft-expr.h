@@ -33,6 +33,15 @@ void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code);
 void pt_nft_masquerade(struct nftnl_rule *rule);
+/* What the routing table says (NFT_FIB_RESULT_*) of the address and interface that NFTA_FIB_F_*
+ * choose. */
+void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32_t dreg);
+/* Goes on to the next expression for `count` packets in so many seconds at most. */
+void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds);
+/* A copy of the packet's beginning to whoever listens to the group of nfnetlink_log, with a prefix
+ * of at most PT_NFT_LOG_PREFIX_MAX bytes. */
+#define PT_NFT_LOG_PREFIX_MAX 63
+void pt_nft_log(struct nftnl_rule *rule, uint16_t group, const char *prefix);
 
 /* A counter expression with a value, for rules and elements. */
 struct nftnl_expr *pt_nft_counter_new(uint64_t packets, uint64_t bytes);
