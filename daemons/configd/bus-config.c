@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bus-config.h"
 
+#include "bus-dataset.h"
 #include "bus-session.h"
 #include "export.h"
 #include "options.h"
@@ -388,6 +389,17 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetRevision", SD_BUS_ARGS("t", number),
                                 SD_BUS_RESULT("a{sv}", revision), method_get_revision,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PutDataset", SD_BUS_ARGS("h", input, "a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", reply), bus_dataset_put,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDatasets", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", datasets, "s", next), bus_dataset_list,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ReadDataset", SD_BUS_ARGS("s", digest, "a{sv}", options),
+                                SD_BUS_RESULT("as", entries, "s", next), bus_dataset_read,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("DeleteDataset", SD_BUS_ARGS("s", digest), SD_BUS_NO_RESULT,
+                                bus_dataset_delete, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Revision", "t", get_property, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Root", "s", get_property, 0, 0),
         SD_BUS_PROPERTY("Objects", "t", get_property, 0, 0),

@@ -300,7 +300,8 @@ static int method_validate(sd_bus_message *call, void *userdata, sd_bus_error *e
                 return r;
         changes = session_changes(session);
         uids = manager_uids(session->manager, session->base);
-        (void) validate_changes(changes, diag); /* what is wrong is the answer */
+        (void) validate_changes(changes, session->manager->state_dir,
+                                diag); /* what is wrong is the answer */
         (void) uids_check(uids, changes, diag);
         r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)

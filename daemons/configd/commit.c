@@ -608,7 +608,7 @@ static void begin(Commit *commit, const CommitRequest *request)
                 return;
         }
         reply_set_changes(reply, changes_new(manager->running, commit->candidate));
-        r = validate_changes(reply->changes, reply->diag);
+        r = validate_changes(reply->changes, manager->state_dir, reply->diag);
         uids = manager_uids(manager, manager->running);
         if (uids_check(uids, reply->changes, reply->diag) < 0)
                 r = -EINVAL;

@@ -300,6 +300,7 @@ static int on_tidy(sd_event_source *source, uint64_t usec, void *userdata)
         r = pt_store_tidy(manager->store);
         if (r < 0)
                 pt_log(LOG_WARNING, "cannot tidy the revision store: %s", g_strerror(-r));
+        datasets_collect(manager->datasets);
         return 0;
 }
 
@@ -385,7 +386,9 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         int r;
 
         manager->event = sd_event_ref(event);
+        manager->state_dir = g_strdup(state_dir);
         manager->step_usec = step_usec;
+        manager->datasets = datasets_new(manager);
         manager->members = g_ptr_array_new_with_free_func(member_free);
         manager->sessions = session_table_new();
         manager->uids = uids_new();
@@ -418,6 +421,7 @@ void manager_free(Manager *manager)
 {
         if (!manager)
                 return;
+        datasets_free(manager->datasets);
         g_clear_pointer(&manager->sessions, g_hash_table_unref);
         g_queue_clear_full(&manager->deferred, deferred_free);
         commit_free(manager->commit);
@@ -430,6 +434,7 @@ void manager_free(Manager *manager)
         pt_slice_unref(manager->running);
         uids_free(manager->uids);
         pt_store_close(manager->store);
+        g_free(manager->state_dir);
         sd_bus_unref(manager->bus);
         sd_event_unref(manager->event);
         g_free(manager);

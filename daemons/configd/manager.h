@@ -10,6 +10,7 @@
 
 #include "bus/access.h"
 #include "commit.h"
+#include "datasets.h"
 #include "participant.h"
 #include "repair.h"
 #include "uids.h"
@@ -41,7 +42,9 @@ typedef struct Member {
 typedef struct Manager {
         sd_event *event;
         sd_bus *bus; /* referenced; NULL while there is none */
+        char *state_dir;
         PtStore *store;
+        Datasets *datasets;
         uint64_t step_usec; /* deadline.h */
 
         PtSlice *running;

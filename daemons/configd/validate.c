@@ -4,6 +4,7 @@
 #include "identity.h"
 
 #include "base/text.h"
+#include "txn/dataset.h"
 
 static bool fields_refer_to(const PtField *fields, const PtKind *kind)
 {
@@ -26,6 +27,7 @@ typedef struct Context {
         const PtSlice *before, *slice;
         const PtObject *object;
         PtDiagnostics *diag;
+        const char *state_dir;
         GHashTable *targets; /* PtObject, by identity: what was deleted or updated */
         bool done;           /* `object` was dealt with */
 } Context;
@@ -85,9 +87,64 @@ static int check_ref(const PtKind *kind, const char *name, const char *pointer, 
         return pt_diag_errors(context->diag) > PT_DIAG_MAX;
 }
 
+static int check_dataset(const char *digest, const char *pointer, void *userdata)
+{
+        const Context *context = userdata;
+        g_autoptr(PtDataset) dataset = NULL;
+        int r = pt_dataset_open(context->state_dir, digest, &dataset);
+
+        if (r == -ENOENT)
+                pt_diag_error(context->diag, "dangling-reference", pointer,
+                              "dataset %s does not exist: put it first, or its document before "
+                              "this in the same input",
+                              digest);
+        else if (r < 0)
+                pt_diag_error(context->diag, "dangling-reference", pointer,
+                              "dataset %s cannot be read (%s): put the same list again", digest,
+                              g_strerror(-r));
+        return 0;
+}
+
+/* What a kind may ask: the slice, and datasets beside it. */
+static const PtObject *look_up(const void *ctx, const PtKind *kind, const char *name)
+{
+        const Context *context = ctx;
+
+        return pt_slice_get(context->slice, kind, name);
+}
+
+static int look_at_each(const void *ctx, const PtKind *kind,
+                        int (*each)(const PtObject *object, void *userdata), void *userdata)
+{
+        const Context *context = ctx;
+
+        return pt_slice_foreach(context->slice, kind, each, userdata);
+}
+
+static int look_into_dataset(const void *ctx, const char *digest, PtDatasetInfo *ret)
+{
+        const Context *context = ctx;
+        g_autoptr(PtDataset) dataset = NULL;
+        const PtDatasetHeader *header;
+        int r = pt_dataset_open(context->state_dir, digest, &dataset);
+
+        if (r < 0)
+                return r;
+        header = pt_dataset_header(dataset);
+        *ret = (PtDatasetInfo){
+                .content = header->content,
+                .hosts4 = header->counts[PT_DATASET_HOSTS4],
+                .hosts6 = header->counts[PT_DATASET_HOSTS6],
+                .ranges4 = header->counts[PT_DATASET_RANGES4],
+                .ranges6 = header->counts[PT_DATASET_RANGES6],
+                .macs = header->counts[PT_DATASET_ETHERS],
+        };
+        return 0;
+}
+
 static void check_set(const Context *context)
 {
-        PtLookup lookup = pt_slice_lookup(context->slice);
+        PtLookup lookup = {look_up, look_at_each, look_into_dataset, context};
 
         if (context->object->kind->check_set)
                 (void) context->object->kind->check_set(context->object, &lookup, context->diag);
@@ -163,9 +220,14 @@ static void check_referrers(Context *context, const Changes *changes)
                         (void) pt_slice_foreach(context->slice, *referrer, check_referrer, context);
 }
 
-int validate_changes(const Changes *changes, PtDiagnostics *diag)
+int validate_changes(const Changes *changes, const char *state_dir, PtDiagnostics *diag)
 {
-        Context context = {.before = changes->before, .slice = changes->after, .diag = diag};
+        Context context = {
+                .before = changes->before,
+                .slice = changes->after,
+                .diag = diag,
+                .state_dir = state_dir,
+        };
         size_t errors = pt_diag_errors(diag);
 
         if (pt_slice_count(changes->after, NULL) > PT_SLICE_OBJECTS_MAX)
@@ -181,6 +243,7 @@ int validate_changes(const Changes *changes, PtDiagnostics *diag)
                 set_subject(diag, change->after);
                 if (pt_object_foreach_ref(change->after, check_ref, &context) > 0)
                         break;
+                (void) pt_object_foreach_dataset(change->after, check_dataset, &context);
                 check_set(&context);
         }
         check_referrers(&context, changes);

@@ -12,5 +12,6 @@
 
 #include "changes.h"
 
-/* 0, or -EINVAL with diagnostics; all that is wrong is reported, not only the first. */
-int validate_changes(const Changes *changes, PtDiagnostics *diag);
+/* 0, or -EINVAL with diagnostics; all that is wrong is reported, not only the first. Datasets are
+ * looked for below `state_dir`. */
+int validate_changes(const Changes *changes, const char *state_dir, PtDiagnostics *diag);

@@ -91,6 +91,15 @@ class Client:
         assert reply["accepted"], explain(reply)
         return reply
 
+    @staticmethod
+    def memfd(data):
+        return os.fdopen(memfd(data))
+
+    def put(self, entries, **options):
+        """PutDataset of one entry a line."""
+        with self.memfd("".join(f"{entry}\n" for entry in entries)) as file:
+            return self.config("PutDataset", "ha{sv}", dbus.types.UnixFd(file), options)
+
     def get(self, kind, name):
         return self.config("Get", "ss", kind, name)
 

@@ -36,7 +36,7 @@ static PtDiagnostics *validate(PtSlice *before, PtSlice *after, int expected)
 
         pt_slice_compare(before, after, edit, candidate);
         changes = changes_new(before, candidate);
-        assert_int_equal(validate_changes(changes, diag), expected);
+        assert_int_equal(validate_changes(changes, "/nonexistent", diag), expected);
         pt_slice_unref(before);
         pt_slice_unref(after);
         return diag;
@@ -109,7 +109,7 @@ static void test_many_errors_are_cut_short(void **state)
                 pt_slice_put(candidate, object);
         }
         changes = changes_new(empty, candidate);
-        assert_int_equal(validate_changes(changes, diag), -EINVAL);
+        assert_int_equal(validate_changes(changes, "/nonexistent", diag), -EINVAL);
         assert_int_equal(pt_diag_count(diag), PT_DIAG_MAX);
 }
 

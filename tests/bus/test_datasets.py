@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of many addresses: put, looked at, referred to, deleted."""
+
+import concurrent.futures
+import grp
+import json
+import os
+import time
+
+import dbus
+import pytest
+
+from config_harness import codes, error_name, explain, rule, wait_until
+
+TWO_HOURS_S = 7200
+
+
+def alias(name, kind="network", **spec):
+    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Alias", "metadata": {"name": name},
+                                 "spec": {"type": kind, **spec}}) + "\n"
+
+
+def addresses(count, first=0x0A000000, step=2):
+    """Hosts with gaps between them."""
+    return [".".join(str(value >> shift & 255) for shift in (24, 16, 8, 0))
+            for value in range(first, first + count * step, step)]
+
+
+def listed(client):
+    datasets, following = client.config("ListDatasets", "a{sv}", {"limit": dbus.UInt32(1000)})
+    assert following == ""
+    return {str(entry["digest"]): entry for entry in datasets}
+
+
+def read(client, digest, limit=1000):
+    entries, after = [], ""
+    while True:
+        page, after = client.config("ReadDataset", "sa{sv}", digest, {"after": after, "limit": dbus.UInt32(limit)})
+        assert len(page) <= limit
+        entries += map(str, page)
+        if not after:
+            return entries
+
+
+def age(configd, digest, seconds=TWO_HOURS_S):
+    path = configd.state / "datasets" / digest
+    os.utime(path, (time.time() - seconds,) * 2)
+
+
+def test_put_list_and_pages(configd):
+    entries = addresses(2500) + ["192.0.2.0/24", "2001:db8::1"]
+    reply = configd.client.put(entries, source="list")
+    assert reply["accepted"] and (reply["content"], reply["entries"]) == ("addresses", 2502), explain(reply)
+    assert reply["size"] == 64 + 2500 * 4 + 16 + 8
+    digest = str(reply["digest"])
+    entry = listed(configd.client)[digest]
+    assert (entry["content"], entry["entries"], entry["size"], entry["references"], entry["revisions"], entry["damaged"]) \
+        == ("addresses", 2502, reply["size"], 0, 0, False)
+    assert abs(int(entry["timeUSec"]) / 1e6 - time.time()) < 120
+    wanted = entries[:2500] + ["2001:db8::1", "192.0.2.0/24"]
+    for limit in (1000, 834, 417):
+        assert read(configd.client, digest, limit) == wanted
+    assert configd.client.put(reversed(entries + entries))["digest"] == digest
+    macs = configd.client.put(["02:00:00:00:00:01"])
+    assert (macs["content"], macs["entries"]) == ("macs", 1)
+    assert read(configd.client, macs["digest"]) == ["02:00:00:00:00:01"]
+
+
+def test_list_in_pages(configd):
+    digests = sorted(str(configd.client.put([f"10.0.0.{i}"])["digest"]) for i in range(5))
+    found, after = [], ""
+    while True:
+        page, after = configd.client.config("ListDatasets", "a{sv}", {"after": after, "limit": dbus.UInt32(2)})
+        found += [str(entry["digest"]) for entry in page]
+        if not after:
+            break
+    assert found == digests
+
+
+def test_wrong_lists_are_told_line_by_line(configd):
+    reply = configd.client.put(["10.0.0.1", "nonsense", "10.0.0.1/8"], source="bad.txt")
+    assert not reply["accepted"] and "digest" not in reply
+    assert [str(place) for _, place, _, _ in reply["diagnostics"]] == ["bad.txt:2", "bad.txt:3"]
+    reply = configd.client.put(["bad"] * 50, source="bad.txt")
+    assert len(reply["diagnostics"]) == 11 and "50 lines are wrong" in explain(reply)
+    assert not configd.client.put(["02:00:00:00:00:01"], content="addresses")["accepted"]
+    assert listed(configd.client) == {}
+    with pytest.raises(dbus.DBusException) as error:
+        configd.client.put([], content="ports")
+    assert error_name(error) == "Invalid"
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as pipe, os.fdopen(writer), pytest.raises(dbus.DBusException) as error:
+        configd.client.config("PutDataset", "ha{sv}", dbus.types.UnixFd(pipe), {})
+    assert error_name(error) == "Invalid"
+
+
+def test_configd_answers_while_a_list_is_imported(configd):
+    """If the loop stood still, one call at most would be answered meanwhile, and that at the end."""
+    entries, other = addresses(500000), configd.connect()
+    answers = 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        put = pool.submit(other.put, entries)
+        while not put.done():
+            answers += bool(configd.client.root)
+    assert put.result()["entries"] == 500000
+    assert answers >= 3
+
+
+def test_references(configd):
+    one, two = (str(configd.client.put([address])["digest"]) for address in ("10.0.0.1", "10.0.0.2"))
+    reply = configd.client.apply(alias("a", dataset="0" * 64))
+    assert not reply["accepted"] and codes(reply) == {"dangling-reference"}, explain(reply)
+    assert "Alias/a#/spec/dataset" in explain(reply) and "put it first" in explain(reply)
+    configd.client.accept(alias("a", dataset=one) + alias("b", dataset=one))
+    assert (listed(configd.client)[one]["references"], listed(configd.client)[one]["revisions"]) == (2, 1)
+    with pytest.raises(dbus.DBusException) as error:
+        configd.client.config("DeleteDataset", "s", one)
+    assert error_name(error) == "Busy" and "running configuration" in error.value.get_dbus_message()
+    configd.client.accept(alias("a", dataset=two) + alias("b", dataset=two))
+    with pytest.raises(dbus.DBusException) as error:
+        configd.client.config("DeleteDataset", "s", one)
+    assert error_name(error) == "Busy" and "reverted" in error.value.get_dbus_message()
+    assert configd.client.config("Revert", "ta{sv}", dbus.UInt64(1), {})["accepted"]
+    for digest in ("nonsense", "0" * 64):
+        with pytest.raises(dbus.DBusException) as error:
+            configd.client.config("DeleteDataset", "s", digest)
+        assert error_name(error) == "NotFound"
+        with pytest.raises(dbus.DBusException) as error:
+            read(configd.client, digest)
+        assert error_name(error) == "NotFound"
+
+
+def test_a_session_keeps_what_it_refers_to(configd):
+    digest = str(configd.client.put(["10.0.0.1"])["digest"])
+    session = configd.client.open()
+    session.set("Alias", "a", {"type": "network", "dataset": digest})
+    with pytest.raises(dbus.DBusException) as error:
+        configd.client.config("DeleteDataset", "s", digest)
+    assert error_name(error) == "Busy" and "session" in error.value.get_dbus_message()
+    session.call("Close")
+    configd.client.config("DeleteDataset", "s", digest)
+    assert listed(configd.client) == {}
+
+
+def test_a_wrong_dataset_is_refused(configd):
+    """The kinds look into it: MACs are no networks, and a host alias has no prefixes."""
+    macs = str(configd.client.put(["02:00:00:00:00:01"])["digest"])
+    networks = str(configd.client.put(["10.0.0.0/24"])["digest"])
+    for document in (alias("a", dataset=macs), alias("a", "host", dataset=networks), alias("a", "mac", dataset=networks)):
+        reply = configd.client.apply(document)
+        assert not reply["accepted"] and codes(reply) <= {"wrong-entries", "not-a-host"}, explain(reply)
+    (configd.state / "datasets" / networks).write_bytes(b"damage")
+    reply = configd.client.apply(alias("a", dataset=networks))
+    assert not reply["accepted"] and "put the same list again" in explain(reply)
+    assert listed(configd.client)[networks]["damaged"]
+    assert configd.client.put(["10.0.0.0/24"])["digest"] == networks
+    configd.client.accept(alias("a", dataset=networks))
+
+
+def test_what_nothing_needs_goes(configd):
+    """After a commit and at the start; what was put lately stays, and what can be reverted to."""
+    old, young, held, running = (str(configd.client.put([f"10.0.0.{i}"])["digest"]) for i in range(4))
+    configd.client.accept(alias("a", dataset=running))
+    session = configd.client.open()
+    session.set("Alias", "b", {"type": "network", "dataset": held})
+    for digest in (old, held, running):
+        age(configd, digest)
+    age(configd, young, 60)
+    configd.client.accept(rule("web"))
+    wait_until(lambda: old not in listed(configd.client), "collection")
+    assert set(listed(configd.client)) == {young, held, running}
+    configd.client.accept(alias("a", dataset=young))
+    configd.process.end()
+    configd.start()
+    wait_until(lambda: held not in listed(configd.client), "collection at the start")
+    assert set(listed(configd.client)) == {young, running}
+    configd.settled()
+    assert configd.client.config("Revert", "ta{sv}", dbus.UInt64(1), {})["accepted"]
+
+
+def test_files_are_for_their_daemon(configd):
+    """Readable by the group that reads the slices, or by all where there is no such group."""
+    digest = str(configd.client.put(["10.0.0.1"])["digest"])
+    status = (configd.state / "datasets" / digest).stat()
+    try:
+        group = grp.getgrnam("patronus-filterd").gr_gid
+    except KeyError:
+        group = None
+    assert (status.st_gid, status.st_mode & 0o777) == ((status.st_gid, 0o644) if group is None else (group, 0o640))
