@@ -155,6 +155,9 @@ struct PtKind {
         /* Rules across objects: `object` is new or changed, or another one that `object`'s change
          * may touch. */
         int (*check_set)(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag);
+        /* Frees what the object has beside its rows, and takes back what it only borrows; NULL:
+         * nothing. For kinds that a daemon derives from others and that are in no registry. */
+        void (*done)(PtObject *object);
 };
 
 typedef struct PtMeta { /* what few objects have; NULL in the object when all is absent */

@@ -27,6 +27,8 @@ void pt_object_unref(PtObject *object)
 {
         if (!object || --object->refs > 0)
                 return;
+        if (object->kind->done)
+                object->kind->done(object);
         pt_fields_done(object->kind->fields, object, object->present);
         pt_meta_free(object->meta);
         g_free(object);
