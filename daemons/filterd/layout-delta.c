@@ -4,41 +4,91 @@
 
 #include <string.h>
 
-/* One rule that differs; both NULL never. Disabled rules count as absent. */
-typedef struct RuleChange {
-        const FirewallRule *before, *after;
-} RuleChange;
-
 typedef struct Compare {
         FwLayoutDelta *delta;
-        GArray *rules; /* RuleChange */
+        GHashTable *services; /* names of those that differ; NULL: none */
         bool zones;
 } Compare;
 
-static const FirewallRule *enabled(const PtObject *object)
+static const FirewallRule *enabled(const FirewallRule *rule)
 {
-        const FirewallRule *rule = (const FirewallRule *) object;
-
         return rule && fw_rule_enabled(rule) ? rule : NULL;
+}
+
+/* Disabled rules count as absent. */
+static void add_rule_change(FwLayoutDelta *delta, const FirewallRule *before,
+                            const FirewallRule *after)
+{
+        FwRuleChange change = {.before = enabled(before), .after = enabled(after)};
+
+        if (change.before == change.after)
+                return;
+        if (change.before)
+                (void) pt_object_ref(&change.before->object);
+        if (change.after)
+                (void) pt_object_ref(&change.after->object);
+        g_array_append_val(delta->rules, change);
+        *(!change.before ? &delta->created : change.after ? &delta->updated : &delta->deleted) += 1;
+}
+
+static void clear_rule_change(void *p)
+{
+        FwRuleChange *change = p;
+
+        pt_object_unref((PtObject *) (uintptr_t) change->before);
+        pt_object_unref((PtObject *) (uintptr_t) change->after);
+}
+
+static const FirewallRule *rule_of(FwEffective *effective, const PtSlice *slice,
+                                   const PtObject *object)
+{
+        if (!object)
+                return NULL;
+        return object->kind == &pt_kind_nat_rule
+                       ? fw_effective_linked(effective, (const NatRule *) object)
+                       : fw_effective_rule(effective, slice, (const FirewallRule *) object);
 }
 
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
 {
         Compare *compare = userdata;
+        FwLayoutDelta *delta = compare->delta;
         const PtKind *kind = (before ?: after)->kind;
-        RuleChange change;
 
         if (kind == &pt_kind_zone)
                 compare->zones = true;
-        if (kind != &pt_kind_firewall_rule)
-                return 0;
-        change = (RuleChange){.before = enabled(before), .after = enabled(after)};
-        if (change.before || change.after) {
-                g_array_append_val(compare->rules, change);
-                *(!change.before ? &compare->delta->created
-                  : change.after ? &compare->delta->updated
-                                 : &compare->delta->deleted) += 1;
+        if (kind == &pt_kind_service) {
+                if (!compare->services)
+                        compare->services = g_hash_table_new(g_str_hash, g_str_equal);
+                g_hash_table_add(compare->services, (before ?: after)->name);
         }
+        if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
+                add_rule_change(delta,
+                                rule_of(delta->layout->effective, delta->layout->slice, before),
+                                rule_of(delta->layout->effective, delta->slice, after));
+        return 0;
+}
+
+/* A rule that is the same in both slices, but not what its services say. */
+static int compare_services(const PtObject *object, void *userdata)
+{
+        Compare *compare = userdata;
+        FwLayoutDelta *delta = compare->delta;
+        const FirewallRule *rule = (const FirewallRule *) object;
+        const PtList *list = &fw_rule_box(rule)->services;
+        char *const *names = list->items;
+
+        for (unsigned i = 0; i < list->n; i++)
+                if (g_hash_table_contains(compare->services, names[i])) {
+                        if (pt_slice_get(delta->slice, &pt_kind_firewall_rule, object->name) ==
+                            object)
+                                add_rule_change(delta,
+                                                fw_effective_rule(delta->layout->effective,
+                                                                  delta->layout->slice, rule),
+                                                fw_effective_rule(delta->layout->effective,
+                                                                  delta->slice, rule));
+                        break;
+                }
         return 0;
 }
 
@@ -145,14 +195,14 @@ static uint64_t mix_of(const FirewallRule *rule)
  * rule's, the order changes, the rule names the unit, the fold would become too small, or the next
  * run began at a collision that may be gone.
  */
-static FwUnit *patchable(const FwClass *klass, const RuleChange *change)
+static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
 {
         const FirewallRule *before = change->before, *after = change->after;
         unsigned index = fw_entries_find(klass->entries, before ?: after), keys;
         FwMatch match;
         FwUnit *unit;
 
-        if (before && after && fw_rule_compare_order(before, after) != 0)
+        if (before && after && fw_effective_compare(before, after) != 0)
                 return NULL;
         if (before) {
                 unit = unit_at(klass, index);
@@ -202,7 +252,7 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
         GArray *entries;
 
         for (unsigned i = 0; i < rules->len && patched; i++) {
-                RuleChange here = g_array_index(rules, RuleChange, i);
+                FwRuleChange here = g_array_index(rules, FwRuleChange, i);
                 FwUnit *unit;
 
                 if (here.before && !fw_class_has(klass, here.before))
@@ -230,13 +280,13 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
         entries = copy_entries(klass->entries);
         /* All that leaves first: what enters may stand where something left. */
         for (unsigned i = 0; i < rules->len; i++) {
-                const FirewallRule *before = g_array_index(rules, RuleChange, i).before;
+                const FirewallRule *before = g_array_index(rules, FwRuleChange, i).before;
 
                 if (before && fw_class_has(klass, before))
                         g_array_remove_index(entries, fw_entries_find(entries, before));
         }
         for (unsigned i = 0; i < rules->len; i++) {
-                const FirewallRule *after = g_array_index(rules, RuleChange, i).after;
+                const FirewallRule *after = g_array_index(rules, FwRuleChange, i).after;
 
                 if (after && fw_class_has(klass, after))
                         fw_entries_insert(entries, fw_entries_find(entries, after), after);
@@ -261,7 +311,9 @@ static void add_pair(const FwZone *from, const FwZone *to, const char *name, voi
                 if (!pair.klass)
                         pair.klass = g_hash_table_lookup(delta->layout->classes, name);
                 if (!pair.klass) {
-                        FwClassChange change = {.after = fw_class_from_slice(name, delta->slice)};
+                        FwClassChange change = {
+                                .after = fw_class_from_slice(name, delta->layout->effective,
+                                                             delta->slice)};
 
                         g_array_append_val(delta->changes, change);
                         pair.klass = change.after;
@@ -303,20 +355,28 @@ static void change_pairs(FwLayoutDelta *delta)
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
-        g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(RuleChange));
-        Compare compare = {.delta = delta, .rules = rules};
+        g_autoptr(GHashTable) services = NULL;
+        Compare compare = {.delta = delta};
+        GArray *rules;
         bool edge = false;
         GHashTableIter iter;
         FwClass *klass;
         int r;
 
+        fw_effective_sweep(layout->effective);
         delta->layout = layout;
         delta->slice = pt_slice_ref(slice);
+        rules = delta->rules = g_array_new(FALSE, FALSE, sizeof(FwRuleChange));
+        g_array_set_clear_func(rules, clear_rule_change);
         delta->patches = g_array_new(FALSE, FALSE, sizeof(FwPatch));
         delta->changes = g_array_new(FALSE, FALSE, sizeof(FwClassChange));
         g_array_set_clear_func(delta->changes, clear_change);
 
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
+        services = compare.services;
+        if (services)
+                (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_services,
+                                        &compare);
         if (compare.zones) {
                 r = fw_zones_new(slice, diag, &delta->zones);
                 if (r < 0)
@@ -325,7 +385,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         if (rules->len > 0) {
                 delta->scopes = copy_scopes(layout->scopes);
                 for (unsigned i = 0; i < rules->len; i++) {
-                        const RuleChange *change = &g_array_index(rules, RuleChange, i);
+                        const FwRuleChange *change = &g_array_index(rules, FwRuleChange, i);
 
                         if (change->before)
                                 edge |= count(delta->scopes, change->before, -1);
@@ -425,6 +485,7 @@ void fw_delta_free(FwLayoutDelta *delta)
                 return;
         g_clear_pointer(&delta->changes, g_array_unref);
         g_clear_pointer(&delta->patches, g_array_unref);
+        g_clear_pointer(&delta->rules, g_array_unref);
         g_clear_pointer(&delta->pairs, g_array_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
         fw_zones_free(delta->zones);

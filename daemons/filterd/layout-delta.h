@@ -10,6 +10,11 @@
 
 #include "layout.h"
 
+/* One effective rule that differs; both NULL never. */
+typedef struct FwRuleChange {
+        const FirewallRule *before, *after; /* references */
+} FwRuleChange;
+
 typedef struct FwPatch {
         FwClass *klass; /* borrowed from the layout */
         FwUnit *unit;
@@ -29,6 +34,7 @@ typedef struct FwLayoutDelta {
         GHashTable *scopes;                 /* NULL: the same */
         GArray *pairs;                      /* NULL: the same; FwPair of the new zones */
         bool dispatch;                      /* zones or pairs differ in what the kernel sees */
+        GArray *rules;                      /* FwRuleChange; patches borrow from here */
         GArray *patches;                    /* FwPatch */
         GArray *changes;                    /* FwClassChange */
         unsigned created, updated, deleted; /* rules */

@@ -148,7 +148,7 @@ unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule)
         while (lo < hi) {
                 unsigned middle = lo + (hi - lo) / 2;
 
-                if (fw_rule_compare_order(g_array_index(entries, FwEntry, middle).rule, rule) < 0)
+                if (fw_effective_compare(g_array_index(entries, FwEntry, middle).rule, rule) < 0)
                         lo = middle + 1;
                 else
                         hi = middle;
@@ -361,31 +361,29 @@ typedef struct Collect {
         const char *from, *to;
 } Collect;
 
-static int collect_rule(const PtObject *object, void *userdata)
+static void collect_rule(const FirewallRule *rule, void *userdata)
 {
         Collect *collect = userdata;
-        const FirewallRule *rule = (const FirewallRule *) object;
 
-        if (fw_rule_enabled(rule) && scope_matches(collect->from, collect->to, rule)) {
+        if (scope_matches(collect->from, collect->to, rule)) {
                 FwEntry entry = entry_of(rule);
 
                 g_array_append_val(collect->entries, entry);
         }
-        return 0;
 }
 
 static int compare_entries(const void *a, const void *b)
 {
-        return fw_rule_compare_order(((const FwEntry *) a)->rule, ((const FwEntry *) b)->rule);
+        return fw_effective_compare(((const FwEntry *) a)->rule, ((const FwEntry *) b)->rule);
 }
 
-FwClass *fw_class_from_slice(const char *name, const PtSlice *slice)
+FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtSlice *slice)
 {
         const char *slash = strchr(name, '/');
         g_autofree char *from = g_strndup(name, (size_t) (slash - name));
         Collect collect = {.entries = fw_entries_new(), .from = from, .to = slash + 1};
 
-        (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, collect_rule, &collect);
+        fw_effective_foreach(effective, slice, collect_rule, &collect);
         g_array_sort(collect.entries, compare_entries);
         return fw_class_new(name, collect.entries, NULL);
 }
@@ -430,18 +428,13 @@ void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each,
         }
 }
 
-static int count_scope(const PtObject *object, void *userdata)
+static void count_scope(const FirewallRule *rule, void *userdata)
 {
         GHashTable *scopes = userdata;
-        const FirewallRule *rule = (const FirewallRule *) object;
+        char *scope = fw_scope_of(rule);
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
 
-        if (fw_rule_enabled(rule)) {
-                char *scope = fw_scope_of(rule);
-                unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
-
-                g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + 1));
-        }
-        return 0;
+        g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + 1));
 }
 
 static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)
@@ -452,7 +445,7 @@ static void add_pair(const FwZone *from, const FwZone *to, const char *name, voi
         if (name) {
                 pair_.klass = g_hash_table_lookup(layout->classes, name);
                 if (!pair_.klass) {
-                        pair_.klass = fw_class_from_slice(name, layout->slice);
+                        pair_.klass = fw_class_from_slice(name, layout->effective, layout->slice);
                         g_hash_table_insert(layout->classes, pair_.klass->name, pair_.klass);
                 }
         }
@@ -465,6 +458,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         int r;
 
         layout->slice = pt_slice_ref(slice);
+        layout->effective = fw_effective_new();
         layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                                 (GDestroyNotify) fw_class_free);
@@ -472,7 +466,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         r = fw_zones_new(slice, diag, &layout->zones);
         if (r < 0)
                 return r;
-        (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, count_scope, layout->scopes);
+        fw_effective_foreach(layout->effective, slice, count_scope, layout->scopes);
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
         *ret = g_steal_pointer(&layout);
         return 0;
@@ -486,6 +480,7 @@ void fw_layout_free(FwLayout *layout)
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);
         fw_zones_free(layout->zones);
+        fw_effective_free(layout->effective);
         pt_slice_unref(layout->slice);
         g_free(layout);
 }

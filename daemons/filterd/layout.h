@@ -21,6 +21,7 @@
  * that of a short chain.
  */
 
+#include "effective.h"
 #include "match.h"
 #include "zones.h"
 
@@ -29,7 +30,7 @@
 #define FW_SHARD_MAX 256
 
 typedef struct FwEntry {
-        const FirewallRule *rule; /* a reference */
+        const FirewallRule *rule; /* effective; a reference */
         uint64_t mix;             /* first half of the uid, big endian: cuts and names */
         uint32_t shape, keys;     /* 0: none; so that cutting does not look at the rules */
 } FwEntry;
@@ -75,6 +76,7 @@ static inline const FwPair *fw_pair(const GArray *pairs, unsigned n, unsigned fr
 typedef struct FwLayout {
         PtSlice *slice;
         FwZones *zones;
+        FwEffective *effective;
         GHashTable *scopes;  /* "from/to" of rules -> number of enabled rules */
         GHashTable *classes; /* name -> FwClass */
         GArray *pairs;       /* FwPair */
@@ -97,7 +99,7 @@ unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule);
  * entries. */
 FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old);
 /* The same from all rules of a slice. */
-FwClass *fw_class_from_slice(const char *name, const PtSlice *slice);
+FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtSlice *slice);
 bool fw_class_has(const FwClass *klass, const FirewallRule *rule);
 /* Puts a rule's keys, which must be free, under its name, and takes them away. */
 void fw_unit_claim(FwUnit *unit, const FirewallRule *rule);

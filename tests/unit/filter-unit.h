@@ -40,13 +40,29 @@ static inline void fw_put_zone(PtSlice *slice, const char *name, const char *spe
         fw_put(slice, text);
 }
 
+static inline void fw_put_ordered(PtSlice *slice, const char *kind, const char *name,
+                                  unsigned position, const char *spec)
+{
+        g_autofree char *text =
+                g_strdup_printf("{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"%s\","
+                                "\"metadata\":{\"name\":\"%s\",\"position\":%u},\"spec\":%s}",
+                                kind, name, position, spec);
+
+        fw_put(slice, text);
+}
+
 static inline void fw_put_rule(PtSlice *slice, const char *name, unsigned position,
                                const char *spec)
 {
-        g_autofree char *text = g_strdup_printf(
-                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"FirewallRule\","
-                "\"metadata\":{\"name\":\"%s\",\"position\":%u},\"spec\":%s}",
-                name, position, spec);
+        fw_put_ordered(slice, "FirewallRule", name, position, spec);
+}
+
+static inline void fw_put_service(PtSlice *slice, const char *name, const char *spec)
+{
+        g_autofree char *text =
+                g_strdup_printf("{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Service\","
+                                "\"metadata\":{\"name\":\"%s\"},\"spec\":%s}",
+                                name, spec);
 
         fw_put(slice, text);
 }
@@ -56,6 +72,45 @@ static const char *const fw_zone_names[] = {"wan", "lan", "dmz"};
 static inline const char *fw_pick(GRand *rand, const char *const *words, int n)
 {
         return words[g_rand_int_range(rand, 0, n)];
+}
+
+/* Built-in ones, which may be overridden, and one that is not. */
+static const char *const fw_service_names[] = {"ssh", "dns", "ftp", "ipsec", "shop"};
+#define FW_SERVICE_NAMES 5
+
+static inline void fw_random_service(PtSlice *slice, GRand *rand)
+{
+        const char *name = fw_pick(rand, fw_service_names, FW_SERVICE_NAMES);
+        g_autofree char *spec = NULL;
+
+        /* Nothing else stands for the last one. */
+        if (strcmp(name, "shop") != 0 && g_rand_int_range(rand, 0, 3) == 0) {
+                (void) pt_slice_remove(slice, &pt_kind_service, name);
+                return;
+        }
+        spec = g_strdup_printf("{\"tcp\":[%d]%s}", g_rand_int_range(rand, 1, 6),
+                               g_rand_boolean(rand) ? ",\"udp\":[\"6-9\"]" : "");
+        fw_put_service(slice, name, spec);
+}
+
+/* NAT that brings a rule of the filter, or no longer does. */
+static inline void fw_random_nat(PtSlice *slice, GRand *rand, unsigned names)
+{
+        unsigned n = (unsigned) g_rand_int_range(rand, 0, (int) names);
+        g_autofree char *name = g_strdup_printf("rule-%u", n), *spec = NULL;
+
+        if (g_rand_int_range(rand, 0, 4) == 0) {
+                (void) pt_slice_remove(slice, &pt_kind_nat_rule, name);
+                return;
+        }
+        spec = g_strdup_printf("{\"type\":\"forward\",\"zone\":\"%s\",\"protocol\":\"tcp\","
+                               "\"destination\":{\"ports\":[%d]},"
+                               "\"translation\":{\"addresses\":[\"10.0.2.%d\"]}%s}",
+                               fw_pick(rand, fw_zone_names, 3), g_rand_int_range(rand, 1, 4),
+                               g_rand_int_range(rand, 1, 255),
+                               g_rand_int_range(rand, 0, 4) == 0 ? ",\"filter\":\"none\"" : "");
+        /* The name and the position of a rule: what tells them apart is the kind. */
+        fw_put_ordered(slice, "NatRule", name, n + 1, spec);
 }
 
 /* A spec of one of few shapes over few values, so that keys collide and runs form and break;
@@ -86,7 +141,12 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 g_string_append(spec, ",\"enabled\":false");
         if (g_rand_int_range(rand, 0, 10) == 0)
                 g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
-        switch (g_rand_int_range(rand, 0, 10)) {
+        switch (g_rand_int_range(rand, 0, 12)) {
+        case 4: /* what other objects say */
+                g_string_append_printf(spec, ",\"services\":[\"%s\"%s]",
+                                       fw_pick(rand, fw_service_names, FW_SERVICE_NAMES),
+                                       g_rand_boolean(rand) ? "" : ",\"https\"");
+                break;
         case 0:
                 g_string_append_printf(
                         spec, ",\"protocol\":\"tcp\",\"destination\":{\"ports\":[\"%d-%d\"]}", 1000,
@@ -132,6 +192,7 @@ static inline void fw_random_rule(PtSlice *slice, GRand *rand, unsigned names, b
         fw_put_rule(slice, name, n + 1, spec);
 }
 
+/* Zones, and services that rules name. */
 static inline void fw_random_zones(PtSlice *slice, GRand *rand)
 {
         static const char *const specs[] = {
@@ -153,6 +214,8 @@ static inline void fw_random_zones(PtSlice *slice, GRand *rand)
                 g_string_replace(spec, "%s", fw_zone_names[i], 0);
                 fw_put_zone(slice, fw_zone_names[i], spec->str);
         }
+        if (!pt_slice_get(slice, &pt_kind_service, "shop"))
+                fw_put_service(slice, "shop", "{\"tcp\":[3,8443]}");
 }
 
 /* One to a few changes of any sort. */
@@ -164,6 +227,10 @@ static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigne
 
         if (g_rand_int_range(rand, 0, 10) == 0)
                 fw_random_zones(next, rand);
+        if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
+                fw_random_service(next, rand);
+        if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
+                fw_random_nat(next, rand, names);
         while (n-- > 0) {
                 if (g_rand_int_range(rand, 0, 3) == 0) {
                         g_autofree char *name =

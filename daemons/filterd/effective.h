@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * Rules as they are compiled. What a layout orders and cuts are effective rules:
+ *
+ *      a FirewallRule that says all itself       the object of the slice, at no cost
+ *      one that names services                   a view of it, with what the services say beside it
+ *      a NatRule that brings a rule of its own   a FirewallRule that allows what it translates
+ *
+ * The latter two are objects of kinds that are in no registry. They have the name, the uid and the
+ * position of what they come from, and the kind's name too, so that the kernel's comments and the
+ * counters are those of the configured object; but their digest also covers the services, so a rule
+ * is another state of itself once a service changes (counters.h: the generation).
+ *
+ * While what it comes from is the same objects, an effective rule is the same object: deltas
+ * compare by pointer. So they are kept in a table, by the objects they come from.
+ */
+
+#include "kinds/firewall/firewall.h"
+#include "txn/slice.h"
+
+/* One way to be of a service: a protocol, its destination ports, and what helps such connections.
+ */
+typedef struct FwAlternative {
+        int protocol; /* IPPROTO_* */
+        bool any_port;
+        PtList ports; /* PtPortRange, sorted, disjoint; of `any_port` none */
+        int helper;   /* FwHelper, or FW_HELPER_INVALID */
+} FwAlternative;
+
+typedef struct FwEffectiveRule {
+        FirewallRule rule;         /* its lists are borrowed from `origin` */
+        const PtObject *origin;    /* the FirewallRule or NatRule; a reference */
+        const Service **services;  /* resolved, in the order of the rule; references; a service that
+                                      does not exist is not among them */
+        unsigned n_services;       /* of FirewallRule.services, those that exist */
+        FwAlternative *choices;    /* what the services say, those of one protocol and helper melted
+                                      into one; by protocol, those with a helper first */
+        unsigned n_choices;        /* 0 with `by_service`: the rule matches nothing */
+        bool by_service;           /* the packet must be of one of `choices` */
+        bool translated;           /* only connections whose destination was translated */
+        FwEndpointBox destination; /* of a linked rule */
+} FwEffectiveRule;
+
+typedef struct FwEffective FwEffective;
+FwEffective *fw_effective_new(void);
+void fw_effective_free(FwEffective *effective);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwEffective, fw_effective_free)
+
+/* The effective rule of one of the slice, whether enabled or not; the table or the slice own it.
+ * Services of the slice come before built-in ones. */
+const FirewallRule *fw_effective_rule(FwEffective *effective, const PtSlice *slice,
+                                      const FirewallRule *rule);
+/* The rule that comes with a NatRule, at the same priority and position, or NULL: it brings none
+ * (fw_nat_filter()). It is enabled when the NatRule is. */
+const FirewallRule *fw_effective_linked(FwEffective *effective, const NatRule *nat);
+/* What an effective rule has beside FirewallRule; NULL: it is one that says all itself. */
+const FwEffectiveRule *fw_effective_of(const FirewallRule *rule);
+
+/* All enabled rules of a slice, linked ones too, in no order. */
+void fw_effective_foreach(FwEffective *effective, const PtSlice *slice,
+                          void (*each)(const FirewallRule *rule, void *userdata), void *userdata);
+/* The order of evaluation, total: of rules alike in priority, position and name, the one whose
+ * kind's name is lower comes first. */
+int fw_effective_compare(const FirewallRule *a, const FirewallRule *b);
+/* Frees what only the table holds, once that may be worth a pass over it. Whoever keeps an
+ * effective rule across this holds a reference. */
+void fw_effective_sweep(FwEffective *effective);
