@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "move.h"
 
+#include "nearest.h"
 #include "position.h"
 
 #include "kind/field.h"
@@ -189,12 +190,6 @@ static int spread(PtSlice *candidate, const Order *order, PtDiagnostics *diag)
         return 0;
 }
 
-static int not_found(const PtKind *kind, const char *name, PtDiagnostics *diag)
-{
-        pt_diag_error(diag, "not-found", NULL, "there is no %s \"%s\"", kind->name, name);
-        return -ENOENT;
-}
-
 /* Finds the place; both objects exist and are two. */
 static int find_place(Order *order, MoveWhere where, const PtObject *other, PtDiagnostics *diag)
 {
@@ -232,14 +227,14 @@ int move_object(PtSlice *candidate, const PtKind *kind, const char *name, MoveWh
 
         pt_diag_set_subject(diag, "%s/%s", kind->name, name);
         if (!order.moved)
-                return not_found(kind, name, diag);
+                return nearest_not_found(candidate, kind, name, diag);
         if (!kind->ordered) {
                 pt_diag_error(diag, "no-order", NULL,
                               "the order of objects of the kind %s has no meaning", kind->name);
                 return -EINVAL;
         }
         if (relative && !neighbour)
-                return not_found(kind, other, diag);
+                return nearest_not_found(candidate, kind, other, diag);
         if (neighbour == order.moved)
                 return 0;
         (void) pt_slice_foreach(candidate, kind, collect, &order);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "page.h"
 
+#include "nearest.h"
 #include "options.h"
 
 #include "bus/bus.h"
+#include "kind/describe.h"
 #include "kind/vardict.h"
 
 #include <string.h>
@@ -102,6 +104,17 @@ static int append_page(const Page *page, sd_bus_message *m)
         return sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING, next ?: "");
 }
 
+static int refuse_kind(const char *name, sd_bus_error *error)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(GString) help = g_string_new(NULL);
+        int r = pt_kind_explain(name, diag, help);
+
+        if (r >= 0) /* "Zone.interfaces" is explained, but no kind */
+                return pt_bus_fail(error, -ENOENT, "\"%s\" is not a kind", name);
+        return pt_bus_fail(error, r, "%s", pt_diag_get(diag, 0)->text);
+}
+
 int page_reply_object(sd_bus_message *call, const PtSlice *slice, sd_bus_error *error)
 {
         pt_auto_message *m = NULL;
@@ -114,9 +127,14 @@ int page_reply_object(sd_bus_message *call, const PtSlice *slice, sd_bus_error *
         if (r < 0)
                 return r;
         kind = pt_kind_find(kind_name);
-        object = kind ? pt_slice_get(slice, kind, name) : NULL;
-        if (!object)
-                return pt_bus_fail(error, -ENOENT, "There is no %s \"%s\"", kind_name, name);
+        if (!kind)
+                return refuse_kind(kind_name, error);
+        object = pt_slice_get(slice, kind, name);
+        if (!object) {
+                g_autofree char *text = nearest_not_found_text(slice, kind, name);
+
+                return pt_bus_fail(error, -ENOENT, "%s", text);
+        }
         r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
@@ -166,7 +184,7 @@ int page_reply(sd_bus_message *call, const PtSlice *slice, sd_bus_error *error)
         if (*name) {
                 kind = pt_kind_find(name);
                 if (!kind)
-                        return pt_bus_fail(error, -ENOENT, "There is no kind \"%s\"", name);
+                        return refuse_kind(name, error);
         }
         r = parse_after(after ?: "", &page);
         if (r < 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "rename.h"
 
-#include "base/text.h"
+#include "nearest.h"
+
 #include "kind/json.h"
 
 #include <json-c/json_pointer.h>
@@ -120,10 +121,8 @@ int rename_object(PtSlice *candidate, const PtKind *kind, const char *name, cons
         int r;
 
         pt_diag_set_subject(diag, "%s/%s", kind->name, name);
-        if (!object) {
-                pt_diag_error(diag, "not-found", NULL, "there is no %s \"%s\"", kind->name, name);
-                return -ENOENT;
-        }
+        if (!object)
+                return nearest_not_found(candidate, kind, name, diag);
         if (g_str_equal(name, new_name))
                 return 0;
         if (pt_slice_get(candidate, kind, new_name))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "session.h"
 
+#include "nearest.h"
 #include "position.h"
 
 #include "base/text.h"
@@ -267,13 +268,6 @@ static int unset_path(struct json_object *json, const PtKind *kind, const char *
         return 0;
 }
 
-static int no_object(const PtKind *kind, const char *name, PtDiagnostics *diag)
-{
-        pt_diag_set_subject(diag, "%s/%s", kind->name, name);
-        pt_diag_error(diag, "not-found", NULL, "there is no %s \"%s\"", kind->name, name);
-        return -ENOENT;
-}
-
 int session_unset(Session *session, const PtKind *kind, const char *name, char **paths,
                   PtDiagnostics *diag)
 {
@@ -281,7 +275,7 @@ int session_unset(Session *session, const PtKind *kind, const char *name, char *
         int r;
 
         if (!old)
-                return no_object(kind, name, diag);
+                return nearest_not_found(session->candidate, kind, name, diag);
 
         pt_auto_json *json = pt_object_to_json(old, true);
 
@@ -297,7 +291,7 @@ int session_unset(Session *session, const PtKind *kind, const char *name, char *
 int session_delete(Session *session, const PtKind *kind, const char *name, PtDiagnostics *diag)
 {
         if (!pt_slice_remove(session->candidate, kind, name))
-                return no_object(kind, name, diag);
+                return nearest_not_found(session->candidate, kind, name, diag);
         return 0;
 }
 

@@ -2,8 +2,8 @@
 #include "validate.h"
 
 #include "identity.h"
+#include "nearest.h"
 
-#include "base/text.h"
 #include "txn/dataset.h"
 
 static bool fields_refer_to(const PtField *fields, const PtKind *kind)
@@ -18,9 +18,6 @@ static bool name_is_reserved(const PtKind *kind, const char *name)
 {
         return kind->reserved_names && g_strv_contains(kind->reserved_names, name);
 }
-
-/* With more names than these, looking for the nearest one costs more than the hint is worth. */
-#define HINT_NAMES_MAX 1000
 
 /* The object a diagnostic is about and the slice it must fit into. */
 typedef struct Context {
@@ -37,23 +34,10 @@ static void set_subject(PtDiagnostics *diag, const PtObject *object)
         pt_diag_set_subject(diag, "%s/%s", object->kind->name, object->name);
 }
 
-static int collect_name(const PtObject *object, void *userdata)
-{
-        g_ptr_array_add(userdata, object->name);
-        return 0;
-}
-
 static char *dangling_remedy(const Context *context, const PtKind *kind, const char *name)
 {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
-        const char *nearest;
+        g_autofree char *nearest = nearest_name(context->slice, kind, name);
 
-        if (pt_slice_count(context->slice, kind) <= HINT_NAMES_MAX)
-                (void) pt_slice_foreach(context->slice, kind, collect_name, names);
-        for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
-                g_ptr_array_add(names, (void *) (uintptr_t) builtin->name);
-        g_ptr_array_add(names, NULL);
-        nearest = pt_nearest_word(name, (const char *const *) names->pdata);
         if (nearest)
                 return g_strdup_printf("did you mean \"%s\"?", nearest);
         return g_strdup_printf("create it in the same input, or refer to another %s", kind->name);
