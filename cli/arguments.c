@@ -70,6 +70,11 @@ int ctl_parse_object(const char *text, const PtKind **ret_kind, const char **ret
 
         if (!kind)
                 return CTL_USAGE;
+        if (!slash && kind->singleton) {
+                *ret_kind = kind;
+                *ret_name = CTL_SINGLETON;
+                return CTL_DONE;
+        }
         if (!slash || !pt_name_is_valid(slash + 1)) {
                 ctl_error("\"%s\" is not KIND/NAME; a name has 1 to %d of the characters a-z 0-9 . "
                           "_ -, and begins and ends with a letter or digit: %s/example",

@@ -193,6 +193,7 @@ int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **r
 {
         static const uint64_t timeouts[] = {
                 [CTL_CALL_READS] = READ_TIMEOUT_USEC,
+                [CTL_CALL_PROBES] = READ_TIMEOUT_USEC,
                 [CTL_CALL_COMMITS] = COMMIT_TIMEOUT_USEC,
                 [CTL_CALL_QUIET] = QUIET_TIMEOUT_USEC,
         };
@@ -203,6 +204,9 @@ int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **r
                 r = wait_for_reply(ctl->bus, m, timeouts[flags], &reply);
         if (r < 0)
                 return r;
+        if (flags == CTL_CALL_PROBES &&
+            sd_bus_message_is_method_error(reply, PT_ERROR_PREFIX "NotFound"))
+                return CTL_REFUSED;
         if (sd_bus_message_is_method_error(reply, NULL))
                 return flags == CTL_CALL_QUIET
                                ? CTL_UNREACHABLE

@@ -22,6 +22,7 @@ extern const CtlTarget ctl_config;
 
 typedef enum CtlCallFlags {
         CTL_CALL_READS,   /* changes nothing that lasts: sessions are candidates */
+        CTL_CALL_PROBES,  /* the same, and what is not there is CTL_REFUSED without a message */
         CTL_CALL_COMMITS, /* may change what is in force */
         CTL_CALL_QUIET,   /* says nothing when it fails, waits briefly, starts nobody */
 } CtlCallFlags;

@@ -95,13 +95,14 @@ static int set_metadata(const char *assignment, struct json_object *metadata, GP
 }
 
 /* Turns the assignments into a patch of the spec and one of the metadata. */
-static int read_assignments(const Ctl *ctl, const PtKind *kind, struct json_object *spec,
-                            struct json_object *metadata, GPtrArray *unset)
+static int read_assignments(const Ctl *ctl, const PtKind *kind, const char *name,
+                            struct json_object *spec, struct json_object *metadata,
+                            GPtrArray *unset)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         int r = CTL_DONE;
 
-        pt_diag_set_subject(diag, "%s", ctl_argument(ctl, 0));
+        pt_diag_set_subject(diag, "%s/%s", kind->name, name);
         for (unsigned i = 1; i < ctl->arguments->len && r == CTL_DONE; i++) {
                 const char *assignment = ctl_argument(ctl, i);
 
@@ -167,7 +168,7 @@ int ctl_run_set(Ctl *ctl)
         r = ctl_parse_object(ctl_argument(ctl, 0), &kind, &name);
         if (r != CTL_DONE)
                 return r;
-        r = read_assignments(ctl, kind, spec, metadata, unset);
+        r = read_assignments(ctl, kind, name, spec, metadata, unset);
         if (r != CTL_DONE)
                 return r;
         take_unset(spec, "", unset);

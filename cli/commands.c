@@ -53,6 +53,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_REVISION] = {'r', "revision", CTL_WORD_REVISION,
                           "Take this revision instead of the running one."},
         [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER, "Show at most this many (default 20)."},
+        [CTL_BUILTIN] = {0, "builtin", CTL_WORD_NONE,
+                         "Show what is built in; works without any daemon."},
         [CTL_BEFORE] = {0, "before", CTL_WORD_SIBLING, "Put it just before this one."},
         [CTL_AFTER] = {0, "after", CTL_WORD_SIBLING, "Put it just after this one."},
         [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
@@ -84,11 +86,14 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_plan},
         {.name = "get",
          .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
+         .options = 1U << CTL_BUILTIN,
          .doc = "Show running objects",
          .help = "With a kind, a table of its objects; with a name, that object as YAML, which "
-                 "apply takes back.",
+                 "apply takes back. Of a kind that has one object only, the name can be left out. "
+                 "A built-in object is shown unless one of your own has its name.",
          .example = "patronusctl get zones\n"
-                    "patronusctl get FirewallRule/web -o json",
+                    "patronusctl get FirewallRule/web -o json\n"
+                    "patronusctl get services --builtin",
          .run = ctl_run_get},
         {.name = "set",
          .arguments = {{CTL_WORD_OBJECT, 1, 1}, {CTL_WORD_ASSIGNMENT, 1, CTL_MANY}},
@@ -96,9 +101,11 @@ const CtlCommand ctl_commands[] = {
          .doc = "Change fields of one object, or create it",
          .help = "Fields are written with dots (destination.ports), lists with commas. An empty "
                  "value unsets the field. Fields that are not named stay as they are. "
-                 "metadata.description and metadata.labels.KEY can be set too.",
+                 "metadata.description and metadata.labels.KEY can be set too. Of a kind that has "
+                 "one object only, the name can be left out.",
          .example = "patronusctl set FirewallRule/web action=allow destination.ports=80,443\n"
-                    "patronusctl set FirewallRule/web priority=",
+                    "patronusctl set FirewallRule/web priority=\n"
+                    "patronusctl set FilterSettings logDefault=true",
          .run = ctl_run_set},
         {.name = "delete",
          .arguments = {{CTL_WORD_OBJECT, 1, CTL_MANY}},

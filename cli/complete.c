@@ -9,11 +9,15 @@
 
 #include "call.h"
 #include "kind/describe.h"
+#include "kind/type.h"
 #include "message.h"
 #include "output.h"
+#include <inttypes.h>
+#include <net/if.h>
 #include <string.h>
 
 #define CANDIDATES_MAX 1000 /* a page of List */
+#define REVISIONS_MAX 20
 
 /* The words before the last one, as far as they can be understood. */
 typedef struct Line {
@@ -34,6 +38,15 @@ static void offer_kinds(const char *word, const char *before, const char *after)
 {
         for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
                 offer(word, before, (*kind)->name, after);
+}
+
+/* The next of "Zone,FirewallRule". */
+static void offer_more_kinds(const char *word, const char *before)
+{
+        const char *comma = strrchr(word, ',');
+        g_autofree char *head = comma ? g_strndup(word, (size_t) (comma + 1 - word)) : NULL;
+
+        offer_kinds(word, head ?: before, "");
 }
 
 static void offer_each_line(const char *word, const char *before, const GString *lines)
@@ -58,9 +71,9 @@ static char *before_names(const PtKind *kind, const char *beginning)
 }
 
 /* Names of the kind's objects that begin with `name`, as candidates for a word that has `before` in
- * front of them. */
-static int offer_names(Ctl *ctl, const PtKind *kind, const char *name, const char *word,
-                       const char *before)
+ * front of them; not those in the list that precedes `name`, which `taken` begins. */
+static int offer_names(Ctl *ctl, const PtKind *kind, const char *taken, const char *name,
+                       const char *word, const char *before)
 {
         g_autofree char *after = NULL;
         pt_auto_message *reply = NULL;
@@ -78,7 +91,8 @@ static int offer_names(Ctl *ctl, const PtKind *kind, const char *name, const cha
                 pt_auto_json *object = NULL;
 
                 r = ctl_message_to_json(reply, &object);
-                if (r >= 0)
+                if (r >= 0 && !pt_value_has_item(taken, (size_t) (name - taken),
+                                                 ctl_json_string(object, "metadata.name")))
                         offer(word, before, ctl_json_string(object, "metadata.name"), "");
         }
         return r < 0 ? r : CTL_DONE;
@@ -93,13 +107,29 @@ static const PtKind *kind_of(const char *object)
 }
 
 /* "KIND/name" */
-static int offer_objects(Ctl *ctl, const char *word)
+static int offer_objects(Ctl *ctl, const char *word, bool builtins)
 {
         const char *name = strchr(word, '/') + 1;
         g_autofree char *before = g_strndup(word, (size_t) (name - word));
         const PtKind *kind = kind_of(word);
 
-        return kind ? offer_names(ctl, kind, name, word, before) : CTL_DONE;
+        if (!kind)
+                return CTL_DONE;
+        if (builtins)
+                for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
+                        offer(word, before, builtin->name, "");
+        return offer_names(ctl, kind, name, name, word, before);
+}
+
+/* "KIND/" of kinds with names, "KIND" of singletons and where kinds are fine themselves. */
+static void offer_objects_of_kinds(const char *word, bool kinds)
+{
+        for (const PtKind *const *kind = pt_kinds(); *kind; kind++) {
+                if (kinds || (*kind)->singleton)
+                        offer(word, "", (*kind)->name, "");
+                if (!(*kind)->singleton)
+                        offer(word, "", (*kind)->name, "/");
+        }
 }
 
 /* Names of the kind of the object that the line names first. */
@@ -107,8 +137,9 @@ static int offer_siblings(Ctl *ctl, const Line *line, const char *before, const 
 {
         const char *object = line->arguments->len > 0 ? g_ptr_array_index(line->arguments, 0) : "";
         const PtKind *kind = kind_of(object);
+        const char *name = word + strlen(before);
 
-        return kind ? offer_names(ctl, kind, word + strlen(before), word, before) : CTL_DONE;
+        return kind ? offer_names(ctl, kind, name, name, word, before) : CTL_DONE;
 }
 
 /* "KIND.field.path" */
@@ -132,20 +163,82 @@ static void offer_fields(const char *word)
         }
 }
 
-/* "field=value" of the object that the line names first. */
-static void offer_assignments(const Line *line, const char *word)
+/* Names that a reference may hold: of objects, and of what is built in. */
+static int offer_references(Ctl *ctl, const PtField *field, const char *value, const char *word)
 {
-        const char *object = g_ptr_array_index(line->arguments, 0);
-        g_autofree char *kind_name = g_strndup(object, strcspn(object, "/"));
+        const PtKind *kind = pt_kind_find(field->ref);
+        const char *name = value + pt_value_head(field, value);
+        g_autofree char *before = g_strndup(word, (size_t) (name - word));
+
+        for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
+                if (!pt_value_has_item(value, (size_t) (name - value), builtin->name))
+                        offer(word, before, builtin->name, "");
+        return offer_names(ctl, kind, value, name, word, before);
+}
+
+/* The machine's own interfaces. */
+static void offer_interfaces(const PtField *field, const char *value, const char *word)
+{
+        const char *name = value + pt_value_head(field, value);
+        g_autofree char *before = g_strndup(word, (size_t) (name - word));
+        struct if_nameindex *all = if_nameindex();
+
+        for (struct if_nameindex *one = all; one && one->if_name; one++)
+                offer(word, before, one->if_name, "");
+        if (all)
+                if_freenameindex(all);
+}
+
+/* "field=value" of the object that the line names first. */
+static int offer_assignments(Ctl *ctl, const Line *line, const char *word)
+{
+        const PtKind *kind = kind_of(g_ptr_array_index(line->arguments, 0));
         g_autoptr(GString) lines = g_string_new(NULL);
-        const PtKind *kind = pt_kind_find(kind_name);
+        const char *equals = strchr(word, '=');
+        g_autofree char *path = g_strndup(word, strcspn(word, "="));
+        const PtField *field;
 
         if (!kind)
-                return;
+                return CTL_DONE;
         pt_kind_complete(kind, word, lines);
         offer_each_line(word, "", lines);
-        offer(word, "metadata.", "description=", "");
-        offer(word, "metadata.", "labels.", "");
+        if (!equals) {
+                offer(word, "metadata.", "description=", "");
+                offer(word, "metadata.", "labels.", "");
+                return CTL_DONE;
+        }
+        field = pt_kind_find_field(kind, path);
+        if (field && field->type == &pt_type_ref)
+                return offer_references(ctl, field, equals + 1, word);
+        if (field && field->type == &pt_type_ifname)
+                offer_interfaces(field, equals + 1, word);
+        return CTL_DONE;
+}
+
+/* The newest revisions, for those who remember the number roughly. */
+static int offer_revisions(Ctl *ctl, const char *before, const char *word)
+{
+        pt_auto_message *reply = NULL;
+        pt_auto_json *revisions = NULL;
+        int r;
+
+        if (ctl_connect(ctl, CTL_CALL_QUIET) != CTL_DONE)
+                return CTL_DONE;
+        r = ctl_ask(ctl, &ctl_config, "ListRevisions", CTL_CALL_QUIET, &reply, "a{sv}", 1, "limit",
+                    "u", (uint32_t) REVISIONS_MAX);
+        if (r != CTL_DONE)
+                return r;
+        r = ctl_message_to_json(reply, &revisions);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < json_object_array_length(revisions); i++) {
+                struct json_object *revision = json_object_array_get_idx(revisions, i);
+                g_autofree char *number =
+                        g_strdup_printf("%" PRIu64, ctl_json_number(revision, "number"));
+
+                offer(word, before, number, "");
+        }
+        return CTL_DONE;
 }
 
 /* Commands that begin with the words before; only their next word. */
@@ -195,8 +288,10 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                 offer_commands(line->arguments, word);
                 break;
         case CTL_WORD_KIND:
-        case CTL_WORD_KINDS:
                 offer_kinds(word, before, "");
+                break;
+        case CTL_WORD_KINDS:
+                offer_more_kinds(word, before);
                 break;
         case CTL_WORD_FIELD:
                 offer_fields(word);
@@ -204,17 +299,15 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_OBJECT_OR_KIND:
         case CTL_WORD_OBJECT:
                 if (strchr(word, '/'))
-                        return offer_objects(ctl, word);
-                if (type == CTL_WORD_OBJECT_OR_KIND)
-                        offer_kinds(word, "", "");
-                offer_kinds(word, "", "/");
+                        return offer_objects(ctl, word, type == CTL_WORD_OBJECT_OR_KIND);
+                offer_objects_of_kinds(word, type == CTL_WORD_OBJECT_OR_KIND);
                 break;
         case CTL_WORD_ASSIGNMENT:
-                offer_assignments(line, word);
-                break;
+                return offer_assignments(ctl, line, word);
         case CTL_WORD_SIBLING:
                 return offer_siblings(ctl, line, before, word);
         case CTL_WORD_REVISION:
+                return offer_revisions(ctl, before, word);
         case CTL_WORD_NONE:
         case CTL_WORD_TEXT:
         case CTL_WORD_NAME:

@@ -60,6 +60,7 @@ typedef enum CtlOptionId {
         CTL_KIND,
         CTL_REVISION,
         CTL_LIMIT,
+        CTL_BUILTIN,
         CTL_BEFORE,
         CTL_AFTER,
         CTL_FIRST,
@@ -144,7 +145,9 @@ int ctl_parse_number(const char *text, uint64_t max, uint64_t *ret);
 const PtKind *ctl_parse_kind(const char *text);
 /* A revision number from 1; CTL_USAGE after a message. */
 int ctl_parse_revision(const char *text, uint64_t *ret);
-/* Splits KIND/NAME; CTL_USAGE after a message. */
+/* The name of the one object of a kind that is a singleton. */
+#define CTL_SINGLETON "default"
+/* Splits KIND/NAME; a singleton needs no name. CTL_USAGE after a message. */
 int ctl_parse_object(const char *text, const PtKind **ret_kind, const char **ret_name);
 
 /* help.c */

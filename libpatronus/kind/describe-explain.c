@@ -88,6 +88,49 @@ static void append_indented(GString *out, const char *text)
                         g_string_append_printf(out, "  %s\n", *line);
 }
 
+/* "NatRule.filterRule", …: rows of the tables that refer to the kind. */
+static void append_referrers(GString *out, const char *before, const PtField *fields,
+                             const PtKind *kind)
+{
+        for (const PtField *field = fields; field->name; field++) {
+                g_autofree char *path = g_strconcat(before, ".", field->name, NULL);
+
+                if (field->ref && strcmp(field->ref, kind->name) == 0)
+                        g_string_append_printf(out, "%s%s", out->len ? ", " : "", path);
+                if (pt_field_nested(field))
+                        append_referrers(out, path, field->fields, kind);
+        }
+}
+
+static void append_paragraph(GString *out, const char *title, const char *text)
+{
+        if (!*text)
+                return;
+        g_string_append_printf(out, "\n%s: ", title);
+        append_wrapped(out, text, 2, strlen(title) + 2);
+}
+
+/* What else there is to know about its objects. */
+static void append_kind_notes(GString *out, const PtKind *kind)
+{
+        g_autoptr(GString) referrers = g_string_new(NULL), builtins = g_string_new(NULL);
+
+        if (kind->singleton)
+                append_paragraph(out, "Name",
+                                 "there is one object, called \"default\"; where a command wants "
+                                 "KIND/NAME, the kind is enough");
+        if (kind->ordered)
+                append_paragraph(out, "Order",
+                                 "\"move\" changes it; new objects come after those that are "
+                                 "there, objects of a file in its order");
+        for (const PtKind *const *other = pt_kinds(); *other; other++)
+                append_referrers(referrers, (*other)->name, (*other)->fields, kind);
+        append_paragraph(out, "Referred to by", referrers->str);
+        for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
+                g_string_append_printf(builtins, "%s%s", builtins->len ? ", " : "", builtin->name);
+        append_paragraph(out, "Built in", builtins->str);
+}
+
 static void explain_kind(const PtKind *kind, GString *out)
 {
         g_string_append_printf(out, "%s (%s)\n\n", kind->name, kind->api_version);
@@ -97,6 +140,7 @@ static void explain_kind(const PtKind *kind, GString *out)
                 g_string_append(out, " (* is required)");
         g_string_append(out, ":\n");
         append_fields(out, kind->fields);
+        append_kind_notes(out, kind);
         g_string_append(out, "\nExample:\n");
         append_indented(out, kind->example);
         g_string_append_printf(out, "\n\"explain %s.FIELD\" says more about one.\n", kind->name);
@@ -163,6 +207,38 @@ static void append_flags(GString *out, const PtField *field)
                         append_property(out, "note", "%s", flags[i].words);
 }
 
+/* The example as `set` takes it: "[80, \"x\"]" is 80,x there. */
+static char *example_assignment(const char *path, const PtField *field)
+{
+        GString *out = g_string_new(path);
+
+        g_string_append_c(out, '=');
+        for (const char *p = field->example; *p; p++)
+                if (!strchr(field->flags & PT_F_LIST ? "[]\" " : "\"", *p))
+                        g_string_append_c(out, *p);
+        return g_string_free(out, FALSE);
+}
+
+/* The example where it belongs in a document, and on a command line. */
+static void append_example(GString *out, const PtKind *kind, const char *path, const PtField *field)
+{
+        g_auto(GStrv) words = g_strsplit(path, ".", -1);
+        unsigned n = g_strv_length(words);
+        g_autofree char *assignment = NULL, *quoted = NULL;
+
+        g_string_append(out, "\nExample:\n  spec:\n");
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(out, "  %*s%s:%s%s\n", (int) (2 * i + 2), "", words[i],
+                                       i + 1 == n ? " " : "", i + 1 == n ? field->example : "");
+        if (pt_field_nested(field))
+                return;
+        assignment = example_assignment(path, field);
+        quoted = strpbrk(assignment, " ") ? g_strdup_printf("'%s'", assignment)
+                                          : g_strdup(assignment);
+        g_string_append_printf(out, "\n  patronusctl set %s%s %s\n", kind->name,
+                               kind->singleton ? "" : "/NAME", quoted);
+}
+
 static void explain_field(const PtKind *kind, const char *path, const PtField *field, GString *out)
 {
         g_string_append_printf(out, "%s.%s\n\n", kind->name, path);
@@ -181,12 +257,12 @@ static void explain_field(const PtKind *kind, const char *path, const PtField *f
         append_property(out, "impact", "%s", impact_words(field->impact));
         if (field->since)
                 append_property(out, "since", "version %s", field->since);
-        if (field->example)
-                append_property(out, "example", "%s: %s", field->name, field->example);
         if (pt_field_nested(field)) {
                 g_string_append(out, "\nFields:\n");
                 append_fields(out, field->fields);
         }
+        if (field->example)
+                append_example(out, kind, path, field);
 }
 
 static int unknown_kind(const char *word, PtDiagnostics *diag)
@@ -248,46 +324,4 @@ int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out)
                 return unknown_field(kind, dot + 1, diag);
         explain_field(kind, dot + 1, field, out);
         return 0;
-}
-
-/* What `word` begins to say of a value: each candidate with the path before it. */
-static void complete_value(const PtField *field, const char *path, const char *value, GString *out)
-{
-        g_autoptr(GString) candidates = g_string_new(NULL);
-        g_auto(GStrv) lines = NULL;
-
-        if (!field->type->complete)
-                return;
-        field->type->complete(field, candidates);
-        lines = g_strsplit(candidates->str, "\n", -1);
-        for (char **line = lines; *line; line++)
-                if (**line && g_str_has_prefix(*line, value))
-                        g_string_append_printf(out, "%s=%s\n", path, *line);
-}
-
-void pt_kind_complete(const PtKind *kind, const char *word, GString *out)
-{
-        const char *equals = strchr(word, '=');
-        const char *dot = strrchr(word, '.');
-        const PtField *fields = kind->fields;
-        g_autofree char *before = NULL;
-
-        if (equals) {
-                g_autofree char *path = g_strndup(word, (size_t) (equals - word));
-                const PtField *field = pt_kind_find_field(kind, path);
-
-                if (field)
-                        complete_value(field, path, equals + 1, out);
-                return;
-        }
-        before = g_strndup(word, dot ? (size_t) (dot - word) : 0);
-        if (dot) {
-                const PtField *field = pt_kind_find_field(kind, before);
-
-                fields = field ? pt_field_nested(field) : NULL;
-        }
-        for (const PtField *field = fields; field && field->name; field++)
-                if (g_str_has_prefix(field->name, dot ? dot + 1 : word))
-                        g_string_append_printf(out, "%s%s%s%s\n", before, dot ? "." : "",
-                                               field->name, pt_field_nested(field) ? "." : "=");
 }

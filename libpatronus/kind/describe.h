@@ -15,6 +15,11 @@ int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out);
 /* Candidates for the last word of `set KIND/NAME a.b=` and of `explain`: newline-separated words.
  */
 void pt_kind_complete(const PtKind *kind, const char *word, GString *out);
+/* How much of a value on the command line stays as it is while its end is completed: of a list all
+ * up to the last comma. */
+size_t pt_value_head(const PtField *field, const char *value);
+/* Whether an item is in the first `size` bytes of "a,b,c". */
+bool pt_value_has_item(const char *list, size_t size, const char *item);
 
 /* One changed field. */
 typedef struct PtChange {

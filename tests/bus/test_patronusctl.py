@@ -8,12 +8,16 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
 import lab as lab_module
 import shared_fixtures
 import terminal
+
+# A sanitized build is not what people wait for.
+SLOWDOWN = 10 if b"__asan_init" in (lab_module.build_dir() / "cli/patronusctl").read_bytes() else 1
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -285,6 +289,40 @@ def test_delete(base):
     assert base.ctl("delete", "Zone/lan", check=False).returncode == 1
 
 
+def test_singletons_need_no_name(base):
+    done = base.ctl("get", "FilterSettings")
+    assert (done.stdout, done.returncode) == ("", 0) and "everything has its default" in done.stderr
+    done = base.ctl("set", "FilterSettings", "logDefault=true")
+    assert done.stdout.startswith("+ FilterSettings/default\n")
+    assert get(base, "FilterSettings")["spec"] == {"logDefault": True}
+    assert base.ctl("get", "FilterSettings").stdout == base.ctl("get", "FilterSettings/default").stdout
+    assert base.ctl("get", "FilterSettings", "-o", "table").stdout.splitlines()[1].split() == ["default", "true"]
+    done = base.ctl("set", "FilterSettings", "logDefault=maybe", check=False)
+    assert done.stderr.startswith("error: FilterSettings/default /spec/logDefault: ")
+    done = base.ctl("set", "FilterSettings/other", "logDefault=true", check=False)
+    assert done.returncode == 1 and 'called "default"' in done.stderr
+    base.ctl("delete", "FilterSettings")
+    assert "everything has its default" in base.ctl("get", "FilterSettings").stderr
+
+
+def test_builtin_objects(base):
+    assert get(base, "Service/ssh")["spec"]["tcp"] == [22]
+    done = base.ctl("get", "services")
+    assert done.stdout == "" and "there is no Service of your own" in done.stderr
+    base.ctl("set", "Service/ssh", "tcp=2222")
+    assert get(base, "Service/ssh")["spec"]["tcp"] == [2222] and base.ctl("get", "services").stdout.splitlines()[1].split() == ["ssh", "2222"]
+    assert "[22]" in base.ctl("get", "Service/ssh", "--builtin").stdout
+
+
+@pytest.mark.parametrize("line, says", [
+    ("get Zone/lann", 'did you mean "lan"?'), ("get Service/htps", 'did you mean "https"?'), ("delete Zone/wann", 'did you mean "wan"?'),
+    ("rename FirewallRule/wbe x", 'did you mean "web"?'), ("move FirewallRule/web --before wwb", 'did you mean "web"?'),
+    ("set FirewallRule/web to=lam", 'did you mean "lan"?')])
+def test_names_that_are_nearly_right(base, line, says):
+    done = base.ctl(*line.split(), check=False)
+    assert done.returncode == 1 and says in done.stderr
+
+
 # --- rename, move -------------------------------------------------------------------------------------------------------
 
 
@@ -390,6 +428,31 @@ def test_completion_knows_what_is_there(base):
     assert base.ctl("complete", "--", "delete", "firewallrules/w").stdout.split() == [
         f"firewallrules/{name}" for name in ("we", "web", "web-2", "wf")]
     assert base.ctl("complete", "--", "delete", "Zone/").stdout.split() == ["Zone/lan", "Zone/wan"]
+
+
+def test_completion_of_references_and_revisions(base):
+    base.ctl("set", "Alias/servers", "type=network", "addresses=192.0.2.1")
+    base.ctl("set", "Alias/servers-2", "type=network", "addresses=192.0.2.2")
+
+    def complete(*words):
+        return base.ctl("complete", "--", *words).stdout.split()
+
+    assert complete("set", "FirewallRule/web", "from=") == ["from=any", "from=router", "from=lan", "from=wan"]
+    assert complete("set", "FirewallRule/web", "from=l") == ["from=lan"]
+    assert complete("set", "FirewallRule/web", "source.aliases=servers,s") == ["source.aliases=servers,servers-2"]
+    assert str(revision(base)) in complete("revert", "")
+
+
+def test_completion_is_quick(base):
+    """A shell asks at each Tab: 50 ms are felt as at once."""
+    base.apply("\n---\n".join(rule(f"rule-with-a-name-{i:04}", source={"addresses": ["192.0.2.1"]}) for i in range(1000)))
+    times = []
+    for _ in range(9):
+        start = time.monotonic()
+        words = base.ctl("complete", "--", "get", "FirewallRule/rule").stdout.split()
+        times.append(time.monotonic() - start)
+        assert len(words) == 1000
+    assert sorted(times)[len(times) // 2] < 0.05 * SLOWDOWN, times
 
 
 # --- when somebody is not there -----------------------------------------------------------------------------------------

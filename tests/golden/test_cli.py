@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -260,6 +261,30 @@ def test_explain_knows_all_that_the_schema_knows(ctl, kinds):
         assert ctl("explain", kind["plural"]).stdout == whole.stdout
 
 
+def test_examples_of_fields_are_what_set_takes(ctl, kinds):
+    """`explain` shows a command line for each field: it is right as far as can be said without a daemon."""
+    seen = 0
+    for kind in kinds:
+        for path, _ in leaves(json.loads(ctl("schema", kind["kind"]).stdout)["properties"]["spec"]):
+            explained = ctl("explain", f"{kind['kind']}.{path}").stdout
+            for line in re.findall(r"^  patronusctl (set .*)$", explained, re.M):
+                done = ctl(*shlex.split(line.replace("/NAME", "/x")))
+                assert done.returncode == 3, f"{line}: {done.stderr}"
+                seen += 1
+    assert seen > 30
+
+
+def test_builtin_objects_are_there_without_a_daemon(ctl):
+    lines = ctl("get", "services", "--builtin").stdout.splitlines()
+    assert lines[0].split()[0] == "NAME" and any(line.startswith("ssh ") for line in lines)
+    ssh = json.loads(ctl("get", "Service/ssh", "--builtin", "-o", "json").stdout)
+    assert ssh["metadata"]["name"] == "ssh" and ssh["spec"]["tcp"] == [22]
+    done = ctl("get", "zones", "--builtin")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no Zone is built in\n")
+    done = ctl("get", "Service/nothing-like-it", "--builtin")
+    assert done.returncode == 1 and 'no Service "nothing-like-it" is built in' in done.stderr
+
+
 def test_schema(ctl, kinds):
     done = ctl("schema", "-o", "json")
     schema = json.loads(done.stdout)
@@ -305,6 +330,23 @@ def test_complete_kinds_and_fields(ctl, kinds):
     assert "destination.ports=" in complete(ctl, "patronusctl set FirewallRule/web destination.")
 
 
+def test_complete_lists_and_references(ctl):
+    assert complete(ctl, "patronusctl set FirewallRule/web states=new,inv") == ["states=new,invalid"]
+    assert complete(ctl, "patronusctl set FirewallRule/web services=ssh,htt") == [f"services=ssh,{name}" for name in ("http", "http3", "https")]
+    assert complete(ctl, "patronusctl set FirewallRule/web services=http,http") == ["services=http,http3", "services=http,https"]
+    assert complete(ctl, "patronusctl set FirewallRule/web from=ro") == ["from=router"]
+    assert "source.aliases=" in complete(ctl, "patronusctl set FirewallRule/web source.a")
+    assert "lo" in [word.partition("=")[2] for word in complete(ctl, "patronusctl set Zone/lan interfaces=l")]
+    assert complete(ctl, "patronusctl export --kind Zone,Fir") == ["Zone,FirewallRule"]
+    assert complete(ctl, "patronusctl get Service/htt") == ["Service/http", "Service/http3", "Service/https"]
+    assert complete(ctl, "patronusctl delete Service/htt") == []
+
+
+def test_complete_singletons(ctl):
+    assert complete(ctl, "patronusctl set Filt") == ["FilterSettings"]
+    assert complete(ctl, "patronusctl set FilterSettings logD") == ["logDefault="]
+
+
 def test_complete_is_silent_without_a_bus(ctl):
     assert complete(ctl, "patronusctl get Zone/") == []
 
@@ -338,7 +380,38 @@ def bash_completes(build_dir, line):
     ("patronusctl set FirewallRule/web action=", ["allow", "drop", "reject"]),
     ("patronusctl get --output=y", ["yaml"]),
     ("patronusctl delete Zo", ["option nospace", "Zone/"]),
-    ("patronusctl apply -f cli/completion/pat", ["option filenames", "cli/completion/patronusctl"]),
+    ("patronusctl apply -f cli/completion/REA", ["option filenames", "cli/completion/README.md"]),
 ])
 def test_bash_completion(build_dir, line, candidates):
     assert bash_completes(build_dir, line) == candidates
+
+
+def pty_shell_completes(build_dir, tmp_path, shell, line):
+    """What a real interactive shell makes of the line when Tab is pressed, the program being on its path."""
+    env = {"PATH": f"{build_dir / 'cli'}:{os.environ['PATH']}", "HOME": str(tmp_path), "TERM": "dumb", "LC_ALL": "C.UTF-8",
+           "DBUS_SYSTEM_BUS_ADDRESS": NOWHERE, "ROOT": str(ROOT)}
+    if shell == "fish":
+        script = f"source {ROOT}/cli/completion/patronusctl.fish; complete --do-complete '{line}'"
+        done = subprocess.run(["fish", "--no-config", "-c", script], env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+    (tmp_path / ".zshrc").write_text(f"fpath=({ROOT}/cli/completion $fpath)\nautoload -Uz compinit && compinit -u -D\nPS1='ready> '\n"
+                                     "zstyle ':completion:*' list-prompt ''\n")
+    with terminal.opened(["zsh", "-i"], env=env, size=(50, 150)) as shell_terminal:
+        shell_terminal.wait_for("ready> ")
+        shell_terminal.type(f"{line}\t")
+        # The widget ran when what it inserted is there: the line is then printed as the shell has it.
+        shell_terminal.type("\x01print -r -- got: \r")
+        shell_terminal.wait_for("\ngot: ")
+        shell_terminal.type("exit\r")
+        _, text = shell_terminal.finish()
+        return re.search(r"^got: (.*?)\r?$", text, re.M)[1].split()
+
+
+@pytest.mark.parametrize("shell", ["fish", "zsh"])
+def test_other_shells(build_dir, tmp_path, shell):
+    whole = {"fish": lambda words, line: words, "zsh": lambda words, line: words[-1:]}[shell]
+    for line, candidate in (("patronusctl hist", "history"), ("patronusctl set FirewallRule/web act", "action="),
+                            ("patronusctl set FirewallRule/web action=al", "action=allow"), ("patronusctl delete Zo", "Zone/"),
+                            ("patronusctl get --output=y", "--output=yaml")):
+        assert whole(pty_shell_completes(build_dir, tmp_path, shell, line), line) == [candidate], line

@@ -167,7 +167,20 @@ static void test_explain(void **state)
                 "  default     none\n"
                 "  limits      1-4096 entries\n"
                 "  impact      live: a change interrupts nothing\n"
-                "  example     ports: [80, 443, 6000-6010]\n");
+                "\n"
+                "Example:\n"
+                "  spec:\n"
+                "    destination:\n"
+                "      ports: [80, 443, 6000-6010]\n"
+                "\n"
+                "  patronusctl set FirewallRule/NAME destination.ports=80,443,6000-6010\n");
+        g_string_truncate(out, 0);
+        assert_int_equal(pt_kind_explain("Service", NULL, out), 0);
+        assert_non_null(strstr(out->str, "\nReferred to by: FirewallRule.services\n"));
+        assert_non_null(strstr(out->str, "\nBuilt in: amqp, bgp, "));
+        g_string_truncate(out, 0);
+        assert_int_equal(pt_kind_explain("FilterSettings", NULL, out), 0);
+        assert_non_null(strstr(out->str, "\nName: there is one object, called \"default\""));
 }
 
 static void test_explain_unknown(void **state)
@@ -203,6 +216,9 @@ static void test_complete(void **state)
                 {"action=d", "action=drop\n"},
                 {"from=", "from=any\nfrom=router\n"},
                 {"enabled=t", "enabled=true\n"},
+                {"states=", "states=new\nstates=related\nstates=invalid\nstates=untracked\n"},
+                {"states=new,", "states=new,related\nstates=new,invalid\nstates=new,untracked\n"},
+                {"states=invalid,new,u", "states=invalid,new,untracked\n"},
                 {"nothing.", ""},
                 {"action.x", ""},
                 {"nothing=", ""},
