@@ -19,6 +19,7 @@
 #include "counters.h"
 #include "interval.h"
 #include "ruleset-internal.h"
+#include "settings.h"
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -252,31 +253,19 @@ static bool by_address(const FwZones *zones)
         return zones->sources4 || zones->sources6;
 }
 
-/* A rule that only counts and decides, beginning where it was. */
-static void put_counted(const Dispatch *dispatch, const char *chain, int verdict,
-                        const char *target, const char *comment)
-{
-        const FwCount *count =
-                dispatch->counts ? g_hash_table_lookup(dispatch->counts, comment) : NULL;
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
-
-        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
-        if (verdict != NFT_CONTINUE)
-                pt_nft_verdict(rule, verdict, target);
-        fw_finish(dispatch->batch, rule, comment);
-}
-
 static void put_default(const Dispatch *dispatch, const char *chain, const FwPair *pair,
                         const char *to)
 {
-        FwAction action = fw_zones_default(pair->from, pair->to);
+        FwAction action = fw_zones_default(dispatch->zones, pair->from, pair->to);
         g_autofree char *comment = g_strdup_printf("default/%s/%s", pair->from->name, to);
 
-        put_counted(dispatch, chain,
-                    action == FW_ALLOW  ? NF_ACCEPT
-                    : action == FW_DROP ? NF_DROP
-                                        : NFT_GOTO,
-                    action == FW_REJECT ? FW_CHAIN_REJECT : NULL, comment);
+        if (action != FW_ALLOW)
+                fw_settings_put_log(dispatch->zones, chain, comment, dispatch->batch);
+        fw_put_counted(dispatch->batch, dispatch->counts, pt_nft_rule_new(TABLE, chain),
+                       action == FW_ALLOW  ? NF_ACCEPT
+                       : action == FW_DROP ? NF_DROP
+                                           : NFT_GOTO,
+                       action == FW_REJECT ? FW_CHAIN_REJECT : NULL, comment);
 }
 
 static void put_jump(const Dispatch *dispatch, const char *chain, const FwPair *pair)
@@ -379,6 +368,8 @@ static void put_zone(const Dispatch *dispatch, unsigned index)
                 const FwPair *pair;
 
                 pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+                if (hooks[i].hook != NF_INET_LOCAL_OUT)
+                        fw_settings_put_guards(&zones->zones[index], chain, dispatch->batch);
                 if (hooks[i].hook == NF_INET_FORWARD) {
                         put_forward_zone(dispatch, index, chain);
                         continue;
@@ -411,18 +402,20 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
                      out ? REST_PASSES : REST_DROPS,
                      to_zone,
                      &chains};
-        const FwCount *count =
-                dispatch->counts ? g_hash_table_lookup(dispatch->counts, invalid) : NULL;
         struct nftnl_rule *rule;
 
         put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
+        if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
+                put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
         if (hooks[i].prologue)
                 put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
-        rule = pt_nft_rule_new(TABLE, hooks[i].chain);
-        fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
-        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
-        pt_nft_verdict(rule, NF_DROP, NULL);
-        fw_finish(dispatch->batch, rule, invalid);
+        if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {
+                fw_settings_put_log_invalid(dispatch->zones, hooks[i].chain, invalid,
+                                            dispatch->batch);
+                rule = pt_nft_rule_new(TABLE, hooks[i].chain);
+                fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
+                fw_put_counted(dispatch->batch, dispatch->counts, rule, NF_DROP, NULL, invalid);
+        }
         put_side(dispatch, &side);
 }
 
@@ -505,6 +498,19 @@ static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
         if (by_address(old))
                 pt_nft_batch_delete_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
         pt_nft_batch_delete_set(batch, TABLE, SET_ZONED);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
+        fw_settings_drop(old, batch);
+}
+
+void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *rule, int verdict,
+                    const char *target, const char *comment)
+{
+        const FwCount *count = counts ? g_hash_table_lookup(counts, comment) : NULL;
+
+        pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
+        if (verdict != NFT_CONTINUE)
+                pt_nft_verdict(rule, verdict, target);
+        fw_finish(batch, rule, comment);
 }
 
 void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
@@ -514,6 +520,10 @@ void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const Fw
 
         if (old)
                 drop_dispatch(batch, old);
+        fw_settings_put(zones, counts, batch);
+        fw_settings_put_log(zones, CHAIN_UNASSIGNED, "unassigned", batch);
+        fw_put_counted(batch, counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP, NULL,
+                       "unassigned");
         put_zoned(&dispatch);
         for (unsigned i = 0; i < zones->n; i++)
                 put_zone(&dispatch, i);
@@ -555,6 +565,9 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
 
         for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(fixed); i++)
                 r = pt_nft_dump_rules(nft, TABLE, fixed[i], read_fixed, counts);
+        for (const char *const *chain = fw_settings_chains; r == 0 && *chain; chain++)
+                if (fw_settings_has_chain(zones, *chain))
+                        r = pt_nft_dump_rules(nft, TABLE, *chain, read_fixed, counts);
         for (unsigned z = 0; r == 0 && z < zones->n; z++)
                 for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
                         g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[z].name);

@@ -113,3 +113,28 @@ void fw_interval_from_ifname(const char *pattern, FwInterval *ret)
                 memset(ret->hi + len, 0xff, IFNAMSIZ - len);
         ret->specificity = glob ? (uint32_t) len : IFNAMSIZ;
 }
+
+static int compare_bounds(const void *a, const void *b)
+{
+        return memcmp(a, b, FW_INTERVAL_KEY_MAX);
+}
+
+void fw_bounds_merge(GArray *bounds, size_t len)
+{
+        unsigned out = 0;
+
+        g_array_sort(bounds, compare_bounds);
+        for (unsigned i = 0; i < bounds->len; i++) {
+                FwBounds next = g_array_index(bounds, FwBounds, i);
+                FwBounds *last = out > 0 ? &g_array_index(bounds, FwBounds, out - 1) : NULL;
+                uint8_t after[FW_INTERVAL_KEY_MAX];
+
+                if (last)
+                        memcpy(after, last->hi, sizeof(after));
+                if (!last || (fw_interval_increment(after, len) && memcmp(next.lo, after, len) > 0))
+                        g_array_index(bounds, FwBounds, out++) = next;
+                else if (memcmp(next.hi, last->hi, len) > 0)
+                        memcpy(last->hi, next.hi, sizeof(last->hi));
+        }
+        g_array_set_size(bounds, out);
+}

@@ -31,3 +31,11 @@ void fw_interval_from_ifname(const char *pattern, FwInterval *ret);
 
 /* Adds one to a big-endian number; false when it overflows to zero. */
 bool fw_interval_increment(uint8_t *bytes, size_t len);
+
+/* An interval of a set: inclusive. */
+typedef struct FwBounds {
+        uint8_t lo[FW_INTERVAL_KEY_MAX], hi[FW_INTERVAL_KEY_MAX];
+} FwBounds;
+
+/* Sorts an array of FwBounds and melts those that overlap or touch: the kernel refuses overlaps. */
+void fw_bounds_merge(GArray *bounds, size_t len);

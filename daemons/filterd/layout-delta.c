@@ -55,7 +55,7 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
         FwLayoutDelta *delta = compare->delta;
         const PtKind *kind = (before ?: after)->kind;
 
-        if (kind == &pt_kind_zone)
+        if (kind == &pt_kind_zone || kind == &pt_kind_filter_settings)
                 compare->zones = true;
         if (kind == &pt_kind_service) {
                 if (!compare->services)

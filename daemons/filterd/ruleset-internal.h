@@ -31,3 +31,7 @@ void fw_match_u8(struct nftnl_rule *rule, uint8_t value); /* against REG_DATA */
 void fw_match_family(struct nftnl_rule *rule, int family);
 void fw_match_protocol(struct nftnl_rule *rule, uint8_t protocol);
 void fw_match_state(struct nftnl_rule *rule, uint32_t state);
+/* Ends a rule: counts, from where `counts` (comment -> FwCount, or NULL) says it was, and decides;
+ * NFT_CONTINUE: only counts. */
+void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *rule, int verdict,
+                    const char *target, const char *comment);

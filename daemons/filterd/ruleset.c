@@ -168,6 +168,25 @@ static void put_dhcp(PtNftBatch *batch)
         fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/dhcpv6-client-output");
 }
 
+/* What helpers expect, which only rules set (nf_conntrack assigns none by itself), and not below
+ * port 1024: an expectation that a client can provoke must not open a service. */
+static void put_related_helpers(PtNftBatch *batch)
+{
+        static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+        uint16_t unprivileged = htons(1024), last = 0xffff;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++) {
+                struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
+
+                fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_RELATED));
+                fw_match_protocol(rule, protocols[i]);
+                pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, PT_REG(REG_DATA));
+                pt_nft_range(rule, PT_REG(REG_DATA), NFT_RANGE_EQ, &unprivileged, &last,
+                             sizeof(last));
+                fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/related-helper");
+        }
+}
+
 static void put_prologue(PtNftBatch *batch)
 {
         static const uint8_t icmp_protocols[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
@@ -184,6 +203,7 @@ static void put_prologue(PtNftBatch *batch)
                 fw_decide(batch, rule, NF_ACCEPT, NULL,
                           i == 0 ? "prologue/related-icmp" : "prologue/related-icmpv6");
         }
+        put_related_helpers(batch);
         put_loopback(batch, CHAIN_PROLOGUE_INPUT, NFT_META_IIFNAME, "prologue/loopback-input");
         put_ndp(batch, CHAIN_PROLOGUE_INPUT, "prologue/ndp-input");
         put_mld(batch, CHAIN_PROLOGUE_INPUT, "prologue/mld-input");
@@ -218,8 +238,6 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 pt_nft_batch_add_chain(batch, TABLE, hooks[i].name, &hooks[i].hook);
         put_prologue(batch);
 
-        rule = pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED);
-        fw_decide(batch, rule, NF_DROP, NULL, "unassigned");
         rule = pt_nft_rule_new(TABLE, CHAIN_MASQUERADE);
         fw_match_family(rule, AF_INET);
         pt_nft_counter(rule, 0, 0);

@@ -55,32 +55,55 @@ static GArray *flatten(GArray *intervals, size_t len)
         return fw_interval_flatten((FwInterval *) (void *) intervals->data, intervals->len, len);
 }
 
-/* The zone's field, or what its documentation promises when it is absent. */
-static FwAction default_of(const FwZone *zone, unsigned field)
+/* The zone's field, or what the settings say when it is absent. */
+static FwAction default_of(const FwZones *zones, const FwZone *zone, unsigned field)
 {
-        if (!pt_object_has(&zone->zone->object, field))
-                return field == ZONE_OUTPUT ? FW_ALLOW : FW_DROP;
+        bool has = pt_object_has(&zone->zone->object, field);
+
         switch (field) {
         case ZONE_INPUT:
-                return (FwAction) zone->zone->input;
+                return has ? (FwAction) zone->zone->input : fw_settings_input(zones->settings);
         case ZONE_FORWARD:
-                return (FwAction) zone->zone->forward;
+                return has ? (FwAction) zone->zone->forward : fw_settings_forward(zones->settings);
         default:
-                return (FwAction) zone->zone->output;
+                return has ? (FwAction) zone->zone->output : fw_settings_output(zones->settings);
         }
+}
+
+static bool names_zone(const PtList *list, const char *name)
+{
+        char *const *names = list->items;
+
+        for (unsigned i = 0; i < list->n; i++)
+                if (strcmp(names[i], name) == 0 || strcmp(names[i], FW_ZONE_ANY) == 0)
+                        return true;
+        return false;
+}
+
+static unsigned guards_of(const FilterSettings *settings, const char *zone)
+{
+        if (!settings)
+                return 0;
+        return (names_zone(&settings->antispoof, zone) ? FW_GUARD_ANTISPOOF : 0U) |
+               (names_zone(&settings->block_bogons, zone) ? FW_GUARD_BOGONS : 0U) |
+               (names_zone(&settings->block_private, zone) ? FW_GUARD_PRIVATE : 0U);
 }
 
 static void digest(FwZones *zones)
 {
         PtHasher *hasher = pt_hasher_new();
 
+        if (zones->settings)
+                pt_hasher_add(hasher, zones->settings->object.digest.bytes,
+                              sizeof(zones->settings->object.digest.bytes));
         hash_intervals(hasher, zones->interfaces);
         hash_intervals(hasher, zones->sources4);
         hash_intervals(hasher, zones->sources6);
         for (unsigned i = 0; i < zones->n; i++) {
                 const FwZone *zone = &zones->zones[i];
-                int facts[] = {default_of(zone, ZONE_INPUT), default_of(zone, ZONE_FORWARD),
-                               default_of(zone, ZONE_OUTPUT), zone->zone->masquerade};
+                int facts[] = {default_of(zones, zone, ZONE_INPUT),
+                               default_of(zones, zone, ZONE_FORWARD),
+                               default_of(zones, zone, ZONE_OUTPUT), zone->zone->masquerade};
 
                 pt_hasher_add(hasher, zone->name, strlen(zone->name) + 1);
                 pt_hasher_add(hasher, facts, sizeof(facts));
@@ -91,6 +114,7 @@ static void digest(FwZones *zones)
 int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
 {
         g_autoptr(FwZones) zones = g_new0(FwZones, 1);
+        const PtObject *settings;
         GArray *list;
         g_autoptr(GArray) interfaces = g_array_new(FALSE, FALSE, sizeof(FwInterval));
         g_autoptr(GArray) sources4 = g_array_new(FALSE, FALSE, sizeof(FwInterval));
@@ -108,6 +132,11 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         zones->n = list->len;
         zones->zones = (FwZone *) (void *) g_array_free(list, FALSE);
         zones->router = (FwZone){.name = FW_ZONE_ROUTER};
+        settings = pt_slice_get(slice, &pt_kind_filter_settings, "default");
+        if (settings)
+                zones->settings = (const FilterSettings *) pt_object_ref(settings);
+        for (unsigned i = 0; i < zones->n; i++)
+                zones->zones[i].guards = guards_of(zones->settings, zones->zones[i].name);
 
         for (unsigned i = 0; i < zones->n; i++) {
                 const FwZone *zone = &zones->zones[i];
@@ -139,15 +168,16 @@ void fw_zones_free(FwZones *zones)
         for (unsigned i = 0; i < zones->n; i++)
                 pt_object_unref((PtObject *) zones->zones[i].zone);
         g_free(zones->zones);
+        pt_object_unref((PtObject *) zones->settings);
         g_clear_pointer(&zones->interfaces, g_array_unref);
         g_clear_pointer(&zones->sources4, g_array_unref);
         g_clear_pointer(&zones->sources6, g_array_unref);
         g_free(zones);
 }
 
-FwAction fw_zones_default(const FwZone *from, const FwZone *to)
+FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to)
 {
         if (!from->zone)
-                return default_of(to, ZONE_OUTPUT);
-        return default_of(from, to->zone ? ZONE_FORWARD : ZONE_INPUT);
+                return default_of(zones, to, ZONE_OUTPUT);
+        return default_of(zones, from, to->zone ? ZONE_FORWARD : ZONE_INPUT);
 }

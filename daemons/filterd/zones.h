@@ -11,9 +11,17 @@
 
 #define FW_ZONES_MAX 250 /* pairs grow with the square */
 
+/* What stands before the rules for packets that come from a zone (FilterSettings). */
+typedef enum FwZoneGuards {
+        FW_GUARD_ANTISPOOF = 1 << 0,
+        FW_GUARD_BOGONS = 1 << 1,
+        FW_GUARD_PRIVATE = 1 << 2,
+} FwZoneGuards;
+
 typedef struct FwZone {
         const Zone *zone; /* a reference; NULL: the router */
         const char *name;
+        unsigned guards; /* FwZoneGuards */
 } FwZone;
 
 typedef struct FwZones {
@@ -23,6 +31,7 @@ typedef struct FwZones {
         GArray *interfaces; /* FwInterval, flattened; number: index in `zones` + 1 */
         GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
         GArray *sources6;
+        const FilterSettings *settings; /* a reference; NULL: none */
         PtDigest digest; /* of all that the dispatch part of the ruleset depends on */
 } FwZones;
 
@@ -34,4 +43,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)
 
 /* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
  */
-FwAction fw_zones_default(const FwZone *from, const FwZone *to);
+FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to);

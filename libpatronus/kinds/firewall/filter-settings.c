@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kinds/firewall/firewall.h"
 
+#include <string.h>
+
 static const PtChoice invalid_choices[] = {
         {"allow", FW_ALLOW, "rules decide about it, as about any packet"},
         {"drop", FW_DROP, "discards it before any rule"},
@@ -135,6 +137,33 @@ bool fw_settings_helper(const FilterSettings *settings, FwHelper helper)
         return false;
 }
 
+/* The guards stand before what comes from a zone; nothing comes from the router itself. */
+static int check_zones(const PtList *list, const char *pointer, PtDiagnostics *diag)
+{
+        char *const *names = list->items;
+
+        for (unsigned i = 0; i < list->n; i++)
+                if (strcmp(names[i], FW_ZONE_ROUTER) == 0) {
+                        pt_diag_error(diag, "no-zone", pointer,
+                                      "the router itself is no zone that packets come from; name "
+                                      "zones, or any");
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+static int settings_check(const PtObject *object, PtDiagnostics *diag)
+{
+        const FilterSettings *settings = (const FilterSettings *) object;
+        int r = check_zones(&settings->antispoof, "/spec/antispoof", diag);
+
+        if (check_zones(&settings->block_bogons, "/spec/blockBogons", diag) < 0)
+                r = -EINVAL;
+        if (check_zones(&settings->block_private, "/spec/blockPrivate", diag) < 0)
+                r = -EINVAL;
+        return r;
+}
+
 /* Helpers that rules and services name must stay allowed. */
 
 typedef struct HelperCheck {
@@ -200,5 +229,6 @@ const PtKind pt_kind_filter_settings = {
         .size = sizeof(FilterSettings),
         .fields = settings_fields,
         .singleton = true,
+        .check = settings_check,
         .check_set = settings_check_set,
 };

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""FilterSettings with real packets: defaults, invalid, anti-lockout, antispoof, bogons, private addresses, logs."""
+
+import json
+
+import nflog
+import traffic
+from test_zone_sources import RULE, ZONE, passes
+
+GROUP = 20  # libpatronus/base/marks.h
+
+ZONES = "".join(ZONE.format(zone, f"interfaces: [{zone}]") for zone in ("wan", "lan", "dmz", "guest"))
+OPEN = "".join(RULE.format(f"open-{zone}", f"action: allow, from: {zone}") for zone in ("wan", "lan"))
+
+
+def settings(spec):
+    return f"---\n{{apiVersion: patronus.firewall/v1, kind: FilterSettings, metadata: {{name: default}}, spec: {{{spec}}}}}\n"
+
+
+def replace(lab, text):
+    lab.ctl("apply", "--replace", "-f", "-", stdin=text)
+
+
+def counter(lab, name):
+    rows = [json.loads(line) for line in lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()]
+    return sum(row["packets"] for row in rows if row["name"] == name)
+
+
+def probe(lab, *rows):
+    return [result.seen for result in traffic.run(lab.name, rows)]
+
+
+def test_defaults_of_zones(lab):
+    replace(lab, ZONES + settings("forward: allow, input: reject, output: drop"))
+    assert passes(lab, "lan", "10.3.0.2") and passes(lab, "lan", "fd00:3::2")
+    assert not passes(lab, "lan", "10.2.0.1")
+    assert not passes(lab, "router", "10.2.0.2")
+    # What a zone says itself wins.
+    replace(lab, ZONES + ZONE.format("vip", "sources: [10.2.0.2], forward: drop, input: allow, output: allow") +
+            settings("forward: allow, input: reject, output: drop"))
+    assert not passes(lab, "lan", "10.3.0.2") and passes(lab, "lan", "fd00:3::2")
+    assert passes(lab, "lan", "10.2.0.1") and passes(lab, "router", "10.2.0.2")
+    replace(lab, ZONES)
+    assert not passes(lab, "lan", "10.3.0.2") and passes(lab, "router", "10.2.0.2")
+
+
+def test_invalid(lab):
+    row = traffic.Row("xmas", "xmas", "lan", "dmz", 4, "did not arrive", port=80)
+    replace(lab, ZONES + OPEN)
+    assert probe(lab, row) == ["did not arrive"]
+    with nflog.Log(lab.netns("router"), GROUP) as log:
+        lab.apply(settings("logInvalid: true"))
+        assert probe(lab, row) == ["did not arrive"]
+        assert log.next().prefix == "invalid/forward"
+    lab.apply(settings("invalid: allow"))
+    assert probe(lab, row) == ["arrived"]
+
+
+def test_anti_lockout(lab):
+    tcp = [traffic.Row("tcp", "tcp", host, "router", family, "no answer", port=22) for host in ("lan", "guest") for family in (4, 6)]
+    replace(lab, ZONES)
+    assert probe(lab, *tcp) == ["no answer"] * 4
+    lab.apply(settings("antiLockout: {interfaces: ['la*']}"))
+    seen = probe(lab, *tcp)
+    assert "no answer" not in seen[:2] and seen[2:] == ["no answer"] * 2
+    # By source, over a rule that drops everything, and on a port of one's own.
+    lab.apply(RULE.format("nobody", "action: drop, priority: 0, to: router") +
+              settings("antiLockout: {sources: [10.4.0.0/24, 'fd00:4::2'], ports: [2222]}"))
+    assert probe(lab, *tcp) == ["no answer"] * 4
+    tcp = [traffic.Row("tcp", "tcp", host, "router", family, "no answer", port=2222) for host in ("lan", "guest") for family in (4, 6)]
+    seen = probe(lab, *tcp)
+    assert seen[:2] == ["no answer"] * 2 and "no answer" not in seen[2:]
+    assert counter(lab, "anti-lockout") > 0 and counter(lab, "anti-lockout/ipv6") > 0
+
+
+def test_antispoof(lab):
+    """A source that is reached by another interface does not pass; one's own does, and link-local addresses do."""
+    for spoofed, plen in (("10.3.0.77", 32), ("fd00:3::77", 128)):
+        lab.exec("lan", "ip", "addr", "add", f"{spoofed}/{plen}", "dev", "eth0", *(["nodad"] if plen == 128 else []))
+    replace(lab, ZONES + OPEN + settings("antispoof: [lan], logDefault: true"))
+    with nflog.Log(lab.netns("router"), GROUP) as log:
+        for target, own, spoofed in (("10.1.0.2", "10.2.0.2", "10.3.0.77"), ("fd00:1::2", "fd00:2::2", "fd00:3::77")):
+            assert passes(lab, "lan", target, own)
+            assert not passes(lab, "lan", target, spoofed)
+            assert log.next().prefix == "guard/antispoof"
+    assert counter(lab, "guard/antispoof") == 2
+    assert link_local(lab)
+    lab.ctl("set", "FilterSettings/default", "antispoof=dmz,lan")
+    assert counter(lab, "guard/antispoof") == 2, "counters stay when the settings change"
+
+
+def link_local(lab):
+    """The router's link-local address on the LAN, pinged from there."""
+    addresses = lab.exec("router", "ip", "-6", "-o", "addr", "show", "dev", "lan", "scope", "link").stdout.split()
+    return passes(lab, "lan", addresses[addresses.index("inet6") + 1].split("/")[0] + "%eth0")
+
+
+def test_bogons_and_private(lab):
+    for bogon, plen in (("203.0.113.9", 32), ("2001:db8::9", 128), ("172.16.9.9", 32), ("fd99::9", 128)):
+        lab.exec("wan", "ip", "addr", "add", f"{bogon}/{plen}", "dev", "eth0", *(["nodad"] if plen == 128 else []))
+        lab.exec("router", "ip", "route", "replace", f"{bogon}/{plen}", "dev", "wan")
+    sources = {4: ("203.0.113.9", "172.16.9.9"), 6: ("2001:db8::9", "fd99::9")}
+
+    def seen():
+        return [passes(lab, "wan", "10.3.0.2" if family == 4 else "fd00:3::2", source) for family in (4, 6) for source in sources[family]]
+
+    replace(lab, ZONES + OPEN)
+    assert seen() == [True, True, True, True]
+    lab.apply(settings("blockBogons: [wan]"))
+    assert seen() == [False, True, False, True]
+    lab.ctl("set", "FilterSettings/default", "blockPrivate=any")
+    assert seen() == [False, False, False, False]
+    lab.ctl("set", "FilterSettings/default", "blockBogons=")
+    assert seen() == [True, False, True, False]
+    assert counter(lab, "guard/private") > 0
+    replace(lab, ZONES + OPEN)
+    assert seen() == [True, True, True, True]
+
+
+def test_log_of_what_no_rule_matched(lab):
+    """Each place of its own name, and no faster than the rate."""
+    replace(lab, ZONES + settings("logDefault: true, logRate: 5/minute"))
+    with nflog.Log(lab.netns("router"), GROUP) as log:
+        assert not passes(lab, "lan", "10.3.0.2")
+        first = log.next()
+        assert first.prefix == "default/lan/any" and first.packet[12:20] == bytes([10, 2, 0, 2, 10, 3, 0, 2])
+        assert not passes(lab, "guest", "10.4.0.1")
+        assert log.next().prefix == "default/guest/router"
+        lab.exec("lan", "ping", "-c20", "-i0.01", "-W0.1", "10.3.0.2", check=False)
+        assert 1 <= len(log.pending()) <= 5, "five at once, then one in twelve seconds"
+    replace(lab, ZONES)
+
+
+def test_wrong_settings(lab):
+    replace(lab, ZONES)
+    for spec, part in (
+        ("antispoof: [nowhere]", "/spec/antispoof/0"),
+        ("logRate: 10", "10/second"),
+        ("antispoof: [router]", "/spec/antispoof"),
+        ("antiLockout: {ports: [0]}", "/spec/antiLockout/ports/0"),
+        ("invalid: reject", "known: allow, drop"),
+    ):
+        refused = lab.ctl("apply", "-f", "-", check=False, stdin=settings(spec))
+        assert refused.returncode == 1 and part in refused.stderr, refused.stderr
