@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Longer words get no suggestion: the distance costs length times length. */
@@ -78,4 +79,85 @@ bool pt_utf8_is_valid(const char *data, size_t size)
 {
         /* GLib's takes no NUL inside when it is given a length, which is what is promised here. */
         return g_utf8_validate_len(data, size, NULL);
+}
+
+/* Largest first. */
+static const struct {
+        const char *name;
+        uint64_t usec;
+} duration_units[] = {
+        {"w", 7 * 86400 * 1000000ULL}, {"d", 86400 * 1000000ULL}, {"h", 3600 * 1000000ULL},
+        {"m", 60 * 1000000ULL},        {"s", 1000000ULL},         {"ms", 1000ULL},
+};
+
+/* The unit whose whole name begins `text`; its index, or -EINVAL. */
+static int duration_unit(const char *text, size_t *ret_size)
+{
+        size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(duration_units); i++)
+                if (strlen(duration_units[i].name) == size &&
+                    memcmp(duration_units[i].name, text, size) == 0) {
+                        *ret_size = size;
+                        return (int) i;
+                }
+        return -EINVAL;
+}
+
+int pt_duration_parse(const char *text, uint64_t *ret_usec)
+{
+        uint64_t sum = 0;
+        int last = -1;
+
+        if (!*text)
+                return -EINVAL;
+        while (*text) {
+                uint64_t number = 0;
+                size_t size;
+                int unit;
+
+                if (!g_ascii_isdigit(*text))
+                        return -EINVAL;
+                for (; g_ascii_isdigit(*text); text++) {
+                        number = number * 10 + (uint64_t) (*text - '0');
+                        if (number > PT_DURATION_MAX_USEC)
+                                return -ERANGE;
+                }
+                unit = duration_unit(text, &size);
+                if (unit <= last)
+                        return -EINVAL;
+                if (number > PT_DURATION_MAX_USEC / duration_units[unit].usec)
+                        return -ERANGE;
+                sum += number * duration_units[unit].usec;
+                if (sum > PT_DURATION_MAX_USEC)
+                        return -ERANGE;
+                last = unit;
+                text += size;
+        }
+        if (sum == 0)
+                return -EINVAL;
+        *ret_usec = sum;
+        return 0;
+}
+
+const char *pt_duration_format(uint64_t usec, char buffer[static PT_DURATION_TEXT_MAX])
+{
+        int length = 0;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(duration_units) && usec > 0; i++) {
+                uint64_t number = usec / duration_units[i].usec;
+
+                if (number == 0 && length == 0)
+                        continue;
+                usec %= duration_units[i].usec;
+                if (number > 0)
+                        (void) g_snprintf(buffer + length, (gulong) (PT_DURATION_TEXT_MAX - length),
+                                          "%" PRIu64 "%s", number, duration_units[i].name);
+                if (length > 0)
+                        return buffer;
+                length = (int) strlen(buffer);
+        }
+        if (length == 0)
+                g_strlcpy(buffer, "0s", PT_DURATION_TEXT_MAX);
+        return buffer;
 }

@@ -57,12 +57,58 @@ static void test_utf8(void **state)
                 assert_false(pt_utf8_is_valid(bad[i], strlen(bad[i])));
 }
 
+static void test_durations(void **state)
+{
+        static const struct {
+                const char *text;
+                uint64_t usec;
+        } good[] = {
+                {"30s", 30000000},    {"10m", 600000000},    {"1h", 3600000000},
+                {"2d", 172800000000}, {"1h30m", 5400000000}, {"1w1d", 691200000000},
+                {"250ms", 250000},    {"1m0s", 60000000},    {"366d", PT_DURATION_MAX_USEC},
+        };
+        static const char *const bad[] = {
+                "",      "30",   "s",  "-1s", "1.5h", "1 h",  "1H",
+                "30m1h", "1h1h", "0s", "1hm", "1mss", "\xff",
+        };
+        static const struct {
+                uint64_t usec;
+                const char *text;
+        } shown[] = {
+                {0, "0s"},
+                {999, "0s"},
+                {1000, "1ms"},
+                {59999999, "59s999ms"},
+                {60000000, "1m"},
+                {3601000000, "1h"},
+                {3660000000, "1h1m"},
+                {431999000000, "4d23h"},
+                {UINT64_MAX, "30500568w6d"},
+        };
+        char buffer[PT_DURATION_TEXT_MAX];
+        uint64_t usec;
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
+                assert_int_equal(pt_duration_parse(good[i].text, &usec), 0);
+                assert_int_equal(usec, good[i].usec);
+        }
+        for (size_t i = 0; i < G_N_ELEMENTS(bad); i++)
+                assert_int_equal(pt_duration_parse(bad[i], &usec), -EINVAL);
+        assert_int_equal(pt_duration_parse("367d", &usec), -ERANGE);
+        assert_int_equal(pt_duration_parse("366d1ms", &usec), -ERANGE);
+        assert_int_equal(pt_duration_parse("99999999999999999999999d", &usec), -ERANGE);
+        for (size_t i = 0; i < G_N_ELEMENTS(shown); i++)
+                assert_string_equal(pt_duration_format(shown[i].usec, buffer), shown[i].text);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_nearest),
                 cmocka_unit_test(test_utf8),
+                cmocka_unit_test(test_durations),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
