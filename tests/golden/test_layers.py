@@ -17,7 +17,7 @@ LAYERS = {
     "bus": {"base", "event"},
     "kind": {"base"},
     "kinds": {"base", "kind"},
-    "netlink": {"base", "event"},
+    "netlink": {"base", "event", "kind"},
     "txn": {"base", "event", "bus", "kind", "kinds", "netlink"},
 }
 GENERATED = {"config.h"}
