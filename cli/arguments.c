@@ -28,6 +28,17 @@ int ctl_parse_number(const char *text, uint64_t max, uint64_t *ret)
         return 0;
 }
 
+int ctl_parse_limit(const Ctl *ctl, uint64_t *limit)
+{
+        const char *text = ctl->values[CTL_LIMIT];
+
+        if (text && (ctl_parse_number(text, INT32_MAX, limit) < 0 || *limit == 0)) {
+                ctl_error("--limit is a number from 1, not \"%s\"", text);
+                return CTL_USAGE;
+        }
+        return CTL_DONE;
+}
+
 int ctl_parse_revision(const char *text, uint64_t *ret)
 {
         uint64_t value;

@@ -170,26 +170,14 @@ static int on_reply(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         return 0;
 }
 
-/* sd_bus_call(), which keeps an error's body: that has the diagnostics. Lost connections and
- * time-outs are error replies as well. */
-static int wait_for_reply(sd_bus *bus, sd_bus_message *m, uint64_t usec, sd_bus_message **ret)
+void ctl_pending_clear(CtlPending *pending)
 {
-        pt_cleanup(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        pt_auto_message *reply = NULL;
-        int r = sd_bus_call_async(bus, &slot, m, on_reply, &reply, usec);
-
-        while (r >= 0 && !reply) {
-                r = sd_bus_process(bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(bus, UINT64_MAX);
-        }
-        if (!reply)
-                return r;
-        *ret = g_steal_pointer(&reply);
-        return 0;
+        pending->slot = sd_bus_slot_unref(pending->slot);
+        pending->reply = sd_bus_message_unref(pending->reply);
+        g_clear_pointer(&pending->service, g_free);
 }
 
-int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **ret)
+int ctl_begin(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, CtlPending *pending)
 {
         static const uint64_t timeouts[] = {
                 [CTL_CALL_READS] = READ_TIMEOUT_USEC,
@@ -197,23 +185,48 @@ int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **r
                 [CTL_CALL_COMMITS] = COMMIT_TIMEOUT_USEC,
                 [CTL_CALL_QUIET] = QUIET_TIMEOUT_USEC,
         };
-        pt_auto_message *reply = NULL;
         int r = sd_bus_message_set_auto_start(m, flags != CTL_CALL_QUIET);
 
+        ctl_pending_clear(pending);
+        pending->service = g_strdup(sd_bus_message_get_destination(m));
         if (r >= 0)
-                r = wait_for_reply(ctl->bus, m, timeouts[flags], &reply);
-        if (r < 0)
+                r = sd_bus_call_async(ctl->bus, &pending->slot, m, on_reply, &pending->reply,
+                                      timeouts[flags]);
+        return r < 0 ? r : CTL_DONE;
+}
+
+/* Unlike sd_bus_call() this keeps an error's body: that has the diagnostics. Lost connections and
+ * time-outs are error replies as well. */
+int ctl_finish(Ctl *ctl, CtlCallFlags flags, CtlPending *pending, sd_bus_message **ret)
+{
+        pt_auto_message *reply = NULL;
+        int r = 0;
+
+        while (r >= 0 && !pending->reply) {
+                r = sd_bus_process(ctl->bus, NULL);
+                if (r == 0)
+                        r = sd_bus_wait(ctl->bus, UINT64_MAX);
+        }
+        if (!pending->reply)
                 return r;
+        reply = g_steal_pointer(&pending->reply);
         if (flags == CTL_CALL_PROBES &&
             sd_bus_message_is_method_error(reply, PT_ERROR_PREFIX "NotFound"))
                 return CTL_REFUSED;
         if (sd_bus_message_is_method_error(reply, NULL))
-                return flags == CTL_CALL_QUIET
-                               ? CTL_UNREACHABLE
-                               : say_failure(ctl, sd_bus_message_get_destination(m), flags, reply);
+                return flags == CTL_CALL_QUIET ? CTL_UNREACHABLE
+                                               : say_failure(ctl, pending->service, flags, reply);
         if (ret)
                 *ret = g_steal_pointer(&reply);
         return CTL_DONE;
+}
+
+int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **ret)
+{
+        g_auto(CtlPending) pending = {0};
+        int r = ctl_begin(ctl, m, flags, &pending);
+
+        return r == CTL_DONE ? ctl_finish(ctl, flags, &pending, ret) : r;
 }
 
 int ctl_ask(Ctl *ctl, const CtlTarget *target, const char *member, CtlCallFlags flags,

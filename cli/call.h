@@ -33,6 +33,16 @@ int ctl_connect(Ctl *ctl, CtlCallFlags flags);
 int ctl_method(Ctl *ctl, const CtlTarget *target, const char *member, sd_bus_message **ret);
 /* Sends and waits. CTL_DONE, or another CtlExit after a message. `ret` may be NULL. */
 int ctl_call(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, sd_bus_message **ret);
+/* The same in two halves, to do something in between. The message's error is said by the second. */
+typedef struct CtlPending {
+        char *service;
+        sd_bus_slot *slot;
+        sd_bus_message *reply;
+} CtlPending; /* stays where it is between the two */
+int ctl_begin(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, CtlPending *pending);
+int ctl_finish(Ctl *ctl, CtlCallFlags flags, CtlPending *pending, sd_bus_message **ret);
+void ctl_pending_clear(CtlPending *pending);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlPending, ctl_pending_clear)
 /* The three in one, for arguments that sd_bus_message_append() takes. */
 int ctl_ask(Ctl *ctl, const CtlTarget *target, const char *member, CtlCallFlags flags,
             sd_bus_message **ret, const char *types, ...);

@@ -2,12 +2,12 @@
 
 /* filter counters: runtime state of filterd. */
 
-#include "call.h"
+#include "filter.h"
 #include "output.h"
 
 #define PAGE 1000
 
-static const CtlTarget filter = {
+const CtlTarget ctl_filter = {
         "org.patronus.Filter1",
         "/org/patronus/Filter1",
         "org.patronus.Filter1",
@@ -41,8 +41,8 @@ static int read_page(Ctl *ctl, char **next, CtlRows *rows)
         const char *after;
         int r;
 
-        r = ctl_ask(ctl, &filter, "ListCounters", CTL_CALL_READS, &reply, "a{sv}", 2, "after", "s",
-                    *next, "limit", "u", (uint32_t) PAGE);
+        r = ctl_ask(ctl, &ctl_filter, "ListCounters", CTL_CALL_READS, &reply, "a{sv}", 2, "after",
+                    "s", *next, "limit", "u", (uint32_t) PAGE);
         if (r != CTL_DONE)
                 return r;
         r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(sssttb)");

@@ -134,11 +134,9 @@ int ctl_run_history(Ctl *ctl)
         uint64_t before = 0, limit = HISTORY_LIMIT;
         int r;
 
-        if (ctl->values[CTL_LIMIT] &&
-            (ctl_parse_number(ctl->values[CTL_LIMIT], INT32_MAX, &limit) < 0 || limit == 0)) {
-                ctl_error("--limit is a number from 1, not \"%s\"", ctl->values[CTL_LIMIT]);
-                return CTL_USAGE;
-        }
+        r = ctl_parse_limit(ctl, &limit);
+        if (r != CTL_DONE)
+                return r;
         rows = ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
         ctl_rows_column(rows, "REVISION", "number", CTL_COLUMN_RIGHT);
         ctl_rows_column(rows, "TIME", "timeUSec", CTL_COLUMN_TIME);

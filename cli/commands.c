@@ -21,6 +21,7 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_OBJECT_OR_KIND] = "KIND[/NAME]",
         [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
         [CTL_WORD_SIBLING] = "NAME",
+        [CTL_WORD_CONDITION] = "FIELD=VALUE",
 };
 
 const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
@@ -52,13 +53,15 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_KIND] = {'k', "kind", CTL_WORD_KINDS, "Only objects of these kinds."},
         [CTL_REVISION] = {'r', "revision", CTL_WORD_REVISION,
                           "Take this revision instead of the running one."},
-        [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER, "Show at most this many (default 20)."},
         [CTL_BUILTIN] = {0, "builtin", CTL_WORD_NONE,
                          "Show what is built in; works without any daemon."},
         [CTL_BEFORE] = {0, "before", CTL_WORD_SIBLING, "Put it just before this one."},
         [CTL_AFTER] = {0, "after", CTL_WORD_SIBLING, "Put it just after this one."},
         [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
         [CTL_LAST] = {0, "last", CTL_WORD_NONE, "Put it after all others."},
+        [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER,
+                       "Show at most this many (history: 20 unless given)."},
+        [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
 };
 
 #define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE)
@@ -170,6 +173,20 @@ const CtlCommand ctl_commands[] = {
          .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
                  "and drift. Leaves with 3 when configd does not answer.",
          .run = ctl_run_status},
+        {.name = "filter connections",
+         .arguments = {{CTL_WORD_CONDITION, 0, CTL_MANY}},
+         .options = 1U << CTL_LIMIT | 1U << CTL_KILL,
+         .doc = "List the connections through and to the firewall, or end some",
+         .help = "All conditions must hold. Conditions are id, family, protocol, state, address "
+                 "(either end, before or after translation), source, destination, replySource, "
+                 "replyDestination, port, sourcePort, destinationPort, mark, zone, helper, "
+                 "replied, assured and nat; addresses may be prefixes or ranges, ports ranges. "
+                 "SOURCE AS and DESTINATION AS are what translation makes of them. Bytes and "
+                 "packets are known when the kernel counts them (sysctl "
+                 "net.netfilter.nf_conntrack_acct).",
+         .example = "patronusctl filter connections source=10.0.0.0/24 protocol=tcp\n"
+                    "patronusctl filter connections address=10.0.0.7 --kill",
+         .run = ctl_run_filter_connections},
         {.name = "filter counters",
          .doc = "Show the packet filter's counters",
          .help = "Packets and bytes of each rule since it was made, for every pair of zones it "

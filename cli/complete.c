@@ -11,6 +11,7 @@
 #include "kind/describe.h"
 #include "kind/type.h"
 #include "message.h"
+#include "netlink/connection-filter.h"
 #include "output.h"
 #include <inttypes.h>
 #include <net/if.h>
@@ -241,6 +242,24 @@ static int offer_revisions(Ctl *ctl, const char *before, const char *word)
         return CTL_DONE;
 }
 
+/* "field=value" of a connection. */
+static void offer_conditions(const char *word)
+{
+        size_t length = strcspn(word, "=");
+
+        for (const PtField *row = pt_connection_filter_fields; row->name; row++) {
+                g_autofree char *before = g_strconcat(row->name, "=", NULL);
+                g_autoptr(GString) values = g_string_new(NULL);
+
+                if (!word[length]) {
+                        offer(word, "", before, "");
+                } else if (g_str_has_prefix(word, before) && row->type->complete) {
+                        row->type->complete(row, values);
+                        offer_each_line(word, before, values);
+                }
+        }
+}
+
 /* Commands that begin with the words before; only their next word. */
 static void offer_commands(const GPtrArray *before, const char *word)
 {
@@ -306,6 +325,9 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                 return offer_assignments(ctl, line, word);
         case CTL_WORD_SIBLING:
                 return offer_siblings(ctl, line, before, word);
+        case CTL_WORD_CONDITION:
+                offer_conditions(word);
+                break;
         case CTL_WORD_REVISION:
                 return offer_revisions(ctl, before, word);
         case CTL_WORD_NONE:

@@ -43,6 +43,7 @@ typedef enum CtlWord {
         CTL_WORD_OBJECT_OR_KIND,
         CTL_WORD_ASSIGNMENT,
         CTL_WORD_SIBLING, /* the name of another object of the kind that the line names first */
+        CTL_WORD_CONDITION,
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -65,6 +66,7 @@ typedef enum CtlOptionId {
         CTL_AFTER,
         CTL_FIRST,
         CTL_LAST,
+        CTL_KILL,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -141,6 +143,8 @@ const CtlOption *ctl_find_option(const char *word, const char **ret_value);
 bool ctl_takes_option(const CtlCommand *command, const CtlOption *option);
 /* A whole number in decimal within limits; -EINVAL otherwise. */
 int ctl_parse_number(const char *text, uint64_t max, uint64_t *ret);
+/* The value of --limit, if it is given; CTL_USAGE after a message. */
+int ctl_parse_limit(const Ctl *ctl, uint64_t *limit);
 /* The kind, or NULL after "unknown kind …; did you mean …?". */
 const PtKind *ctl_parse_kind(const char *text);
 /* A revision number from 1; CTL_USAGE after a message. */
@@ -167,6 +171,7 @@ int ctl_run_export(Ctl *ctl);
 int ctl_run_diff(Ctl *ctl);
 int ctl_run_history(Ctl *ctl);
 int ctl_run_status(Ctl *ctl);
+int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);
 int ctl_run_schema(Ctl *ctl);

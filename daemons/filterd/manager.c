@@ -19,6 +19,8 @@ struct FwManager {
         PtEngineCtx ctx;
         PtParticipant *participant;
         PtNftMonitor *monitor;
+        FwConnections *connections;
+        PtAccess access;
 
         /* A foreign change that waits for its repair, and those of the last window. */
         char *drift;
@@ -170,6 +172,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
         int r;
 
         manager->daemon = daemon;
+        pt_access_init(&manager->access);
         manager->ctx = (PtEngineCtx){
                 .event = pt_daemon_event(daemon),
                 .netns_fd = -1,
@@ -204,6 +207,9 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                  * the marker. */
                 r = pt_nft_monitor_new(-1, pt_daemon_event(daemon), PT_MARK_NFT_TABLE, changed,
                                        manager, &manager->monitor);
+                if (r >= 0)
+                        r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd,
+                                               &manager->connections);
                 if (r < 0)
                         return r;
         }
@@ -217,6 +223,8 @@ void fw_manager_free(FwManager *manager)
                 return;
         sd_event_source_disable_unref(manager->retry);
         pt_nft_monitor_free(manager->monitor);
+        fw_connections_free(manager->connections);
+        pt_access_done(&manager->access);
         pt_participant_free(manager->participant);
         g_free(manager->drift);
         g_free(manager);
@@ -230,6 +238,16 @@ PtParticipant *fw_manager_participant(FwManager *manager)
 FwEngine *fw_manager_engine(FwManager *manager)
 {
         return manager->ctx.engine;
+}
+
+PtAccess *fw_manager_access(FwManager *manager)
+{
+        return &manager->access;
+}
+
+FwConnections *fw_manager_connections(FwManager *manager)
+{
+        return manager->connections;
 }
 
 uint64_t fw_manager_drifts(const FwManager *manager)

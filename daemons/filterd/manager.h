@@ -3,7 +3,9 @@
 
 /* filterd as a whole: the engine, its participant in transactions, and the watch over the table. */
 
+#include "bus/access.h"
 #include "bus/daemon.h"
+#include "connections.h"
 #include "engine-nft.h"
 #include "txn/participant.h"
 
@@ -20,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 
 PtParticipant *fw_manager_participant(FwManager *manager);
 FwEngine *fw_manager_engine(FwManager *manager);
+PtAccess *fw_manager_access(FwManager *manager);
+FwConnections *fw_manager_connections(FwManager *manager);
 uint64_t fw_manager_drifts(const FwManager *manager); /* changes by others that were repaired */
 
 /* bus-filter.c */

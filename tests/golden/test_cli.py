@@ -18,8 +18,8 @@ import terminal
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
-COMMANDS = ["apply", "plan", "get", "set", "delete", "rename", "move", "diff", "history", "revert", "export", "status", "filter counters", "explain",
-            "schema", "help"]
+COMMANDS = ["apply", "plan", "get", "set", "delete", "rename", "move", "diff", "history", "revert", "export", "status", "filter connections", "filter counters",
+            "explain", "schema", "help"]
 
 
 @pytest.fixture(scope="session")
@@ -121,6 +121,12 @@ def test_man_page_names_all_and_formats(ctl, tmp_path):
     ("history --limit 0", "--limit is a number from 1"),
     ("export -o table", "export prints yaml or json"),
     ("export --kind Zone,Nothing", 'unknown kind "Nothing"'),
+    ("filter connections portt=1", '"portt=1" is not FIELD=VALUE of a connection; did you mean "port"?'),
+    ("filter connections 10.0.0.1", '"10.0.0.1" is not FIELD=VALUE of a connection'),
+    ("filter connections source=10.0.0", "/source"),
+    ("filter connections state=estab", "/state"),
+    ("filter connections --kill", "--kill needs a condition"),
+    ("filter connections --limit x", "--limit is a number from 1"),
     ("explain FirewallRule.prioritty", "priority"),
     ("schema Nothing", 'unknown kind "Nothing"'),
     ("help nothing", "there is no command"),
@@ -153,7 +159,7 @@ def test_set_refuses_bad_values_before_it_looks_for_a_bus(ctl, line, place):
     assert done.stderr.endswith("\nnothing was changed\n")
 
 
-@pytest.mark.parametrize("line", ["status", "get zones", "apply -f -", "history", "filter counters", "set Zone/lan masquerade=true"])
+@pytest.mark.parametrize("line", ["status", "get zones", "apply -f -", "history", "filter connections", "filter counters", "set Zone/lan masquerade=true"])
 def test_no_bus(ctl, line):
     done = ctl(*line.split(), input="")
     assert done.returncode == 3
@@ -308,9 +314,11 @@ def complete(ctl, line):
 def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl ap") == ["apply"]
     assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
-    assert complete(ctl, "patronusctl filter ") == ["counters"]
+    assert complete(ctl, "patronusctl filter ") == ["connections", "counters"]
     assert complete(ctl, "patronusctl help fil") == ["filter"]
-    assert complete(ctl, "patronusctl help filter c") == ["counters"]
+    assert complete(ctl, "patronusctl help filter cou") == ["counters"]
+    assert complete(ctl, "patronusctl filter connections ass") == ["assured="]
+    assert complete(ctl, "patronusctl filter connections state=es") == ["state=established"]
     assert complete(ctl, "patronusctl apply --r") == ["--replace"]
     assert "--replace" not in complete(ctl, "patronusctl get --")
     assert complete(ctl, "patronusctl get -o ") == ["table", "wide", "yaml", "json"]

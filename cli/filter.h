@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What the commands of filterd's own interface share. */
+
+#include "call.h"
+
+extern const CtlTarget ctl_filter;

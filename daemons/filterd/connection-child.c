@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "connection-child.h"
+
+#include "base/io.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define BUFFER_SIZE (256U * 1024U)
+#define KILLS_AT_ONCE 1024U
+
+static int send_page(int socket, const FwPage *page, int fd)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr header;
+        } control = {0};
+        struct iovec part = {.iov_base = (void *) (uintptr_t) page, .iov_len = sizeof(*page)};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+        if (fd >= 0) {
+                message.msg_control = control.bytes;
+                message.msg_controllen = sizeof(control.bytes);
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        }
+        return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+int fw_page_receive(int socket, FwPage *ret, int *ret_fd)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr header;
+        } control = {0};
+        struct iovec part = {.iov_base = ret, .iov_len = sizeof(*ret)};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.bytes,
+                                 .msg_controllen = sizeof(control.bytes)};
+        ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+        if (n < 0)
+                return -errno;
+        if (n != sizeof(*ret))
+                return -EPIPE;
+        *ret_fd = -EBADF;
+        if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+                memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+        return 0;
+}
+
+/* A page being made. */
+typedef struct Writer {
+        int socket;
+        FwRowFormat format;
+        uint32_t limit;
+        int fd;
+        uint32_t rows;
+        char *buffer;
+        size_t size;
+} Writer;
+
+static int flush(Writer *writer)
+{
+        int r = pt_write_all(writer->fd, writer->buffer, writer->size);
+
+        writer->size = 0;
+        return r;
+}
+
+static int begin_page(Writer *writer)
+{
+        writer->rows = 0;
+        writer->fd = memfd_create("connections", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        return writer->fd < 0 ? -errno : 0;
+}
+
+static int end_page(Writer *writer, bool last)
+{
+        FwPage page = {.rows = writer->rows, .last = last};
+        int r = flush(writer);
+
+        if (r == 0)
+                r = pt_memfd_seal(writer->fd);
+        if (r == 0)
+                r = send_page(writer->socket, &page, writer->fd);
+        close(pt_steal_fd(&writer->fd));
+        return r;
+}
+
+static int write_row(const PtConnection *connection, void *userdata)
+{
+        Writer *writer = userdata;
+        int r;
+
+        /* Only the row after a full page tells that the page is not the last. */
+        if (writer->rows == writer->limit) {
+                char asked;
+
+                r = end_page(writer, false);
+                if (r < 0)
+                        return r;
+                if (recv(writer->socket, &asked, 1, 0) != 1)
+                        return -ECANCELED;
+                r = begin_page(writer);
+                if (r < 0)
+                        return r;
+        }
+        if (BUFFER_SIZE - writer->size < PT_CONNECTION_JSON_MAX + 1) {
+                r = flush(writer);
+                if (r < 0)
+                        return r;
+        }
+        if (writer->format == FW_ROWS_PACKED) {
+                memcpy(writer->buffer + writer->size, connection, sizeof(*connection));
+                writer->size += sizeof(*connection);
+        } else {
+                writer->size += pt_connection_write_json(connection, writer->buffer + writer->size);
+                writer->buffer[writer->size++] = '\n';
+        }
+        writer->rows++;
+        return 0;
+}
+G_STATIC_ASSERT(sizeof(PtConnection) <= PT_CONNECTION_JSON_MAX);
+
+int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, FwRowFormat format,
+                  uint32_t limit)
+{
+        g_autofree char *buffer = g_malloc(BUFFER_SIZE);
+        g_autoptr(PtConntrack) conntrack = NULL;
+        Writer writer = {
+                .socket = socket, .format = format, .limit = limit, .fd = -EBADF, .buffer = buffer};
+        FwPage failed = {0};
+        int r;
+
+        r = pt_conntrack_open(netns_fd, &conntrack);
+        if (r == 0)
+                r = begin_page(&writer);
+        if (r == 0)
+                r = pt_conntrack_dump(conntrack, filter, write_row, &writer);
+        if (r == 0)
+                r = end_page(&writer, true);
+        if (r == 0)
+                return 0;
+        failed.result = r;
+        (void) send_page(socket, &failed, -EBADF);
+        return 1;
+}
+
+typedef struct Killer {
+        PtConntrack *conntrack; /* beside the one that dumps */
+        PtConnection *found;
+        size_t n;
+        uint64_t killed;
+} Killer;
+
+static int kill_found(Killer *killer)
+{
+        size_t killed = 0;
+        int r = pt_conntrack_delete(killer->conntrack, killer->found, killer->n, &killed);
+
+        killer->killed += killed;
+        killer->n = 0;
+        return r;
+}
+
+static int collect(const PtConnection *connection, void *userdata)
+{
+        Killer *killer = userdata;
+
+        killer->found[killer->n++] = *connection;
+        return killer->n == KILLS_AT_ONCE ? kill_found(killer) : 0;
+}
+
+int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
+{
+        g_autofree PtConnection *found = g_new(PtConnection, KILLS_AT_ONCE);
+        g_autoptr(PtConntrack) reader = NULL, writer = NULL;
+        Killer killer = {.found = found};
+        FwPage page = {.last = true};
+        int r;
+
+        r = pt_conntrack_open(netns_fd, &reader);
+        if (r == 0)
+                r = pt_conntrack_open(netns_fd, &writer);
+        if (r == 0) {
+                killer.conntrack = writer;
+                r = pt_conntrack_dump(reader, filter, collect, &killer);
+        }
+        if (r == 0)
+                r = kill_found(&killer);
+        page.result = r;
+        page.killed = killer.killed;
+        return send_page(socket, &page, -EBADF) < 0 || r < 0;
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "connections.h"
+
+#include "connection-child.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+/* A child, and who waits for what it sends. */
+typedef struct Job {
+        FwConnections *connections;
+        char *name; /* of a listing: the part of its cursors that stays; NULL: a kill */
+        unsigned page;
+        pid_t pid;
+        int socket;
+        sd_event_source *readable, *idle;
+        FwPageDone page_done; /* NULL: nobody waits */
+        FwKillDone kill_done;
+        void *userdata;
+} Job;
+
+struct FwConnections {
+        sd_event *event;
+        int netns_fd;
+        PtConntrack *conntrack;
+        GPtrArray *jobs; /* Job */
+};
+
+/* The event loop owns this source until the child, killed or not, has ended. */
+static int child_ended(sd_event_source *source, const siginfo_t *si, void *userdata)
+{
+        return sd_event_source_set_floating(source, false);
+}
+
+static void job_free(void *p)
+{
+        Job *job = p;
+        FwPageDone page_done = g_steal_pointer(&job->page_done);
+        FwKillDone kill_done = g_steal_pointer(&job->kill_done);
+
+        sd_event_source_disable_unref(job->readable);
+        sd_event_source_disable_unref(job->idle);
+        if (job->pid > 0)
+                (void) kill(job->pid, SIGKILL);
+        close(pt_steal_fd(&job->socket));
+        if (page_done)
+                page_done(-ECANCELED, -EBADF, 0, "", job->userdata);
+        if (kill_done)
+                kill_done(-ECANCELED, 0, job->userdata);
+        g_free(job->name);
+        g_free(job);
+}
+
+int fw_connections_new(sd_event *event, int netns_fd, FwConnections **ret)
+{
+        g_autoptr(FwConnections) connections = g_new0(FwConnections, 1);
+        int r;
+
+        connections->netns_fd = netns_fd;
+        connections->event = sd_event_ref(event);
+        connections->jobs = g_ptr_array_new_with_free_func(job_free);
+        r = pt_conntrack_open(netns_fd, &connections->conntrack);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&connections);
+        return 0;
+}
+
+void fw_connections_free(FwConnections *connections)
+{
+        if (!connections)
+                return;
+        g_ptr_array_unref(connections->jobs);
+        pt_conntrack_close(connections->conntrack);
+        sd_event_unref(connections->event);
+        g_free(connections);
+}
+
+static int idle_too_long(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        Job *job = userdata;
+
+        (void) g_ptr_array_remove_fast(job->connections->jobs, job);
+        return 0;
+}
+
+/* Leaves the listing to the timer; its owner knows the cursor alone. */
+static int wait_for_next(Job *job)
+{
+        return sd_event_add_time_relative(job->connections->event, &job->idle, CLOCK_MONOTONIC,
+                                          FW_LISTING_IDLE_USEC, 0, idle_too_long, job);
+}
+
+static void answer_page(Job *job, const FwPage *page, int fd)
+{
+        FwPageDone done = g_steal_pointer(&job->page_done);
+        g_autofree char *next = NULL;
+        void *userdata = job->userdata;
+        bool over = page->result < 0 || page->last || fd < 0;
+        int result = page->result < 0 ? page->result : fd < 0 ? -EIO : 0;
+
+        job->page++;
+        if (!over && wait_for_next(job) < 0)
+                over = true;
+        next = over ? g_strdup("") : g_strdup_printf("%s.%u", job->name, job->page);
+        if (over)
+                (void) g_ptr_array_remove_fast(job->connections->jobs, job);
+        done(result, fd, page->rows, next, userdata);
+}
+
+static int job_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        Job *job = userdata;
+        pt_auto_fd int memfd = -EBADF;
+        FwPage page = {0};
+        int r = fw_page_receive(fd, &page, &memfd);
+
+        if (r == -EAGAIN)
+                return 0;
+        if (r < 0)
+                page = (FwPage){.result = -EIO, .last = true}; /* it died */
+        if (job->page_done) {
+                answer_page(job, &page, pt_steal_fd(&memfd));
+        } else {
+                FwKillDone done = g_steal_pointer(&job->kill_done);
+                void *data = job->userdata;
+
+                (void) g_ptr_array_remove_fast(job->connections->jobs, job);
+                if (done)
+                        done(page.result, page.killed, data);
+        }
+        return 0;
+}
+
+/* Who has a cursor has the listing, so it must not be guessed. */
+static int random_name(char **ret)
+{
+        uint64_t random;
+
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+                return -EIO;
+        *ret = g_strdup_printf("%016" PRIx64, random);
+        return 0;
+}
+
+static int watch(Job *job)
+{
+        sd_event *event = job->connections->event;
+        int r = sd_event_add_child(event, NULL, job->pid, WEXITED, child_ended, NULL);
+
+        return r < 0 ? r
+                     : sd_event_add_io(event, &job->readable, job->socket, EPOLLIN, job_readable,
+                                       job);
+}
+
+/* Two processes from here on: 0 in the child, which has `*ret_socket`; in the parent 1, with a job. */
+static int job_fork(FwConnections *connections, Job **ret, int *ret_socket)
+{
+        pid_t parent = getpid();
+        int sockets[2];
+        Job *job;
+        int r;
+
+        if (connections->jobs->len >= FW_LISTINGS_MAX)
+                return -EBUSY;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) < 0)
+                return -errno;
+        job = g_new0(Job, 1);
+        job->connections = connections;
+        job->socket = sockets[0];
+        job->pid = fork();
+        if (job->pid == 0) {
+                /* It must not outlive us, even if we died before this call. */
+                if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+                        _exit(1);
+                close(sockets[0]);
+                *ret_socket = sockets[1];
+                return 0;
+        }
+        r = job->pid < 0 ? -errno : 0;
+        close(sockets[1]);
+        if (r == 0)
+                r = watch(job);
+        if (r < 0) {
+                job_free(job);
+                return r;
+        }
+        g_ptr_array_add(connections->jobs, job);
+        *ret = job;
+        return 1;
+}
+
+int fw_connections_list(FwConnections *connections, const PtConnectionFilter *filter,
+                        FwRowFormat format, uint32_t limit, FwPageDone done, void *userdata)
+{
+        g_autofree char *name = NULL;
+        int r, socket;
+        Job *job;
+
+        r = random_name(&name);
+        if (r < 0)
+                return r;
+        r = job_fork(connections, &job, &socket);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                _exit(fw_child_list(socket, connections->netns_fd, filter, format,
+                                    CLAMP(limit, 1, FW_CONNECTIONS_PAGE_MAX)));
+        job->name = g_steal_pointer(&name);
+        job->page_done = done;
+        job->userdata = userdata;
+        return 0;
+}
+
+static Job *find(FwConnections *connections, const char *cursor)
+{
+        for (unsigned i = 0; i < connections->jobs->len; i++) {
+                Job *job = g_ptr_array_index(connections->jobs, i);
+                g_autofree char *expected =
+                        job->name ? g_strdup_printf("%s.%u", job->name, job->page) : NULL;
+
+                if (g_strcmp0(expected, cursor) == 0)
+                        return job;
+        }
+        return NULL;
+}
+
+int fw_connections_continue(FwConnections *connections, const char *cursor, FwPageDone done,
+                            void *userdata)
+{
+        Job *job = find(connections, cursor);
+
+        if (!job)
+                return -ENOENT;
+        if (job->page_done)
+                return -EBUSY;
+        if (send(job->socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                return -errno;
+        job->idle = sd_event_source_disable_unref(job->idle);
+        job->page_done = done;
+        job->userdata = userdata;
+        return 0;
+}
+
+/* The one that is meant, if it is there. */
+static int kill_one(FwConnections *connections, const PtConnectionFilter *filter, size_t *ret)
+{
+        PtConnection connection;
+
+        *ret = 0;
+        return pt_connection_filter_tuple(filter, &connection)
+                       ? pt_conntrack_delete(connections->conntrack, &connection, 1, ret)
+                       : 0;
+}
+
+int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *filter,
+                        FwKillDone done, void *userdata)
+{
+        size_t killed;
+        int r, socket;
+        Job *job;
+
+        r = kill_one(connections, filter, &killed);
+        if (r < 0)
+                return r;
+        if (killed > 0) {
+                done(0, killed, userdata);
+                return 0;
+        }
+        /* Not there, or in another conntrack zone, or not told by one tuple. */
+        r = job_fork(connections, &job, &socket);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                _exit(fw_child_kill(socket, connections->netns_fd, filter));
+        job->kill_done = done;
+        job->userdata = userdata;
+        return 0;
+}
+
+int fw_connections_count(FwConnections *connections, uint32_t *ret)
+{
+        return pt_conntrack_count(connections->conntrack, ret);
+}
