@@ -78,12 +78,15 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
                 return r;
         /* What it changes is found by the commit. */
         uids = manager_uids(manager, session->candidate);
-        if (input_apply_fd(session->candidate, fd,
+        r = input_apply_fd(session->candidate, fd,
                            &(InputOptions){.source = source ?: "input",
                                            .set = set,
                                            .replace = replace,
-                                           .uids = uids},
-                           reply->diag) < 0)
+                                           .uids = uids,
+                                           .store = manager->store},
+                           reply->diag);
+        datasets_touch(manager->datasets);
+        if (r < 0)
                 return reply_send(reply, call);
         session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
         return 1;
@@ -219,7 +222,12 @@ static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = load_revision(manager, number, &slice, error);
         if (r < 0)
                 return r;
-        fd = export_memfd(slice, json, (const char *const *) kinds);
+        fd = export_memfd(manager->store, slice, json, (const char *const *) kinds);
+        if (fd == -EBADMSG || fd == -ENOENT)
+                return pt_bus_fail(error, fd,
+                                   "A dataset that revision %" PRIu64
+                                   " refers to is damaged or lost: put the same list again",
+                                   number);
         if (fd < 0)
                 return fd;
         return sd_bus_reply_method_return(call, "h", fd);

@@ -235,11 +235,14 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
         if (r < 0)
                 return r;
         uids = manager_uids(session->manager, session->candidate);
-        session_load(
-                session, fd,
-                &(InputOptions){
-                        .source = source ?: "input", .set = set, .replace = replace, .uids = uids},
-                reply);
+        session_load(session, fd,
+                     &(InputOptions){.source = source ?: "input",
+                                     .set = set,
+                                     .replace = replace,
+                                     .uids = uids,
+                                     .store = session->manager->store},
+                     reply);
+        datasets_touch(session->manager->datasets);
         return reply_send(reply, call);
 }
 

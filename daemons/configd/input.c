@@ -2,6 +2,7 @@
 #include "input.h"
 
 #include "identity.h"
+#include "input-dataset.h"
 #include "position.h"
 #include "uids.h"
 
@@ -13,6 +14,7 @@
 #include <sys/stat.h>
 
 typedef struct Input {
+        const PtStore *store; /* first, for input_dataset_hook() */
         const InputOptions *options;
         PtDiagnostics *diag;
         GPtrArray *objects;   /* owned, unsealed, in the order of the input */
@@ -116,6 +118,7 @@ int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOp
                 PtDiagnostics *diag)
 {
         Input input __attribute__((cleanup(input_done))) = {
+                .store = options->store,
                 .options = options,
                 .diag = diag,
                 .objects = g_ptr_array_new_with_free_func((GDestroyNotify) pt_object_unref),
@@ -135,8 +138,8 @@ int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOp
                 }
                 g_hash_table_add(input.replaced, g_strdup(options->set));
         }
-        r = pt_yaml_read(options->source, text, size, PT_FROM_ALLOW_NAMELESS, diag, take_object,
-                         &input);
+        r = pt_yaml_read_large(options->source, text, size, PT_FROM_ALLOW_NAMELESS, diag,
+                               input_dataset_hook, take_object, &input);
         pt_diag_set_subject(diag, NULL);
         if (r < 0)
                 return r;

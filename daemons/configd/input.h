@@ -6,16 +6,18 @@
  * and deletes nothing unless told to. With a set name all objects get the set's label, and what
  * carries it and is not in the input goes; with `replace` all that is not in the input goes.
  * Objects without a name live in a set ("default" unless they say another), which their input
- * replaces, so that an edited one replaces its old self.
+ * replaces, so that an edited one replaces its old self. Lists too long for an object become datasets
+ * (input-dataset.h).
  */
 
-#include "txn/slice.h"
+#include "txn/store.h"
 
 typedef struct InputOptions {
         const char *source; /* names the input in diagnostics: "policy.yaml" */
         const char *set;    /* or NULL */
         bool replace;
-        GHashTable *uids; /* uids_stored() of the candidate; NULL: nobody has one */
+        const PtStore *store; /* where its lists go that become datasets */
+        GHashTable *uids;     /* uids_stored() of the candidate; NULL: nobody has one */
 } InputOptions;
 
 /*

@@ -9,9 +9,17 @@ typedef struct Input {
         size_t size;
         unsigned flags;
         PtDiagnostics *diag;
+        PtDocumentHook hook; /* or NULL */
         PtObjectSink sink;
         void *userdata;
 } Input;
+
+static int parse(const Input *input, const char *text, size_t size, PtDiagnostics *diag,
+                 struct json_object **ret)
+{
+        return input->hook ? pt_json_parse_large(text, size, diag, ret)
+                           : pt_json_parse(text, size, diag, ret);
+}
 
 /* A line that is not blank. */
 typedef struct Line {
@@ -71,17 +79,21 @@ char *pt_document_identity(struct json_object *document)
 static int read_tree(const Input *input, const char *place, struct json_object *json, bool *bad)
 {
         g_autofree char *identity = pt_document_identity(json);
+        pt_auto_json *changed = NULL;
         PtObject *object = NULL;
-        int r;
+        int r = 0;
 
         pt_diag_set_subject(input->diag, "%s%s", place, identity);
-        r = pt_object_from_json(json, input->flags, input->diag, &object);
+        if (input->hook)
+                r = input->hook(json, input->diag, input->userdata, &changed);
+        if (r == 0)
+                r = pt_object_from_json(changed ?: json, input->flags, input->diag, &object);
         pt_diag_set_subject(input->diag, NULL);
         if (r < 0) {
                 *bad = true;
                 return 0;
         }
-        return input->sink(object, input->userdata);
+        return object ? input->sink(object, input->userdata) : 0;
 }
 
 static int read_line(const Input *input, const Line *line, bool *bad)
@@ -91,7 +103,7 @@ static int read_line(const Input *input, const Line *line, bool *bad)
         int r;
 
         pt_diag_set_subject(input->diag, "%s", place);
-        r = pt_json_parse(line->text, line->size, input->diag, &json);
+        r = parse(input, line->text, line->size, input->diag, &json);
         pt_diag_set_subject(input->diag, NULL);
         if (r < 0) {
                 *bad = true;
@@ -121,15 +133,16 @@ static bool is_lines(const Input *input)
         pt_auto_json *json = NULL;
 
         if (!next_line(input, &line) || line.text[0] != '{' ||
-            pt_json_parse(line.text, line.size, NULL, &json) < 0)
+            parse(input, line.text, line.size, NULL, &json) < 0)
                 return false;
         return next_line(input, &line) && line.text[0] == '{';
 }
 
 bool pt_json_input_read(const char *source, const char *text, size_t size, unsigned flags,
-                        PtDiagnostics *diag, PtObjectSink sink, void *userdata, int *ret_result)
+                        PtDiagnostics *diag, PtDocumentHook hook, PtObjectSink sink, void *userdata,
+                        int *ret_result)
 {
-        Input input = {source, text, size, flags, diag, sink, userdata};
+        Input input = {source, text, size, flags, diag, hook, sink, userdata};
         pt_auto_json *json = NULL;
         bool bad = false;
         Line line = {};
@@ -141,7 +154,7 @@ bool pt_json_input_read(const char *source, const char *text, size_t size, unsig
                 *ret_result = read_lines(&input);
                 return true;
         }
-        if (size > PT_DOCUMENT_MAX || pt_json_parse(text, size, NULL, &json) < 0)
+        if (parse(&input, text, size, NULL, &json) < 0)
                 return false;
         r = read_tree(&input, source, json, &bad);
         *ret_result = r == 0 && bad ? -EINVAL : r;

@@ -19,6 +19,7 @@ typedef struct Parser {
         const char *end;
         PtDiagnostics *diag;
         unsigned refused; /* what is JSON but is not taken here */
+        size_t values, values_max;
 } Parser;
 
 /* Of them so many are told: finding the line of each takes the time of the text before it. */
@@ -338,6 +339,8 @@ static int parse_value(Parser *p, unsigned depth, struct json_object **ret)
         skip_space(p);
         if (p->at >= p->end)
                 return unexpected(p, "a value");
+        if (++p->values > p->values_max)
+                return fail(p, p->at, "too-large", "more than %zu values", p->values_max);
         if ((*p->at == '{' || *p->at == '[') && depth >= PT_JSON_DEPTH_MAX)
                 return fail(p, p->at, "too-deep", "nested deeper than %d", PT_JSON_DEPTH_MAX);
         switch (*p->at) {
@@ -378,15 +381,16 @@ static int parse_value(Parser *p, unsigned depth, struct json_object **ret)
         return 0;
 }
 
-int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct json_object **ret)
+static int parse(const char *text, size_t size, size_t limit, size_t values_max,
+                 PtDiagnostics *diag, struct json_object **ret)
 {
-        Parser p = {text, text, text + size, diag, 0};
+        Parser p = {text, text, text + size, diag, .values_max = values_max};
         pt_auto_json *value = NULL;
         int r;
 
-        if (size > PT_DOCUMENT_MAX) {
-                pt_diag_error(diag, "too-large", NULL, "%zu bytes are too many, at most %u", size,
-                              PT_DOCUMENT_MAX);
+        if (size > limit) {
+                pt_diag_error(diag, "too-large", NULL, "%zu bytes are too many, at most %zu", size,
+                              limit);
                 return -EFBIG;
         }
         if (!pt_utf8_is_valid(text, size)) {
@@ -402,4 +406,15 @@ int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct jso
                 return -EINVAL;
         *ret = g_steal_pointer(&value);
         return 0;
+}
+
+int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct json_object **ret)
+{
+        return parse(text, size, PT_DOCUMENT_MAX, SIZE_MAX, diag, ret);
+}
+
+int pt_json_parse_large(const char *text, size_t size, PtDiagnostics *diag,
+                        struct json_object **ret)
+{
+        return parse(text, size, PT_LARGE_DOCUMENT_MAX, PT_LARGE_VALUES_MAX, diag, ret);
 }

@@ -12,9 +12,13 @@
 #include "kind/kind.h"
 #include <json-c/json.h>
 
-#define PT_JSON_DEPTH_MAX 32               /* deeper nesting is refused */
-#define PT_DOCUMENT_MAX (1024U * 1024U)    /* bytes of one object's document */
-#define PT_INPUT_MAX (64U * 1024U * 1024U) /* bytes of one apply */
+#define PT_JSON_DEPTH_MAX 32                /* deeper nesting is refused */
+#define PT_DOCUMENT_MAX (1024U * 1024U)     /* bytes of one object's document */
+#define PT_INPUT_MAX (128U * 1024U * 1024U) /* bytes of one apply */
+/* Of a document with a list that becomes a dataset: a million entries, two addresses of IPv6 each,
+ * with indentation or quotes. The limit of values is what bounds the memory. */
+#define PT_LARGE_DOCUMENT_MAX (96U * 1024U * 1024U)
+#define PT_LARGE_VALUES_MAX (1024U * 1024U)
 
 static inline void pt_json_putp(struct json_object **json)
 {
@@ -29,6 +33,9 @@ static inline void pt_json_putp(struct json_object **json)
  * that are not integers of 64 bits. -EFBIG above PT_DOCUMENT_MAX.
  */
 int pt_json_parse(const char *text, size_t size, PtDiagnostics *diag, struct json_object **ret);
+/* The same with the limits PT_LARGE_DOCUMENT_MAX and PT_LARGE_VALUES_MAX. */
+int pt_json_parse_large(const char *text, size_t size, PtDiagnostics *diag,
+                        struct json_object **ret);
 
 typedef enum PtObjectFromFlags {
         PT_FROM_ALLOW_NAMELESS =

@@ -33,6 +33,7 @@ typedef struct Reader {
         size_t size, fed; /* of the text; given to libyaml so far */
         unsigned flags;
         PtDiagnostics *diag;
+        PtDocumentHook hook; /* or NULL */
         PtObjectSink sink;
         void *userdata;
         struct json_object **tree; /* or NULL: where the one document goes instead of the sink */
@@ -56,6 +57,16 @@ static Mark mark_of(const yaml_mark_t *mark)
         return (Mark){(uint32_t) mark->line + 1, (uint32_t) mark->column + 1};
 }
 
+static size_t document_max(const Reader *reader)
+{
+        return reader->hook ? PT_LARGE_DOCUMENT_MAX : PT_DOCUMENT_MAX;
+}
+
+static unsigned events_max(const Reader *reader)
+{
+        return reader->hook ? PT_LARGE_VALUES_MAX : YAML_EVENTS_MAX;
+}
+
 /* libyaml's input: parts of the text, as long as the document does not exceed its limit. What
  * libyaml reads ahead makes the count coarse by some kilobytes. */
 static int feed(void *data, unsigned char *buffer, size_t size, size_t *ret_size)
@@ -63,7 +74,7 @@ static int feed(void *data, unsigned char *buffer, size_t size, size_t *ret_size
         Reader *reader = data;
         size_t n = MIN(size, reader->size - reader->fed);
 
-        if (reader->fed - reader->document_fed > PT_DOCUMENT_MAX) {
+        if (reader->fed - reader->document_fed > document_max(reader)) {
                 reader->too_large = true;
                 return 0;
         }
@@ -175,8 +186,9 @@ static Mark find_mark(const Reader *reader, const char *pointer)
 static int document_to_sink(Reader *reader)
 {
         g_autoptr(PtDiagnostics) found = NULL;
+        pt_auto_json *changed = NULL;
         PtObject *object = NULL;
-        int r;
+        int r = 0;
 
         if (reader->tree) {
                 json_object_put(*reader->tree);
@@ -184,7 +196,10 @@ static int document_to_sink(Reader *reader)
                 return 0;
         }
         found = pt_diag_new();
-        r = pt_object_from_json(reader->root, reader->flags, found, &object);
+        if (reader->hook)
+                r = reader->hook(reader->root, found, reader->userdata, &changed);
+        if (r == 0)
+                r = pt_object_from_json(changed ?: reader->root, reader->flags, found, &object);
         for (size_t i = 0; i < pt_diag_count(found); i++) {
                 const PtDiagnostic *entry = pt_diag_get(found, i);
                 Mark mark = find_mark(reader, entry->pointer);
@@ -200,7 +215,7 @@ static int document_to_sink(Reader *reader)
                 reader->bad = true;
                 return 0;
         }
-        return reader->sink(object, reader->userdata);
+        return object ? reader->sink(object, reader->userdata) : 0;
 }
 
 /* Puts a value where the document is: takes it over. */
@@ -397,8 +412,8 @@ static int parser_failed(Reader *reader, const yaml_parser_t *parser)
 
         reader->problems = 0;
         if (reader->too_large) {
-                problem(reader, mark, "too-large", "a document of more than %u bytes",
-                        PT_DOCUMENT_MAX);
+                problem(reader, mark, "too-large", "a document of more than %zu bytes",
+                        document_max(reader));
                 return -EFBIG;
         }
         problem(reader, mark, "yaml-syntax", "%s%s%s", parser->context ? parser->context : "",
@@ -428,9 +443,9 @@ static int read_stream(Reader *reader)
                 }
 
                 end = event.type == YAML_STREAM_END_EVENT;
-                if (++reader->events > YAML_EVENTS_MAX) {
+                if (++reader->events > events_max(reader)) {
                         problem(reader, mark_of(&event.start_mark), "too-large",
-                                "a document of more than %u values", YAML_EVENTS_MAX);
+                                "a document of more than %u values", events_max(reader));
                         r = -EFBIG;
                 } else {
                         r = read_event(reader, &event);
@@ -524,8 +539,8 @@ int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnosti
         return 0;
 }
 
-int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
-                 PtDiagnostics *diag, PtObjectSink sink, void *userdata)
+int pt_yaml_read_large(const char *source, const char *text, size_t size, unsigned flags,
+                       PtDiagnostics *diag, PtDocumentHook hook, PtObjectSink sink, void *userdata)
 {
         Reader reader = {
                 .source = source,
@@ -533,6 +548,7 @@ int pt_yaml_read(const char *source, const char *text, size_t size, unsigned fla
                 .size = size,
                 .flags = flags,
                 .diag = diag,
+                .hook = hook,
                 .sink = sink,
                 .userdata = userdata,
         };
@@ -543,7 +559,13 @@ int pt_yaml_read(const char *source, const char *text, size_t size, unsigned fla
                         size, PT_INPUT_MAX);
                 return -EFBIG;
         }
-        if (pt_json_input_read(source, text, size, flags, diag, sink, userdata, &r))
+        if (pt_json_input_read(source, text, size, flags, diag, hook, sink, userdata, &r))
                 return r;
         return read_checked(&reader);
+}
+
+int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
+                 PtDiagnostics *diag, PtObjectSink sink, void *userdata)
+{
+        return pt_yaml_read_large(source, text, size, flags, diag, NULL, sink, userdata);
 }

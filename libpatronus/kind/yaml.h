@@ -22,6 +22,17 @@ typedef int (*PtObjectSink)(PtObject *object, void *userdata);
  */
 int pt_yaml_read(const char *source, const char *text, size_t size, unsigned flags,
                  PtDiagnostics *diag, PtObjectSink sink, void *userdata);
+/*
+ * What may be done with a document before an object is made of it. 0: go on, with `ret` in the
+ * document's place if that is set (a new reference); > 0: the document is no object, and has been
+ * dealt with; -EINVAL: diagnostics with pointers into the document say what is wrong.
+ */
+typedef int (*PtDocumentHook)(struct json_object *document, PtDiagnostics *diag, void *userdata,
+                              struct json_object **ret);
+/* As pt_yaml_read(), but documents may have PT_LARGE_DOCUMENT_MAX bytes, and each goes through
+ * `hook` first, which leaves an object of ordinary size. */
+int pt_yaml_read_large(const char *source, const char *text, size_t size, unsigned flags,
+                       PtDiagnostics *diag, PtDocumentHook hook, PtObjectSink sink, void *userdata);
 /* Any document as a tree (the last, if there are several; NULL is null), for values that are
  * written in YAML. */
 int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnostics *diag,

@@ -326,24 +326,43 @@ static int write_content(const PtDatasetBuilder *builder,
         return 0;
 }
 
-int pt_dataset_store(PtDatasetBuilder *builder, int dirfd, gid_t gid, PtDatasetHeader *ret_header,
-                     PtDigest *ret_digest)
+int pt_dataset_builder_digest(PtDatasetBuilder *builder, PtDatasetHeader *ret_header,
+                              PtDigest *ret_digest)
 {
         uint8_t head[PT_DATASET_HEADER_SIZE];
-        g_autofree char *temporary = NULL;
-        char name[PT_DIGEST_HEX + 1];
         PtDatasetHeader header;
-        pt_auto_fd int fd = -EBADF;
-        PtDigest digest;
-        uint64_t nonce;
         int r;
 
         r = pt_dataset_builder_finish(builder, &header);
         if (r < 0)
                 return r;
         pt_dataset_header_write(&header, head);
-        digest_of(builder, head, &digest);
-        pt_digest_to_hex(&digest, name);
+        digest_of(builder, head, ret_digest);
+        *ret_header = header;
+        return 0;
+}
+
+/* Whether the file is there, whole; then its time becomes now. */
+static bool is_stored(int dirfd, const char *name, const PtDigest *digest)
+{
+        g_autoptr(PtDataset) dataset = NULL;
+        int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+        return fd >= 0 && pt_dataset_open_fd(fd, digest, &dataset) >= 0 &&
+               pt_dataset_verify(dataset) >= 0 &&
+               utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) >= 0;
+}
+
+static int write_dataset(const PtDatasetBuilder *builder, int dirfd, const char *name,
+                         const PtDatasetHeader *header, gid_t gid)
+{
+        uint8_t head[PT_DATASET_HEADER_SIZE];
+        g_autofree char *temporary = NULL;
+        pt_auto_fd int fd = -EBADF;
+        uint64_t nonce;
+        int r;
+
+        pt_dataset_header_write(header, head);
         /* Two imports may write the same list at the same time. */
         if (getrandom(&nonce, sizeof(nonce), 0) != sizeof(nonce))
                 return -EIO;
@@ -358,8 +377,26 @@ int pt_dataset_store(PtDatasetBuilder *builder, int dirfd, gid_t gid, PtDatasetH
                 (void) unlinkat(dirfd, temporary, 0);
                 return r;
         }
-        if (fsync(dirfd) < 0)
-                return -errno;
+        return fsync(dirfd) < 0 ? -errno : 0;
+}
+
+int pt_dataset_store(PtDatasetBuilder *builder, int dirfd, gid_t gid, PtDatasetHeader *ret_header,
+                     PtDigest *ret_digest)
+{
+        char name[PT_DIGEST_HEX + 1];
+        PtDatasetHeader header;
+        PtDigest digest;
+        int r;
+
+        r = pt_dataset_builder_digest(builder, &header, &digest);
+        if (r < 0)
+                return r;
+        pt_digest_to_hex(&digest, name);
+        if (!is_stored(dirfd, name, &digest)) {
+                r = write_dataset(builder, dirfd, name, &header, gid);
+                if (r < 0)
+                        return r;
+        }
         *ret_header = header;
         *ret_digest = digest;
         return 0;

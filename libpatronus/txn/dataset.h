@@ -167,11 +167,15 @@ int pt_dataset_import_fd(PtDatasetBuilder *builder, const char *source, int fd,
 /* Brings what was added into canonical form. -EFBIG: more than PT_DATASET_ENTRIES_MAX entries. */
 int pt_dataset_builder_finish(PtDatasetBuilder *builder, PtDatasetHeader *ret);
 
+/* The same, and the digest that the dataset will have. */
+int pt_dataset_builder_digest(PtDatasetBuilder *builder, PtDatasetHeader *ret_header,
+                              PtDigest *ret_digest);
+
 #define PT_DATASET_NO_GROUP ((gid_t) -1)
 /*
  * Finishes, and writes the file into the folder `dirfd`: mode 0640 and of the group `gid` (0644
- * with PT_DATASET_NO_GROUP, when several must read it), durable on return. One of the same digest
- * is replaced, so that a damaged one is mended and its time is now. Errors of writing, -EFBIG.
+ * with PT_DATASET_NO_GROUP, when several must read it), durable on return. One that is
+ * there already is mended if it is damaged; its time becomes now. Errors of writing, -EFBIG.
  */
 int pt_dataset_store(PtDatasetBuilder *builder, int dirfd, gid_t gid, PtDatasetHeader *ret_header,
                      PtDigest *ret_digest);

@@ -34,6 +34,19 @@ gid_t pt_store_datasets_gid(const PtStore *store)
         return store->datasets_shared ? PT_DATASET_NO_GROUP : store->datasets_gid;
 }
 
+int pt_store_open_dataset(const PtStore *store, const char *digest, PtDataset **ret)
+{
+        PtDigest expected;
+        int fd;
+
+        if (pt_digest_from_hex(digest, &expected) < 0)
+                return -EINVAL;
+        fd = openat(store->datasets_fd, digest, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        return pt_dataset_open_fd(fd, &expected, ret);
+}
+
 /* References of a configuration: digest to number of rows that hold it. */
 
 static GHashTable *new_references(void)

@@ -123,6 +123,8 @@ int pt_store_datasets_fd(const PtStore *store);
 /* The group that files get: of the daemon whose kinds refer to datasets; PT_DATASET_NO_GROUP when
  * there are several. */
 gid_t pt_store_datasets_gid(const PtStore *store);
+/* As pt_dataset_open(). */
+int pt_store_open_dataset(const PtStore *store, const char *digest, PtDataset **ret);
 /* 0 if another one may be put; -ENOSPC at a limit. */
 int pt_store_datasets_room(const PtStore *store);
 /* Array of PtStoreDataset, owned, by digest. */

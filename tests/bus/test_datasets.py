@@ -5,12 +5,13 @@ import concurrent.futures
 import grp
 import json
 import os
+import shutil
 import time
 
 import dbus
 import pytest
 
-from config_harness import codes, error_name, explain, rule, wait_until
+from config_harness import USER, codes, error_name, explain, rule, wait_until
 
 TWO_HOURS_S = 7200
 
@@ -187,3 +188,100 @@ def test_files_are_for_their_daemon(configd):
     except KeyError:
         group = None
     assert (status.st_gid, status.st_mode & 0o777) == ((status.st_gid, 0o644) if group is None else (group, 0o640))
+
+
+def dataset_document(entries, name=None, content="addresses", **spec):
+    metadata = {} if name is None else {"metadata": {"name": name}}
+    return "---\n" + json.dumps({"apiVersion": "patronus.config/v1", "kind": "Dataset", **metadata,
+                                 "spec": {"content": content, "entries": "".join(f"{e}\n" for e in entries), **spec}}) + "\n"
+
+
+def spec_of(client, name):
+    return client.get("Alias", name)["spec"]
+
+
+def test_a_long_list_becomes_a_dataset(configd):
+    short, long = addresses(4096), addresses(4097)
+    configd.client.accept(alias("short", addresses=short) + alias("long", addresses=long))
+    assert len(spec_of(configd.client, "short")["addresses"]) == 4096 and "dataset" not in spec_of(configd.client, "short")
+    spec = spec_of(configd.client, "long")
+    assert "addresses" not in spec and read(configd.client, spec["dataset"]) == long
+    session = configd.client.open()
+    assert session.load(alias("macs", "mac", macs=[f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}" for i in range(5000)]))["accepted"]
+    assert len(read(configd.client, session.get("Alias", "macs")["spec"]["dataset"])) == 5000
+    # the same again changes nothing
+    assert not configd.client.accept(alias("short", addresses=short) + alias("long", addresses=long))["changed"]
+
+
+def test_a_long_list_beside_a_dataset_is_their_union(configd):
+    put = configd.client.put(["192.0.2.0/24", "10.0.0.0"])
+    configd.client.accept(alias("a", dataset=put["digest"], addresses=addresses(5000)))
+    assert read(configd.client, spec_of(configd.client, "a")["dataset"]) == addresses(5000) + ["192.0.2.0/24"]
+    reply = configd.client.apply(alias("a", "mac", dataset=put["digest"], macs=[f"02:00:00:00:{i >> 8:02x}:{i & 255:02x}"
+                                                                                 for i in range(5000)]))
+    assert not reply["accepted"] and codes(reply) == {"mixed-content"}, explain(reply)
+
+
+def test_wrong_entries_of_a_long_list_have_their_places(configd):
+    entries = addresses(5000)
+    entries[7] = "nonsense"
+    document = "apiVersion: patronus.firewall/v1\nkind: Alias\nmetadata:\n  name: a\nspec:\n  type: network\n  addresses:\n" \
+        + "".join(f"    - {entry}\n" for entry in entries)
+    reply = configd.client.apply(document, source="policy.yaml")
+    assert not reply["accepted"] and len(reply["diagnostics"]) == 1
+    assert str(reply["diagnostics"][0][1]) == "policy.yaml:15:7: Alias/a#/spec/addresses/7", explain(reply)
+    reply = configd.client.apply(alias("a", addresses=["nonsense"] * 5000))
+    assert len(reply["diagnostics"]) == 11 and "5000 entries are wrong" in explain(reply)
+    reply = configd.client.apply(alias("a", ports=list(range(1, 5000))))
+    assert not reply["accepted"] and "too-long" in codes(reply), explain(reply)
+    # what is wrong beside a long list is told where it stands
+    reply = configd.client.apply(document.replace("nonsense", "192.0.2.1").replace("spec:\n", "spec:\n  hue: red\n"), source="x")
+    assert str(reply["diagnostics"][0][1]) == "x:6:3: Alias/a#/spec/hue", explain(reply)
+
+
+def test_documents_of_datasets(configd):
+    digest = str(configd.client.put(["10.0.0.1", "10.1.0.0/16"])["digest"])
+    configd.client.config("DeleteDataset", "s", digest)
+    document = dataset_document(["10.1.0.0/16", "10.0.0.1"], digest)
+    reply = configd.client.accept(document + alias("a", dataset=digest))
+    assert reply["created"] == 1 and listed(configd.client)[digest]["entries"] == 2
+    reply = configd.client.apply(dataset_document(["10.0.0.2"], digest))
+    assert not reply["accepted"] and codes(reply) == {"wrong-digest"}
+    assert "these entries are the dataset" in explain(reply), explain(reply)
+    for wrong, code in ((dataset_document(["x"]), "invalid-address"),
+                        (dataset_document([], content="ports"), "required"),
+                        (dataset_document([], hue="red"), "unknown-field"),
+                        (dataset_document([]).replace("config/v1", "config/v2"), "unknown-version"),
+                        (dataset_document(["02:00:00:00:00:01"]), "mixed-content"),
+                        (dataset_document([], name=7), "wrong-type"),
+                        ("---\napiVersion: patronus.config/v1\nkind: Dataset\n", "wrong-type")):
+        reply = configd.client.apply(wrong)
+        assert not reply["accepted"] and codes(reply) == {code}, explain(reply)
+    assert set(listed(configd.client)) == {digest}
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_export_wipe_and_apply_give_the_same_root(configd, form):
+    big = configd.client.put([*addresses(100000), *(f"2001:db8:{i:x}::/48" for i in range(0, 200, 2))])["digest"]
+    macs = configd.client.put(["02:00:00:00:00:01", "02:00:00:00:00:02"])["digest"]
+    empty = configd.client.put(["# nothing"])["digest"]
+    configd.client.accept(alias("big", dataset=big) + alias("same", dataset=big) + alias("macs", "mac", dataset=macs)
+                          + alias("none", dataset=empty) + rule("web"))
+    root, text = configd.client.root, configd.client.export(format=form)
+    assert text.count(str(big)) == 3 and text.index('"Dataset"' if form == "json" else "kind: Dataset") < text.index("Alias")
+    others = configd.client.export(format=form, kinds=dbus.Array(["FirewallRule"], signature="s"))
+    assert "Dataset" not in others
+
+    configd.process.end()
+    configd.participant.end()
+    shutil.rmtree(configd.state)
+    configd.state.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(configd.state, USER)
+    configd.start_participant()
+    configd.start()
+    assert configd.client.names() == [] and listed(configd.client) == {}
+    configd.client.accept(text, replace=True)
+    assert configd.client.root == root
+    assert configd.client.export(format=form) == text
+    assert set(listed(configd.client)) == {big, macs, empty}

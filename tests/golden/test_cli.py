@@ -183,12 +183,12 @@ def test_input_that_cannot_be_read(ctl, tmp_path):
     assert "no *.yaml, *.yml or *.json" in done.stderr
     huge = tmp_path / "huge.yaml"
     with huge.open("wb") as file:
-        file.truncate(100 << 20)
+        file.truncate(200 << 20)
     done = ctl("apply", "-f", huge)
     assert done.returncode == 1
-    assert "larger than 64 MiB" in done.stderr
+    assert "larger than 128 MiB" in done.stderr
     with huge.open("rb") as file:
-        assert "larger than 64 MiB" in ctl("apply", "-f", "-", stdin=file).stderr
+        assert "larger than 128 MiB" in ctl("apply", "-f", "-", stdin=file).stderr
 
 
 def test_full_disk_is_an_error(ctl, build_dir):
