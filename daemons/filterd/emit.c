@@ -5,6 +5,7 @@
 #include "base/marks.h"
 #include "netlink/nft-expr.h"
 #include "sequence.h"
+#include "sets-emit.h"
 #include "touched.h"
 
 #include <linux/netfilter.h>
@@ -18,8 +19,10 @@
 typedef struct Emit {
         PtNftBatch *batch;
         FwTouched *touched;
-        FwCarry *carry; /* may be NULL */
-        PtNft *nft;     /* of a delta */
+        FwCarry *carry;      /* may be NULL */
+        PtNft *nft;          /* of a delta */
+        const FwSets *sets;  /* what rules look up */
+        const FwSets *moves; /* of a delta: some are under another name; NULL: none */
         uint32_t set_id;
 } Emit;
 
@@ -223,7 +226,7 @@ static void put_class(Emit *emit, const FwClass *klass)
 void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry,
                  GHashTable *counts, PtNftBatch *batch, FwTouched *touched)
 {
-        Emit emit = {.batch = batch, .touched = touched, .carry = carry};
+        Emit emit = {.batch = batch, .touched = touched, .carry = carry, .sets = layout->sets};
         GHashTableIter iter;
         FwClass *klass;
 
@@ -234,6 +237,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
                 pt_nft_batch_delete_table(batch, TABLE);
         }
         fw_ruleset_put_base(batch);
+        fw_sets_put(layout->sets, batch, touched);
         g_hash_table_iter_init(&iter, layout->classes);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
                 put_class(&emit, klass);
@@ -333,6 +337,7 @@ static void resync(Emit *emit, const Resync *sync,
 }
 
 typedef struct ShardSync {
+        const FwSets *moves;
         const FwClass *klass;
         const FwUnit *unit;
         GArray *items;
@@ -345,6 +350,12 @@ static bool same_uid(const KernelRule *kernel, const FwTag *tag)
         return memcmp(kernel->tag.uid, tag->uid, sizeof(tag->uid)) == 0;
 }
 
+/* Whether it looks up a set that gets another name: its tag does not say so. */
+static bool rule_moves(const FwSets *moves, const FirewallRule *rule)
+{
+        return moves && fw_sets_moves(moves, &rule->source, &rule->destination);
+}
+
 static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
 {
         const ShardSync *shard = userdata;
@@ -352,7 +363,7 @@ static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdat
         FwTag tag;
 
         fw_tag_of(item->rule, item->part, false, &tag);
-        return !fw_tag_same(&kernel->tag, &tag);
+        return !fw_tag_same(&kernel->tag, &tag) || rule_moves(shard->moves, item->rule);
 }
 
 /*
@@ -404,8 +415,12 @@ static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, uns
         g_autoptr(GArray) items = shard_items(klass, unit, start);
         g_autofree int *match = g_new(int, items->len + 1);
         g_autofree bool *keep = g_new(bool, items->len + 1);
-        ShardSync shard = {
-                .klass = klass, .unit = unit, .items = items, .kernel = kernel, .match = match};
+        ShardSync shard = {.moves = emit->moves,
+                           .klass = klass,
+                           .unit = unit,
+                           .items = items,
+                           .kernel = kernel,
+                           .match = match};
         Resync sync = {.kernel = kernel,
                        .match = match,
                        .keep = keep,
@@ -547,13 +562,14 @@ static const FirewallRule *rule_at(const FwClass *klass, unsigned i)
         return g_array_index(klass->entries, FwEntry, i).rule;
 }
 
-static bool same_rules(const FwClassChange *change, const UnitChange *unit)
+static bool same_rules(const Emit *emit, const FwClassChange *change, const UnitChange *unit)
 {
         if (unit->before->n != unit->after->n || unit->before->shape != unit->after->shape)
                 return false;
         for (unsigned i = 0; i < unit->after->n; i++)
                 if (rule_at(change->before, unit->start_before + i) !=
-                    rule_at(change->after, unit->start_after + i))
+                            rule_at(change->after, unit->start_after + i) ||
+                    rule_moves(emit->moves, rule_at(change->after, unit->start_after + i)))
                         return false;
         return true;
 }
@@ -611,7 +627,7 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
 {
         int r = 0;
 
-        if (!unit->before || (unit->after && same_rules(change, unit)))
+        if (!unit->before || (unit->after && same_rules(emit, change, unit)))
                 return 0;
         if (!unit->before->shape) {
                 r = read_chain(emit, unit->before->name, &unit->kernel);
@@ -715,9 +731,17 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         g_autoptr(GPtrArray) units =
                 g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
         g_autoptr(GHashTable) counts = NULL;
-        Emit emit = {.batch = batch, .touched = touched, .carry = carry, .nft = nft};
+        Emit emit = {.batch = batch,
+                     .touched = touched,
+                     .carry = carry,
+                     .nft = nft,
+                     .sets = delta->sets ?: delta->layout->sets};
         int r = 0;
 
+        if (delta->sets && fw_sets_any_moves(delta->sets))
+                emit.moves = delta->sets;
+        if (delta->sets)
+                fw_sets_put(delta->sets, batch, touched);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);
@@ -760,6 +784,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
                 if (!change->after)
                         pt_nft_batch_delete_chain(batch, TABLE, change->before->chain);
         }
+        if (delta->sets)
+                fw_sets_put_drops(delta->sets, batch);
         fw_ruleset_put_marker(marker, true, batch);
         return 0;
 }

@@ -3,6 +3,7 @@
 #include "engine-nft.h"
 
 #include "base/log.h"
+#include "base/marks.h"
 #include "base/memory.h"
 #include "emit.h"
 
@@ -18,6 +19,8 @@
 #define USEC_KEY_LOADED 10
 #define USEC_EACH_CHANGED 60
 #define USEC_COMMIT 300
+/* Nanoseconds an element of an alias's set. */
+#define NSEC_MEMBER_CHANGED 700
 
 struct FwEngine {
         PtNft *nft;
@@ -28,6 +31,7 @@ struct FwEngine {
 struct PtObserved {
         FwMarker marker;
         bool found;
+        GPtrArray *sets; /* names of the kernel's sets, when nothing else says them */
 };
 
 typedef struct NftPlan {
@@ -95,6 +99,14 @@ static int read_marker(FwEngine *engine, FwMarker *ret)
         return r;
 }
 
+static void observed_free(PtObserved *observed)
+{
+        if (!observed)
+                return;
+        g_clear_pointer(&observed->sets, g_ptr_array_unref);
+        g_free(observed);
+}
+
 static int observe(PtEngineCtx *ctx, PtObserved **ret)
 {
         PtObserved *observed = g_new0(PtObserved, 1);
@@ -105,13 +117,16 @@ static int observe(PtEngineCtx *ctx, PtObserved **ret)
                 return r;
         }
         observed->found = r == 0;
+        if (observed->found && !((FwEngine *) ctx->engine)->layout) {
+                r = pt_nft_list_sets(((FwEngine *) ctx->engine)->nft, PT_MARK_NFT_TABLE,
+                                     &observed->sets);
+                if (r < 0) {
+                        observed_free(observed);
+                        return r;
+                }
+        }
         *ret = observed;
         return 0;
-}
-
-static void observed_free(PtObserved *observed)
-{
-        g_free(observed);
 }
 
 static void plan_free(PtPlan *base)
@@ -135,6 +150,37 @@ static void step(NftPlan *plan, unsigned n, const char *what)
                                 g_strdup_printf("%s %u rule%s", what, n, n == 1 ? "" : "s"));
 }
 
+static size_t entries_of(const FwSetChange *change, const GByteArray *packed)
+{
+        return packed->len / (fw_part_key_len(change->part) * (change->intervals ? 2 : 1));
+}
+
+/* Returns how long the kernel will take for it, in microseconds. */
+static uint64_t describe_sets(NftPlan *plan, const FwSets *sets)
+{
+        const GPtrArray *changes = fw_sets_changes(sets);
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < changes->len; i++) {
+                const FwSetChange *change = g_ptr_array_index(changes, i);
+                size_t added = entries_of(change, change->added);
+                size_t removed = entries_of(change, change->removed);
+                const char *what = !change->before  ? "make"
+                                   : !change->after ? "delete"
+                                   : strcmp(change->before, change->after) != 0
+                                           ? "replace with a larger one"
+                                           : "change";
+
+                n += added + removed;
+                if (plan->plan.steps->len == PT_PLAN_STEPS_MAX)
+                        continue;
+                g_ptr_array_add(plan->plan.steps,
+                                g_strdup_printf("%s the set %s: %zu entries enter, %zu leave", what,
+                                                change->after ?: change->before, added, removed));
+        }
+        return n * NSEC_MEMBER_CHANGED / 1000;
+}
+
 static void describe_delta(NftPlan *plan)
 {
         const FwLayoutDelta *delta = plan->delta;
@@ -146,7 +192,22 @@ static void describe_delta(NftPlan *plan)
         if (delta->dispatch)
                 g_ptr_array_add(plan->plan.steps, g_strdup("replace the dispatch of zones"));
         plan->plan.commit_usec = USEC_COMMIT + (uint64_t) n * USEC_EACH_CHANGED;
+        if (delta->sets)
+                plan->plan.commit_usec += describe_sets(plan, delta->sets);
         plan->plan.empty = fw_delta_is_empty(delta);
+}
+
+static uint64_t members_of(const FwSets *sets)
+{
+        const GPtrArray *changes = fw_sets_changes(sets);
+        uint64_t n = 0;
+
+        for (unsigned i = 0; i < changes->len; i++) {
+                const FwSetChange *change = g_ptr_array_index(changes, i);
+
+                n += entries_of(change, change->added);
+        }
+        return n;
 }
 
 static uint64_t estimate_load(const FwLayout *layout)
@@ -163,7 +224,7 @@ static uint64_t estimate_load(const FwLayout *layout)
                         usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
                                             : unit->n * USEC_RULE_LOADED;
                 }
-        return usec;
+        return usec + members_of(layout->sets) * NSEC_MEMBER_CHANGED / 1000;
 }
 
 typedef struct WithoutTo {
@@ -206,6 +267,30 @@ static void notice_without_to(const PtSlice *before, const PtSlice *wanted, PtDi
                         without.n == 1 ? "" : ", ...", without.n == 1 ? "ies" : "y");
 }
 
+/* `observed`: what the kernel has of a marker that can be relied on, or NULL. */
+static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observed,
+                      PtDiagnostics *diag)
+{
+        FwSource source = {plan->wanted, ctx->state_dir};
+        int r = fw_layout_new(plan->wanted, diag, &plan->layout);
+
+        if (r < 0)
+                return r;
+        plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
+                      fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir);
+        plan->plan.empty = plan->adopt;
+        if (plan->adopt)
+                return 0;
+        r = fw_sets_load(plan->layout->sets, &source, diag);
+        if (r < 0)
+                return r;
+        g_ptr_array_add(plan->plan.steps,
+                        g_strdup_printf("load the whole ruleset, %zu rules",
+                                        pt_slice_count(plan->wanted, &pt_kind_firewall_rule)));
+        plan->plan.commit_usec = estimate_load(plan->layout);
+        return 0;
+}
+
 static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret)
 {
@@ -213,7 +298,6 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         NftPlan *plan = g_new0(NftPlan, 1);
         bool known, same_revision;
         PtDigest in_force;
-        size_t rules;
         int r;
 
         plan->plan.revision = revision;
@@ -221,7 +305,6 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         plan->plan.impact = PT_IMPACT_LIVE;
         plan->wanted = pt_slice_ref(wanted);
         pt_slice_root(wanted, &plan->plan.root);
-        rules = pt_slice_count(wanted, &pt_kind_firewall_rule);
 
         known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
                 !engine->distrusted;
@@ -231,20 +314,12 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                 known = pt_digest_equal(&in_force, &observed->marker.root);
         }
 
-        if (known && engine->layout) {
-                r = fw_delta_new(engine->layout, wanted, diag, &plan->delta);
-                if (r == 0)
-                        describe_delta(plan);
-        } else {
-                r = fw_layout_new(wanted, diag, &plan->layout);
-                plan->adopt = known && pt_digest_equal(&observed->marker.root, &plan->plan.root);
-                if (r == 0 && !plan->adopt)
-                        g_ptr_array_add(
-                                plan->plan.steps,
-                                g_strdup_printf("load the whole ruleset, %zu rules", rules));
-                plan->plan.empty = plan->adopt;
-                plan->plan.commit_usec = plan->adopt || r < 0 ? 0 : estimate_load(plan->layout);
-        }
+        r = known && engine->layout ? fw_delta_new(engine->layout, wanted, diag, &plan->delta)
+                                    : -EUCLEAN;
+        if (r == 0)
+                describe_delta(plan);
+        else if (r == -EUCLEAN)
+                r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL, diag);
         plan->plan.empty = plan->plan.empty && same_revision;
         if (r == 0)
                 notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
@@ -273,6 +348,7 @@ static void settle(FwEngine *engine, NftPlan *plan)
         } else {
                 fw_layout_free(engine->layout);
                 engine->layout = g_steal_pointer(&plan->layout);
+                fw_sets_settle(engine->layout->sets);
                 pt_memory_settle(plan->sent);
         }
         engine->distrusted = false;
@@ -281,9 +357,13 @@ static void settle(FwEngine *engine, NftPlan *plan)
 /* The kernel does not have what the delta begins from: load the whole. */
 static int fall_back(FwEngine *engine, NftPlan *plan)
 {
+        FwSource source = {plan->wanted, plan->ctx->state_dir};
+        int r;
+
         fw_delta_free(g_steal_pointer(&plan->delta));
         engine->distrusted = true;
-        return fw_layout_new(plan->wanted, plan->diag, &plan->layout);
+        r = fw_layout_new(plan->wanted, plan->diag, &plan->layout);
+        return r < 0 ? r : fw_sets_load(plan->layout->sets, &source, plan->diag);
 }
 
 static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, PtNftBatch *batch)

@@ -352,6 +352,39 @@ static void change_pairs(FwLayoutDelta *delta)
         delta->dispatch = true;
 }
 
+typedef struct Moved {
+        FwLayoutDelta *delta;
+        GHashTable *changed; /* rules that differ anyway: a set */
+} Moved;
+
+static void add_moved(const FirewallRule *rule, void *userdata)
+{
+        Moved *moved = userdata;
+        FwRuleChange change = {.before = rule, .after = rule};
+
+        if (g_hash_table_contains(moved->changed, rule) ||
+            !fw_sets_moves(moved->delta->sets, &rule->source, &rule->destination))
+                return;
+        (void) pt_object_ref(&rule->object);
+        (void) pt_object_ref(&rule->object);
+        g_array_append_val(moved->delta->rules, change);
+}
+
+/* Rules that stay as they are, but look up a set that gets another name. */
+static void add_moved_rules(FwLayoutDelta *delta)
+{
+        g_autoptr(GHashTable) changed = g_hash_table_new(NULL, NULL);
+        Moved moved = {delta, changed};
+
+        if (!delta->sets || !fw_sets_any_moves(delta->sets))
+                return;
+        for (unsigned i = 0; i < delta->rules->len; i++)
+                g_hash_table_add(
+                        changed,
+                        (void *) (uintptr_t) g_array_index(delta->rules, FwRuleChange, i).after);
+        fw_effective_foreach(delta->layout->effective, delta->slice, add_moved, &moved);
+}
+
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
@@ -393,8 +426,12 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
                                 edge |= count(delta->scopes, change->after, 1);
                 }
         }
+        r = fw_sets_change(layout->sets, layout->slice, slice, diag, &delta->sets);
+        if (r < 0)
+                return r;
         if (compare.zones || edge)
                 change_pairs(delta);
+        add_moved_rules(delta);
 
         g_hash_table_iter_init(&iter, layout->classes);
         while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
@@ -411,6 +448,8 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
 
 bool fw_delta_is_empty(const FwLayoutDelta *delta)
 {
+        if (delta->sets && fw_sets_changes(delta->sets)->len > 0)
+                return false;
         return !delta->dispatch && delta->patches->len == 0 && delta->changes->len == 0;
 }
 
@@ -475,6 +514,11 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 g_array_unref(layout->pairs);
                 layout->pairs = g_steal_pointer(&delta->pairs);
         }
+        if (delta->sets) {
+                fw_sets_unref(layout->sets);
+                layout->sets = g_steal_pointer(&delta->sets);
+                fw_sets_settle(layout->sets);
+        }
         layout->slice = pt_slice_ref(delta->slice);
         pt_slice_unref(slice);
 }
@@ -488,6 +532,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->rules, g_array_unref);
         g_clear_pointer(&delta->pairs, g_array_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
+        fw_sets_unref(delta->sets);
         fw_zones_free(delta->zones);
         pt_slice_unref(delta->slice);
         g_free(delta);

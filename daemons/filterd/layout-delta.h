@@ -33,6 +33,7 @@ typedef struct FwLayoutDelta {
         FwZones *zones;                     /* NULL: no zone changed */
         GHashTable *scopes;                 /* NULL: the same */
         GArray *pairs;                      /* NULL: the same; FwPair of the new zones */
+        FwSets *sets;                       /* NULL: the same */
         bool dispatch;                      /* zones or pairs differ in what the kernel sees */
         GArray *rules;                      /* FwRuleChange; patches borrow from here */
         GArray *patches;                    /* FwPatch */
@@ -40,6 +41,7 @@ typedef struct FwLayoutDelta {
         unsigned created, updated, deleted; /* rules */
 } FwLayoutDelta;
 
+/* -EUCLEAN: the contents of a set are not known any more; the whole must be loaded. */
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret);
 bool fw_delta_is_empty(const FwLayoutDelta *delta);
 /* The layout becomes what the delta says; patches and changes must not be used any more. */

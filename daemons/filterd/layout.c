@@ -466,6 +466,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         r = fw_zones_new(slice, diag, &layout->zones);
         if (r < 0)
                 return r;
+        layout->sets = fw_sets_new(slice);
         fw_effective_foreach(layout->effective, slice, count_scope, layout->scopes);
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
         *ret = g_steal_pointer(&layout);
@@ -479,6 +480,7 @@ void fw_layout_free(FwLayout *layout)
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);
+        fw_sets_unref(layout->sets);
         fw_zones_free(layout->zones);
         fw_effective_free(layout->effective);
         pt_slice_unref(layout->slice);

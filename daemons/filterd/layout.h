@@ -23,6 +23,7 @@
 
 #include "effective.h"
 #include "match.h"
+#include "sets.h"
 #include "zones.h"
 
 #define FW_FOLD_MIN 16
@@ -80,6 +81,7 @@ typedef struct FwLayout {
         GHashTable *scopes;  /* "from/to" of rules -> number of enabled rules */
         GHashTable *classes; /* name -> FwClass */
         GArray *pairs;       /* FwPair */
+        FwSets *sets;        /* of the least size, until they are loaded, adopted or changed */
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */

@@ -5,27 +5,70 @@
  * The aliases' sets in the kernel. An alias that an enabled rule names has a set for each of what it
  * can hold, whether it holds any or not, so that entries come and go without a rule being touched:
  *
- *      host, network   a4_NAME and a6_NAME: a hash set of addresses, or an interval set
- *      port            ap_NAME: an interval set of ports
- *      mac             am_NAME: a hash set
+ *      host       h4_NAME/SIZE and h6_NAME/SIZE: hash sets of addresses
+ *      network    n4_NAME/SIZE and n6_NAME/SIZE: interval sets of addresses
+ *      port       ap_NAME/SIZE: an interval set of ports
+ *      mac        am_NAME/SIZE: a hash set
  *
- * What an alias includes is flattened into it.
+ * What an alias includes is flattened into it (flatten.h).
+ *
+ * Which sets there are follows from the slice. How many elements each may have does not: it is
+ * 2^SIZE, half as many again as there were when the set was made, and a set that is more than 90 %
+ * full is replaced by a larger one under another name. So the name says the size, and a restarted
+ * filterd learns it from the kernel's list of sets.
+ *
+ * A change of the slice makes new sets (fw_sets_change()) with the list of what differs from the
+ * old ones, packed; it is for one batch (sets-emit.h), and thrown away when that is in force.
  */
 
-#include "kinds/firewall/firewall.h"
-#include "netlink/nft-batch.h"
-#include "txn/slice.h"
+#include "flatten.h"
 
-typedef enum FwSetPart {
-        FW_SET_IPV4,
-        FW_SET_IPV6,
-        FW_SET_PORTS,
-        FW_SET_MACS,
-        FW_SET_PART_MAX,
-        FW_SET_PART_INVALID = -EINVAL,
-} FwSetPart;
+/* 2^SIZE elements as the kernel counts them: an interval is two. */
+#define FW_SET_SIZE_MIN 10U
 
 typedef struct FwSets FwSets;
 
+/* One set that comes, goes, or changes. */
+typedef struct FwSetChange {
+        char *alias;
+        FwSetPart part;
+        bool intervals;
+        unsigned size;
+        char *before, *after; /* names in the kernel; NULL: comes, or goes */
+        /* Keys of fw_part_key_len() bytes, with intervals two of them: first and last. Ascending.
+         * When `before` is not `after`, all of the new one is added. */
+        GByteArray *removed, *added;
+} FwSetChange;
+
+/* The sets of the aliases in use, of the least size and without contents. */
+FwSets *fw_sets_new(const PtSlice *slice);
+FwSets *fw_sets_ref(FwSets *sets);
+void fw_sets_unref(FwSets *sets);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwSets, fw_sets_unref)
+
+/*
+ * For a whole load: reads all that the aliases in use hold, and decides on sizes. Errors with a
+ * diagnostic when a dataset is missing or damaged, or there are too many.
+ */
+int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag);
+/* The sizes from the names of the kernel's sets. false: a set is missing. */
+bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir);
+/*
+ * From a slice and its sets to another slice. 0 in *ret: nothing differs. Errors as of
+ * fw_sets_load(), also for the datasets of the old slice: what is in the kernel is not known then,
+ * and all must be loaded (-EUCLEAN, without a diagnostic).
+ */
+int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, PtDiagnostics *diag,
+                   FwSets **ret);
+/* What the change or load has to do: FwSetChange, in no order. */
+const GPtrArray *fw_sets_changes(const FwSets *sets);
+/* The batch is in force: forgets what it had to do. */
+void fw_sets_settle(FwSets *sets);
+
 /* The name that a rule looks an alias up by; the sets own it. The alias must be in use. */
 const char *fw_sets_name(const FwSets *sets, const char *alias, FwSetPart part);
+/* Whether this change gives any set another name. */
+bool fw_sets_any_moves(const FwSets *sets);
+/* Whether a rule with these endpoints looks up a set that this change gives another name, so that
+ * it must be replaced though it is the same object. */
+bool fw_sets_moves(const FwSets *sets, const FwEndpoint *source, const FwEndpoint *destination);

@@ -16,7 +16,9 @@ typedef struct TouchedElement {
         char *map;
         FwKey key;
         uint32_t len;
+        uint32_t flags;
         bool gone;
+        bool member; /* of a set: it has no tag */
         FwTag tag;
 } TouchedElement;
 
@@ -144,6 +146,20 @@ void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size
         g_array_append_val(touched->elements, element);
 }
 
+void fw_touched_member(FwTouched *touched, const char *set, const void *key, size_t len,
+                       uint32_t flags, bool gone)
+{
+        TouchedElement element = {
+                .len = (uint32_t) len, .flags = flags, .gone = gone, .member = true};
+
+        g_assert(len <= sizeof(element.key.bytes));
+        if (touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
+                return;
+        memcpy(element.key.bytes, key, len);
+        element.map = g_strdup(set);
+        g_array_append_val(touched->elements, element);
+}
+
 typedef struct ChainCheck {
         const TouchedChain *chain;
         unsigned at;
@@ -166,16 +182,32 @@ static int check_rule(struct nftnl_rule *rule, void *userdata)
 
 typedef struct ElementCheck {
         const TouchedElement *element;
-        bool same;
+        bool found, same;
 } ElementCheck;
+
+/* An interval set answers with the element that begins or ends the interval around the key. */
+static bool is_member(const struct nftnl_set_elem *element, const TouchedElement *touched)
+{
+        uint32_t size = 0;
+        const void *key = nftnl_set_elem_get((struct nftnl_set_elem *) (uintptr_t) element,
+                                             NFTNL_SET_ELEM_KEY, &size);
+
+        return key && size == touched->len && memcmp(key, touched->key.bytes, size) == 0;
+}
 
 static int check_element(struct nftnl_set_elem *element, void *userdata)
 {
         ElementCheck *check = userdata;
         uint32_t size = 0;
-        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
+        const void *data;
         FwTag tag;
 
+        check->found = true;
+        if (check->element->member) {
+                check->found = check->same = is_member(element, check->element);
+                return 0;
+        }
+        data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
         check->same = fw_tag_read(data, size, &tag) && fw_tag_same(&tag, &check->element->tag);
         return 0;
 }
@@ -204,13 +236,13 @@ int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
         for (unsigned i = 0; i < touched->elements->len; i++) {
                 ElementCheck check = {.element =
                                               &g_array_index(touched->elements, TouchedElement, i)};
-                int r = pt_nft_get_element(nft, PT_MARK_NFT_TABLE, check.element->map,
-                                           check.element->key.bytes, check.element->len,
-                                           check_element, &check);
+                int r = pt_nft_get_element_flags(nft, PT_MARK_NFT_TABLE, check.element->map,
+                                                 check.element->key.bytes, check.element->len,
+                                                 check.element->flags, check_element, &check);
 
                 if (r < 0 && r != -ENOENT)
                         return r;
-                if (r == -ENOENT ? !check.element->gone : check.element->gone || !check.same)
+                if (check.found ? check.element->gone || !check.same : !check.element->gone)
                         return mismatch(diag, "an element of", check.element->map);
         }
         return 0;

@@ -12,3 +12,7 @@ void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, s
                         const FirewallRule *rule);
 /* A key that leaves, unless it comes again. */
 void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len);
+/* The same of an element of an alias's set, which has no tag: `flags` as in the kernel. Who calls
+ * picks the sample. */
+void fw_touched_member(FwTouched *touched, const char *set, const void *key, size_t len,
+                       uint32_t flags, bool gone);

@@ -233,24 +233,43 @@ static void elements_flush(PtNftBatch *batch)
         batch->elements = NULL;
 }
 
-void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element)
+/* Makes sure that there is a message with room for one more element. */
+static void elements_open(PtNftBatch *batch)
 {
         if (batch->elements && batch->elements->nlmsg_len > ELEMENTS_ROOM)
                 elements_flush(batch);
-        if (!batch->elements) {
-                batch->elements =
-                        begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-                              batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
-                mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_TABLE, batch->table);
-                mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_SET, batch->set);
-                if (batch->set_id)
-                        mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_LIST_SET_ID,
-                                         htonl(batch->set_id));
-                batch->nest = mnl_attr_nest_start(batch->elements, NFTA_SET_ELEM_LIST_ELEMENTS);
-                batch->n = 0;
-        }
+        if (batch->elements)
+                return;
+        batch->elements = begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
+                                batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
+        mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_TABLE, batch->table);
+        mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_SET, batch->set);
+        if (batch->set_id)
+                mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_LIST_SET_ID, htonl(batch->set_id));
+        batch->nest = mnl_attr_nest_start(batch->elements, NFTA_SET_ELEM_LIST_ELEMENTS);
+        batch->n = 0;
+}
+
+void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element)
+{
+        elements_open(batch);
         nftnl_set_elem_nlmsg_build(batch->elements, element, (int) ++batch->n);
         nftnl_set_elem_free(element);
+}
+
+void pt_nft_batch_key(PtNftBatch *batch, const void *key, size_t len, uint32_t flags)
+{
+        struct nlattr *element, *data;
+
+        g_assert(len <= PT_NFT_KEY_MAX);
+        elements_open(batch);
+        element = mnl_attr_nest_start(batch->elements, NFTA_LIST_ELEM);
+        data = mnl_attr_nest_start(batch->elements, NFTA_SET_ELEM_KEY);
+        mnl_attr_put(batch->elements, NFTA_DATA_VALUE, len, key);
+        mnl_attr_nest_end(batch->elements, data);
+        if (flags)
+                mnl_attr_put_u32(batch->elements, NFTA_SET_ELEM_FLAGS, htonl(flags));
+        mnl_attr_nest_end(batch->elements, element);
 }
 
 void pt_nft_batch_elements_end(PtNftBatch *batch)

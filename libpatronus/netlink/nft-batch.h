@@ -68,6 +68,10 @@ void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *s
 void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
                                  uint32_t set_id, bool remove);
 void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element);
+/* An element that is a key and nothing else: 16 bytes of message for an IPv4 address, and no
+ * allocation. At most PT_NFT_KEY_MAX bytes. `flags`: NFT_SET_ELEM_INTERVAL_END or 0. */
+#define PT_NFT_KEY_MAX 64
+void pt_nft_batch_key(PtNftBatch *batch, const void *key, size_t len, uint32_t flags);
 void pt_nft_batch_elements_end(PtNftBatch *batch);
 
 /* For pt_nft_send(), once: closes the batch, numbers its messages from *sequence on and gives its

@@ -309,6 +309,14 @@ int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const voi
                        int (*element)(struct nftnl_set_elem *element, void *userdata),
                        void *userdata)
 {
+        return pt_nft_get_element_flags(nft, table, set, key, key_len, 0, element, userdata);
+}
+
+int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, const void *key,
+                             uint32_t key_len, uint32_t flags,
+                             int (*element)(struct nftnl_set_elem *element, void *userdata),
+                             void *userdata)
+{
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
         struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
@@ -317,6 +325,8 @@ int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const voi
 
         g_assert(wanted);
         nftnl_set_elem_set(wanted, NFTNL_SET_ELEM_KEY, key, key_len);
+        if (flags)
+                nftnl_set_elem_set_u32(wanted, NFTNL_SET_ELEM_FLAGS, flags);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
         nest = mnl_attr_nest_start(request, NFTA_SET_ELEM_LIST_ELEMENTS);

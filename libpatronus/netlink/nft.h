@@ -50,6 +50,12 @@ int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
 int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key,
                        uint32_t key_len,
                        int (*each)(struct nftnl_set_elem *element, void *userdata), void *userdata);
+/* The same of an interval set with NFT_SET_ELEM_INTERVAL_END or 0: the element that begins or ends
+ * the interval which the key is in, whose own key may be another one. */
+int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, const void *key,
+                             uint32_t key_len, uint32_t flags,
+                             int (*each)(struct nftnl_set_elem *element, void *userdata),
+                             void *userdata);
 /* Names of all sets (or chains) of a table, with nothing of what is in them. */
 int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret);
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret);

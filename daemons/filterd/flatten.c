@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "flatten.h"
+
+#include "txn/dataset.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#define MACS_READ 1024U /* at once */
+
+FwNumber fw_number_read(const uint8_t *bytes, size_t len)
+{
+        FwNumber number = 0;
+
+        for (size_t i = 0; i < len; i++)
+                number = number << 8 | bytes[i];
+        return number;
+}
+
+void fw_number_write(FwNumber number, size_t len, uint8_t *ret)
+{
+        while (len-- > 0) {
+                ret[len] = (uint8_t) number;
+                number >>= 8;
+        }
+}
+
+FwNumber fw_number_max(size_t len)
+{
+        return ~(FwNumber) 0 >> (8 * (sizeof(FwNumber) - len));
+}
+
+size_t fw_part_key_len(FwSetPart part)
+{
+        static const uint8_t lengths[FW_SET_PART_MAX] = {
+                [FW_SET_IPV4] = 4, [FW_SET_IPV6] = 16, [FW_SET_PORTS] = 2, [FW_SET_MACS] = 6};
+
+        return lengths[part];
+}
+
+bool fw_part_of_type(FwSetPart part, FwAliasType type)
+{
+        switch (type) {
+        case FW_ALIAS_HOST:
+        case FW_ALIAS_NETWORK:
+                return part == FW_SET_IPV4 || part == FW_SET_IPV6;
+        case FW_ALIAS_PORT:
+                return part == FW_SET_PORTS;
+        case FW_ALIAS_MAC:
+                return part == FW_SET_MACS;
+        case FW_ALIAS_TYPE_MAX:
+        case FW_ALIAS_TYPE_INVALID:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+GPtrArray *fw_flat_closure(const PtSlice *slice, const char *name)
+{
+        g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+        GPtrArray *closure = g_ptr_array_new();
+        const PtObject *object = pt_slice_get(slice, &pt_kind_alias, name);
+
+        if (object)
+                g_ptr_array_add(closure, (void *) (uintptr_t) object);
+        for (unsigned i = 0; i < closure->len; i++) {
+                const Alias *alias = g_ptr_array_index(closure, i);
+                char *const *names = alias->aliases.items;
+
+                g_hash_table_add(seen, (void *) (uintptr_t) alias);
+                for (unsigned k = 0; k < alias->aliases.n; k++) {
+                        object = pt_slice_get(slice, &pt_kind_alias, names[k]);
+                        if (object && g_hash_table_add(seen, (void *) (uintptr_t) object))
+                                g_ptr_array_add(closure, (void *) (uintptr_t) object);
+                }
+        }
+        return closure;
+}
+
+static int refuse(const Alias *alias, int error, PtDiagnostics *diag)
+{
+        bool missing = error == -ENOENT;
+        g_autofree char *subject =
+                g_strdup_printf("%s/%s", alias->object.kind->name, alias->object.name);
+        g_autofree char *text =
+                missing ? g_strdup_printf("there is no dataset %s; load it again", alias->dataset)
+                        : g_strdup_printf("the dataset %s cannot be read: %s; load it again",
+                                          alias->dataset,
+                                          error == -EBADMSG ? "it is damaged" : strerror(-error));
+
+        pt_diag_add_full(diag, PT_SEVERITY_ERROR, subject, "/spec/dataset",
+                         missing ? "dataset-missing" : "dataset-broken", text);
+        return error;
+}
+
+int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnostics *diag)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < closure->len; i++) {
+                const Alias *alias = g_ptr_array_index(closure, i);
+                g_autoptr(PtDataset) dataset = NULL;
+                int r;
+
+                if (!alias->dataset)
+                        continue;
+                if (++n > FW_FLAT_DATASETS_MAX) {
+                        const Alias *root = g_ptr_array_index(closure, 0);
+
+                        pt_diag_error(diag, "too-many-datasets", "",
+                                      "the alias %s and what it includes have more than %d "
+                                      "datasets; join some of them",
+                                      root->object.name, FW_FLAT_DATASETS_MAX);
+                        return -E2BIG;
+                }
+                r = source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, &dataset)
+                                      : -ENOENT;
+                if (r == 0)
+                        r = pt_dataset_verify(dataset);
+                if (r < 0)
+                        return refuse(alias, r, diag);
+        }
+        return 0;
+}
+
+/* A dataset that is being read. */
+typedef struct Stream {
+        PtDataset *dataset;
+        PtDatasetIntervals *intervals; /* of addresses; or */
+        uint8_t *macs;                 /* so many are read, and `at` is the next of them */
+        uint32_t next, n, at;
+        FwSpan head; /* what comes next */
+        bool ended;
+} Stream;
+
+struct FwFlat {
+        FwSetPart part;
+        size_t len;
+        GArray *entries; /* FwSpan of the aliases' own lists, ascending */
+        unsigned at;
+        GArray *streams; /* Stream */
+        FwSpan pending;  /* may still grow */
+        bool begun;
+        size_t spans, numbers; /* that were given */
+};
+
+static void stream_clear(void *p)
+{
+        Stream *stream = p;
+
+        pt_dataset_intervals_free(stream->intervals);
+        pt_dataset_close(stream->dataset);
+        g_free(stream->macs);
+}
+
+static int next_mac(Stream *stream, uint8_t ret[static 16])
+{
+        uint32_t count = pt_dataset_header(stream->dataset)->counts[PT_DATASET_ETHERS];
+        size_t size = pt_dataset_record_size(PT_DATASET_ETHERS);
+
+        if (stream->at == stream->n) {
+                int r;
+
+                stream->next += stream->n;
+                stream->n = MIN(count - stream->next, MACS_READ);
+                stream->at = 0;
+                if (stream->n == 0)
+                        return 0;
+                r = pt_dataset_read_at(stream->dataset, PT_DATASET_ETHERS, stream->next, stream->n,
+                                       stream->macs);
+                if (r < 0)
+                        return r;
+        }
+        memcpy(ret, stream->macs + size * stream->at++, size);
+        return 1;
+}
+
+static int advance(Stream *stream, size_t len)
+{
+        uint8_t lo[16], hi[16];
+        int r;
+
+        if (stream->intervals) {
+                r = pt_dataset_intervals_next(stream->intervals, lo, hi);
+        } else {
+                r = next_mac(stream, lo);
+                if (r > 0)
+                        memcpy(hi, lo, len);
+        }
+        if (r < 0)
+                return r;
+        stream->ended = r == 0;
+        if (r > 0)
+                stream->head = (FwSpan){fw_number_read(lo, len), fw_number_read(hi, len)};
+        return 0;
+}
+
+static int add_stream(FwFlat *flat, const FwSource *source, const char *digest)
+{
+        Stream stream = {0};
+        int r = source->state_dir ? pt_dataset_open(source->state_dir, digest, &stream.dataset)
+                                  : -ENOENT;
+
+        if (r < 0)
+                return r;
+        if (flat->part == FW_SET_MACS)
+                stream.macs = g_malloc(MACS_READ * pt_dataset_record_size(PT_DATASET_ETHERS));
+        else
+                stream.intervals = pt_dataset_intervals_new(
+                        stream.dataset, flat->part == FW_SET_IPV4 ? AF_INET : AF_INET6);
+        r = advance(&stream, flat->len);
+        g_array_append_val(flat->streams, stream); /* which frees it in any case */
+        return r;
+}
+
+static void add_entry(FwFlat *flat, FwNumber lo, FwNumber hi)
+{
+        FwSpan span = {lo, hi};
+
+        g_array_append_val(flat->entries, span);
+}
+
+static void add_lists(FwFlat *flat, const Alias *alias)
+{
+        const PtAddressRange *ranges = alias->addresses.items;
+        const PtPortRange *ports = alias->ports.items;
+        const PtMac *macs = alias->macs.items;
+        int family = flat->part == FW_SET_IPV4 ? AF_INET : AF_INET6;
+
+        switch (flat->part) {
+        case FW_SET_IPV4:
+        case FW_SET_IPV6:
+                for (unsigned i = 0; i < alias->addresses.n; i++)
+                        if (ranges[i].family == family)
+                                add_entry(flat, fw_number_read(ranges[i].lo, flat->len),
+                                          fw_number_read(ranges[i].hi, flat->len));
+                break;
+        case FW_SET_PORTS:
+                for (unsigned i = 0; i < alias->ports.n; i++)
+                        add_entry(flat, ports[i].lo, ports[i].hi);
+                break;
+        case FW_SET_MACS:
+                for (unsigned i = 0; i < alias->macs.n; i++) {
+                        FwNumber mac = fw_number_read(macs[i].bytes, flat->len);
+
+                        add_entry(flat, mac, mac);
+                }
+                break;
+        case FW_SET_PART_MAX:
+        case FW_SET_PART_INVALID:
+                g_assert_not_reached();
+        }
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+        const FwSpan *x = a, *y = b;
+
+        return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+int fw_flat_new(const FwSource *source, const GPtrArray *closure, FwSetPart part, FwFlat **ret)
+{
+        g_autoptr(FwFlat) flat = g_new0(FwFlat, 1);
+
+        flat->part = part;
+        flat->len = fw_part_key_len(part);
+        flat->entries = g_array_new(FALSE, FALSE, sizeof(FwSpan));
+        flat->streams = g_array_new(FALSE, FALSE, sizeof(Stream));
+        g_array_set_clear_func(flat->streams, stream_clear);
+        for (unsigned i = 0; i < closure->len; i++) {
+                const Alias *alias = g_ptr_array_index(closure, i);
+                int r;
+
+                add_lists(flat, alias);
+                if (!alias->dataset || part == FW_SET_PORTS)
+                        continue;
+                r = add_stream(flat, source, alias->dataset);
+                if (r < 0)
+                        return r;
+        }
+        g_array_sort(flat->entries, compare_spans);
+        *ret = g_steal_pointer(&flat);
+        return 0;
+}
+
+void fw_flat_free(FwFlat *flat)
+{
+        if (!flat)
+                return;
+        g_clear_pointer(&flat->entries, g_array_unref);
+        g_clear_pointer(&flat->streams, g_array_unref);
+        g_free(flat);
+}
+
+/* The entry with the lowest beginning; 0: none is left. */
+static int take_lowest(FwFlat *flat, FwSpan *ret)
+{
+        const FwSpan *entry = flat->at < flat->entries->len
+                                      ? &g_array_index(flat->entries, FwSpan, flat->at)
+                                      : NULL;
+        Stream *lowest = NULL;
+
+        for (unsigned i = 0; i < flat->streams->len; i++) {
+                Stream *stream = &g_array_index(flat->streams, Stream, i);
+
+                if (!stream->ended && (!lowest || stream->head.lo < lowest->head.lo))
+                        lowest = stream;
+        }
+        if (lowest && (!entry || lowest->head.lo < entry->lo)) {
+                int r;
+
+                *ret = lowest->head;
+                r = advance(lowest, flat->len);
+                return r < 0 ? r : 1;
+        }
+        if (!entry)
+                return 0;
+        *ret = *entry;
+        flat->at++;
+        return 1;
+}
+
+int fw_flat_next(FwFlat *flat, FwSpan *ret)
+{
+        for (;;) {
+                FwSpan span = {0};
+                int r = take_lowest(flat, &span);
+
+                if (r < 0)
+                        return r;
+                if (r > 0 && !flat->begun) {
+                        flat->pending = span;
+                        flat->begun = true;
+                } else if (r > 0 && span.lo <= flat->pending.hi) {
+                        flat->pending.hi = MAX(flat->pending.hi, span.hi);
+                } else if (r > 0 && span.lo - flat->pending.hi == 1) {
+                        flat->pending.hi = span.hi;
+                } else if (flat->begun) {
+                        *ret = flat->pending;
+                        flat->pending = span;
+                        flat->begun = r > 0;
+                        flat->spans++;
+                        flat->numbers += (size_t) (ret->hi - ret->lo) + 1;
+                        return 1;
+                } else {
+                        return 0;
+                }
+        }
+}
+
+size_t fw_flat_spans(const FwFlat *flat)
+{
+        return flat->spans;
+}
+
+size_t fw_flat_numbers(const FwFlat *flat)
+{
+        return flat->numbers;
+}
+
+/* One side of a comparison. */
+typedef struct Side {
+        FwFlat *flat;
+        FwSpan span;
+        bool any;
+} Side;
+
+static int step(Side *side)
+{
+        int r = side->flat ? fw_flat_next(side->flat, &side->span) : 0;
+
+        side->any = r > 0;
+        return MIN(r, 0);
+}
+
+/* What of the lower span lies before the other one, or both up to where the first of them ends. */
+static int step_numbers(Side *before, Side *after, FwDiffer each, void *userdata)
+{
+        Side *lower =
+                !after->any || (before->any && before->span.lo < after->span.lo) ? before : after;
+        Side *other = lower == before ? after : before;
+        FwNumber end;
+        int r = 0;
+
+        if (!other->any || lower->span.lo < other->span.lo) {
+                FwSpan only = lower->span;
+
+                if (other->any && only.hi >= other->span.lo)
+                        only.hi = other->span.lo - 1;
+                each(&only, lower == after, userdata);
+                if (only.hi == lower->span.hi)
+                        return step(lower);
+                lower->span.lo = only.hi + 1;
+                return 0;
+        }
+        end = MIN(lower->span.hi, other->span.hi);
+        for (unsigned i = 0; r == 0 && i < 2; i++) {
+                Side *side = i == 0 ? before : after;
+
+                if (side->span.hi == end)
+                        r = step(side);
+                else
+                        side->span.lo = end + 1;
+        }
+        return r;
+}
+
+static int step_spans(Side *before, Side *after, FwDiffer each, void *userdata)
+{
+        bool both = before->any && after->any;
+        int r = 0;
+
+        if (both && before->span.lo == after->span.lo && before->span.hi == after->span.hi) {
+                r = step(before);
+                return r < 0 ? r : step(after);
+        }
+        if (before->any && (!both || before->span.lo <= after->span.lo)) {
+                each(&before->span, false, userdata);
+                r = step(before);
+        } else {
+                each(&after->span, true, userdata);
+                r = step(after);
+        }
+        return r;
+}
+
+int fw_flat_compare(FwFlat *before, FwFlat *after, bool spans, FwDiffer each, void *userdata)
+{
+        Side old = {.flat = before}, new = {.flat = after};
+        int r = step(&old);
+
+        if (r == 0)
+                r = step(&new);
+        while (r == 0 && (old.any || new.any))
+                r = spans ? step_spans(&old, &new, each, userdata)
+                          : step_numbers(&old, &new, each, userdata);
+        return r;
+}

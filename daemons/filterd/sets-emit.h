@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What the aliases' sets have to do, as part of a batch. */
+
+#include "emit.h"
+#include "sets.h"
+
+/* Before the rules: sets that come, then elements that leave, then those that enter. Leaving ones
+ * first, because the kernel refuses an interval that overlaps another one (nft_set_rbtree.c). */
+void fw_sets_put(const FwSets *sets, PtNftBatch *batch, FwTouched *touched);
+/* After the rules: sets that nothing looks up any more. */
+void fw_sets_put_drops(const FwSets *sets, PtNftBatch *batch);

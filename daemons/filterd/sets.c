@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "sets.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An alias in use. */
+typedef struct Use {
+        char *alias;
+        FwAliasType type;
+        unsigned rules; /* times that rules name it */
+        unsigned sizes[FW_SET_PART_MAX];
+        char *names[FW_SET_PART_MAX]; /* NULL: it cannot hold any */
+} Use;
+
+struct FwSets {
+        unsigned refs;
+        char *state_dir;    /* of the datasets */
+        GHashTable *uses;   /* alias -> Use */
+        GPtrArray *changes; /* FwSetChange */
+        GHashTable *moved;  /* aliases with a set of another name than before: a set, borrowed */
+};
+
+static const char *prefix_of(FwSetPart part, FwAliasType type)
+{
+        switch (part) {
+        case FW_SET_IPV4:
+                return type == FW_ALIAS_HOST ? "h4" : "n4";
+        case FW_SET_IPV6:
+                return type == FW_ALIAS_HOST ? "h6" : "n6";
+        case FW_SET_PORTS:
+                return "ap";
+        case FW_SET_MACS:
+                return "am";
+        case FW_SET_PART_MAX:
+        case FW_SET_PART_INVALID:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+static bool is_intervals(FwAliasType type)
+{
+        return type == FW_ALIAS_NETWORK || type == FW_ALIAS_PORT;
+}
+
+static void name_set(Use *use, FwSetPart part, unsigned size)
+{
+        g_free(use->names[part]);
+        use->names[part] =
+                g_strdup_printf("%s_%s/%u", prefix_of(part, use->type), use->alias, size);
+        use->sizes[part] = size;
+}
+
+static Use *use_new(const char *alias, FwAliasType type)
+{
+        Use *use = g_new0(Use, 1);
+
+        use->alias = g_strdup(alias);
+        use->type = type;
+        for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
+                if (fw_part_of_type(part, type))
+                        name_set(use, part, FW_SET_SIZE_MIN);
+        return use;
+}
+
+static void use_free(void *p)
+{
+        Use *use = p;
+
+        for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
+                g_free(use->names[part]);
+        g_free(use->alias);
+        g_free(use);
+}
+
+static void change_free(void *p)
+{
+        FwSetChange *change = p;
+
+        g_free(change->alias);
+        g_free(change->before);
+        g_free(change->after);
+        g_byte_array_unref(change->removed);
+        g_byte_array_unref(change->added);
+        g_free(change);
+}
+
+static FwSets *sets_empty(const char *state_dir)
+{
+        FwSets *sets = g_new0(FwSets, 1);
+
+        sets->refs = 1;
+        sets->state_dir = g_strdup(state_dir);
+        sets->uses = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, use_free);
+        sets->changes = g_ptr_array_new_with_free_func(change_free);
+        sets->moved = g_hash_table_new(g_str_hash, g_str_equal);
+        return sets;
+}
+
+FwSets *fw_sets_ref(FwSets *sets)
+{
+        sets->refs++;
+        return sets;
+}
+
+void fw_sets_unref(FwSets *sets)
+{
+        if (!sets || --sets->refs > 0)
+                return;
+        g_hash_table_unref(sets->moved);
+        g_ptr_array_unref(sets->changes);
+        g_hash_table_unref(sets->uses);
+        g_free(sets->state_dir);
+        g_free(sets);
+}
+
+/* Who names which aliases. */
+
+typedef void (*NameFunc)(const char *alias, void *userdata);
+
+static void each_in_list(const PtList *list, NameFunc each, void *userdata)
+{
+        char *const *names = list->items;
+
+        for (unsigned i = 0; i < list->n; i++)
+                each(names[i], userdata);
+}
+
+static void each_in_endpoint(const FwEndpoint *endpoint, NameFunc each, void *userdata)
+{
+        const FwEndpointBox *box = endpoint->box;
+
+        if (!box)
+                return;
+        each_in_list(&box->aliases, each, userdata);
+        each_in_list(&box->port_aliases, each, userdata);
+        each_in_list(&box->mac_aliases, each, userdata);
+        each_in_list(&box->except.aliases, each, userdata);
+        each_in_list(&box->except.port_aliases, each, userdata);
+}
+
+/* Nothing of disabled rules, other kinds and NULL. */
+static void each_alias(const PtObject *object, NameFunc each, void *userdata)
+{
+        if (object && object->kind == &pt_kind_firewall_rule) {
+                const FirewallRule *rule = (const FirewallRule *) object;
+
+                if (!fw_rule_enabled(rule))
+                        return;
+                each_in_endpoint(&rule->source, each, userdata);
+                each_in_endpoint(&rule->destination, each, userdata);
+        } else if (object && object->kind == &pt_kind_nat_rule) {
+                const NatRule *rule = (const NatRule *) object;
+
+                if (!fw_nat_enabled(rule))
+                        return;
+                each_in_endpoint(&rule->source, each, userdata);
+                each_in_endpoint(&rule->destination, each, userdata);
+        }
+}
+
+static void count_name(const char *name, void *userdata)
+{
+        GHashTable *counts = userdata;
+        int n = GPOINTER_TO_INT(g_hash_table_lookup(counts, name));
+
+        g_hash_table_insert(counts, (void *) (uintptr_t) name, GINT_TO_POINTER(n + 1));
+}
+
+static void uncount_name(const char *name, void *userdata)
+{
+        GHashTable *counts = userdata;
+        int n = GPOINTER_TO_INT(g_hash_table_lookup(counts, name));
+
+        g_hash_table_insert(counts, (void *) (uintptr_t) name, GINT_TO_POINTER(n - 1));
+}
+
+static int count_rule(const PtObject *rule, void *userdata)
+{
+        each_alias(rule, count_name, userdata);
+        return 0;
+}
+
+/* A name that the slice does not have is refused before a slice gets here; were it not, there
+ * would be no set to look up. */
+static void add_use(FwSets *sets, const PtSlice *slice, const char *name, unsigned rules)
+{
+        const Alias *alias = (const Alias *) pt_slice_get(slice, &pt_kind_alias, name);
+        Use *use;
+
+        if (!alias)
+                return;
+        use = use_new(name, (FwAliasType) alias->type);
+        use->rules = rules;
+        g_hash_table_insert(sets->uses, use->alias, use);
+}
+
+FwSets *fw_sets_new(const PtSlice *slice)
+{
+        g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+        FwSets *sets = sets_empty(NULL);
+        GHashTableIter iter;
+        gpointer name, n;
+
+        (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, count_rule, counts);
+        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, count_rule, counts);
+        g_hash_table_iter_init(&iter, counts);
+        while (g_hash_table_iter_next(&iter, &name, &n))
+                add_use(sets, slice, name, GPOINTER_TO_UINT(n));
+        return sets;
+}
+
+/* Contents. */
+
+typedef struct Packer {
+        FwSetChange *change;
+        size_t len;
+} Packer;
+
+static void pack(const FwSpan *span, bool added, void *userdata)
+{
+        const Packer *packer = userdata;
+        GByteArray *out = added ? packer->change->added : packer->change->removed;
+        uint8_t bytes[2 * FW_NUMBER_BYTES_MAX];
+
+        if (packer->change->intervals) {
+                fw_number_write(span->lo, packer->len, bytes);
+                fw_number_write(span->hi, packer->len, bytes + packer->len);
+                g_byte_array_append(out, bytes, (guint) (2 * packer->len));
+                return;
+        }
+        for (FwNumber number = span->lo;; number++) {
+                fw_number_write(number, packer->len, bytes);
+                g_byte_array_append(out, bytes, (guint) packer->len);
+                if (number == span->hi)
+                        break;
+        }
+}
+
+static FwSetChange *change_new(const Use *use, FwSetPart part)
+{
+        FwSetChange *change = g_new0(FwSetChange, 1);
+
+        change->alias = g_strdup(use->alias);
+        change->part = part;
+        change->intervals = is_intervals(use->type);
+        change->added = g_byte_array_new();
+        change->removed = g_byte_array_new();
+        return change;
+}
+
+static size_t elements(const FwSetChange *change, const GByteArray *packed)
+{
+        return packed->len / fw_part_key_len(change->part);
+}
+
+/* The size of a set that is made for so many elements. */
+static unsigned size_for(size_t n)
+{
+        unsigned size = FW_SET_SIZE_MIN;
+
+        while (((size_t) 1 << size) < n + n / 2)
+                size++;
+        return size;
+}
+
+static bool is_full(size_t n, unsigned size)
+{
+        return n * 10 > ((size_t) 9 << size);
+}
+
+/* All that a set holds, into `added`. */
+static int read_whole(FwSetChange *change, const FwSource *source, const GPtrArray *closure)
+{
+        Packer packer = {change, fw_part_key_len(change->part)};
+        g_autoptr(FwFlat) flat = NULL;
+        int r = fw_flat_new(source, closure, change->part, &flat);
+
+        g_byte_array_set_size(change->added, 0);
+        g_byte_array_set_size(change->removed, 0);
+        return r < 0 ? r : fw_flat_compare(NULL, flat, change->intervals, pack, &packer);
+}
+
+/* A set that comes: its contents, and a size that they ask for. */
+static int make_set(FwSets *sets, Use *use, FwSetPart part, FwSetChange *change,
+                    const FwSource *source, const GPtrArray *closure)
+{
+        int r = read_whole(change, source, closure);
+
+        if (r < 0)
+                return r;
+        change->size = size_for(elements(change, change->added));
+        name_set(use, part, change->size);
+        change->after = g_strdup(use->names[part]);
+        return 0;
+}
+
+static int load_use(FwSets *sets, Use *use, const FwSource *source, PtDiagnostics *diag)
+{
+        g_autoptr(GPtrArray) closure = fw_flat_closure(source->slice, use->alias);
+        int r = fw_flat_verify(source, closure, diag);
+
+        for (FwSetPart part = 0; r == 0 && part < FW_SET_PART_MAX; part++) {
+                FwSetChange *change;
+
+                if (!use->names[part])
+                        continue;
+                change = change_new(use, part);
+                g_ptr_array_add(sets->changes, change);
+                r = make_set(sets, use, part, change, source, closure);
+        }
+        return r;
+}
+
+static void set_state_dir(FwSets *sets, const char *state_dir)
+{
+        g_free(sets->state_dir);
+        sets->state_dir = g_strdup(state_dir);
+}
+
+int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag)
+{
+        GHashTableIter iter;
+        Use *use;
+        int r = 0;
+
+        set_state_dir(sets, source->state_dir);
+        g_ptr_array_set_size(sets->changes, 0);
+        g_hash_table_iter_init(&iter, sets->uses);
+        while (r == 0 && g_hash_table_iter_next(&iter, NULL, (void **) &use))
+                r = load_use(sets, use, source, diag);
+        return r;
+}
+
+/* "h4_NAME/12": 12; 0: not a name of ours. */
+static unsigned size_of_name(const char *name, size_t *ret_stem)
+{
+        const char *slash = strrchr(name, '/');
+        char *end;
+        unsigned long size;
+
+        if (!slash || !g_ascii_isdigit(slash[1]))
+                return 0;
+        errno = 0;
+        size = strtoul(slash + 1, &end, 10);
+        if (errno != 0 || *end != '\0' || size < FW_SET_SIZE_MIN || size > 31)
+                return 0;
+        *ret_stem = (size_t) (slash - name);
+        return (unsigned) size;
+}
+
+bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
+{
+        g_autoptr(GHashTable) sizes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        GHashTableIter iter;
+        Use *use;
+
+        set_state_dir(sets, state_dir);
+        for (unsigned i = 0; i < names->len; i++) {
+                const char *name = g_ptr_array_index(names, i);
+                size_t stem;
+                unsigned size = size_of_name(name, &stem);
+
+                if (size > 0)
+                        g_hash_table_insert(sizes, g_strndup(name, stem), GUINT_TO_POINTER(size));
+        }
+        g_hash_table_iter_init(&iter, sets->uses);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &use))
+                for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++) {
+                        g_autofree char *stem = NULL;
+                        unsigned size;
+
+                        if (!use->names[part])
+                                continue;
+                        stem = g_strdup_printf("%s_%s", prefix_of(part, use->type), use->alias);
+                        size = GPOINTER_TO_UINT(g_hash_table_lookup(sizes, stem));
+                        if (size == 0)
+                                return false;
+                        name_set(use, part, size);
+                }
+        return true;
+}
+
+/* Changes. */
+
+typedef struct Compare {
+        GHashTable *counts; /* alias -> by how many rules more name it */
+        bool aliases;       /* some of them changed */
+} Compare;
+
+static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
+{
+        Compare *compare = userdata;
+
+        if ((before ?: after)->kind == &pt_kind_alias)
+                compare->aliases = true;
+        each_alias(before, uncount_name, compare->counts);
+        each_alias(after, count_name, compare->counts);
+        return 0;
+}
+
+/* The uses after the change; which have no contents yet. */
+static void copy_uses(FwSets *copy, const FwSets *sets, const PtSlice *slice, GHashTable *counts)
+{
+        GHashTableIter iter;
+        gpointer name, n;
+        const Use *use;
+
+        g_hash_table_iter_init(&iter, sets->uses);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &use)) {
+                unsigned rules =
+                        use->rules + GPOINTER_TO_UINT(g_hash_table_lookup(counts, use->alias));
+
+                if (rules > 0)
+                        add_use(copy, slice, use->alias, rules);
+        }
+        g_hash_table_iter_init(&iter, counts);
+        while (g_hash_table_iter_next(&iter, &name, &n))
+                if (!g_hash_table_contains(sets->uses, name) && GPOINTER_TO_INT(n) > 0)
+                        add_use(copy, slice, name, GPOINTER_TO_UINT(n));
+}
+
+static bool same_closure(const GPtrArray *a, const GPtrArray *b)
+{
+        return a->len == b->len && memcmp(a->pdata, b->pdata, a->len * sizeof(*a->pdata)) == 0;
+}
+
+static int compare_part(FwSetChange *change, const FwSource *source_before,
+                        const GPtrArray *closure_before, const FwSource *source,
+                        const GPtrArray *closure, size_t *ret_n)
+{
+        Packer packer = {change, fw_part_key_len(change->part)};
+        g_autoptr(FwFlat) before = NULL, after = NULL;
+        int r = fw_flat_new(source_before, closure_before, change->part, &before);
+
+        if (r == 0)
+                r = fw_flat_new(source, closure, change->part, &after);
+        if (r == 0)
+                r = fw_flat_compare(before, after, change->intervals, pack, &packer);
+        if (r == 0)
+                *ret_n = change->intervals ? 2 * fw_flat_spans(after) : fw_flat_numbers(after);
+        return r;
+}
+
+/* One set before and after. */
+static int change_set(FwSets *sets, const Use *old, Use *use, FwSetPart part,
+                      const FwSource *source_before, const GPtrArray *closure_before,
+                      const FwSource *source, const GPtrArray *closure)
+{
+        FwSetChange *change = change_new(use, part);
+        size_t n = 0;
+        int r;
+
+        g_ptr_array_add(sets->changes, change);
+        if (!old)
+                return make_set(sets, use, part, change, source, closure);
+
+        change->before = g_strdup(old->names[part]);
+        r = compare_part(change, source_before, closure_before, source, closure, &n);
+        if (r < 0)
+                return r;
+        if (is_full(n, old->sizes[part])) {
+                g_hash_table_add(sets->moved, use->alias);
+                return make_set(sets, use, part, change, source, closure);
+        }
+        name_set(use, part, old->sizes[part]);
+        change->size = old->sizes[part];
+        change->after = g_strdup(use->names[part]);
+        if (change->added->len == 0 && change->removed->len == 0)
+                g_ptr_array_remove_index(sets->changes, sets->changes->len - 1);
+        return 0;
+}
+
+static void keep_names(Use *use, const Use *old)
+{
+        for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
+                if (use->names[part])
+                        name_set(use, part, old->sizes[part]);
+}
+
+static void drop_set(FwSets *sets, const Use *old, FwSetPart part)
+{
+        FwSetChange *change = change_new(old, part);
+
+        change->before = g_strdup(old->names[part]);
+        g_ptr_array_add(sets->changes, change);
+}
+
+static void drop_sets(FwSets *sets, const Use *old)
+{
+        for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
+                if (old->names[part])
+                        drop_set(sets, old, part);
+}
+
+/* An alias that is in use after the change, and perhaps was before. */
+static int change_use(FwSets *sets, const Use *old, Use *use, const FwSource *before,
+                      const FwSource *source, PtDiagnostics *diag)
+{
+        g_autoptr(GPtrArray) closure = fw_flat_closure(source->slice, use->alias);
+        g_autoptr(GPtrArray) closure_before = fw_flat_closure(before->slice, use->alias);
+        int r;
+
+        if (old && old->type != use->type) {
+                /* Other sets. Rules that name it see the other name. */
+                drop_sets(sets, old);
+                g_hash_table_add(sets->moved, use->alias);
+                old = NULL;
+        }
+        if (old && same_closure(closure_before, closure)) {
+                keep_names(use, old);
+                return 0;
+        }
+        r = fw_flat_verify(source, closure, diag);
+        if (r == 0 && old && fw_flat_verify(before, closure_before, NULL) < 0)
+                r = -EUCLEAN;
+        for (FwSetPart part = 0; r == 0 && part < FW_SET_PART_MAX; part++)
+                if (use->names[part])
+                        r = change_set(sets, old, use, part, before, closure_before, source,
+                                       closure);
+        return r;
+}
+
+int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, PtDiagnostics *diag,
+                   FwSets **ret)
+{
+        g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+        FwSource source_before = {before, sets->state_dir}, source = {after, sets->state_dir};
+        g_autoptr(FwSets) changed = NULL;
+        Compare compare = {.counts = counts};
+        GHashTableIter iter;
+        Use *use;
+        int r = 0;
+
+        (void) pt_slice_compare(before, after, compare_object, &compare);
+        if (!compare.aliases && g_hash_table_size(counts) == 0) {
+                *ret = NULL;
+                return 0;
+        }
+        changed = sets_empty(sets->state_dir);
+        copy_uses(changed, sets, after, counts);
+        g_hash_table_iter_init(&iter, sets->uses);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &use))
+                if (!g_hash_table_contains(changed->uses, use->alias))
+                        drop_sets(changed, use);
+        g_hash_table_iter_init(&iter, changed->uses);
+        while (r == 0 && g_hash_table_iter_next(&iter, NULL, (void **) &use))
+                r = change_use(changed, g_hash_table_lookup(sets->uses, use->alias), use,
+                               &source_before, &source, diag);
+        if (r == 0)
+                *ret = g_steal_pointer(&changed);
+        return r;
+}
+
+const GPtrArray *fw_sets_changes(const FwSets *sets)
+{
+        return sets->changes;
+}
+
+void fw_sets_settle(FwSets *sets)
+{
+        g_ptr_array_set_size(sets->changes, 0);
+        g_hash_table_remove_all(sets->moved);
+}
+
+const char *fw_sets_name(const FwSets *sets, const char *alias, FwSetPart part)
+{
+        const Use *use = g_hash_table_lookup(sets->uses, alias);
+
+        g_assert(use && use->names[part]);
+        return use->names[part];
+}
+
+typedef struct Moved {
+        GHashTable *moved;
+        bool any;
+} Moved;
+
+static void look_for_moved(const char *alias, void *userdata)
+{
+        Moved *moved = userdata;
+
+        moved->any |= g_hash_table_contains(moved->moved, alias);
+}
+
+bool fw_sets_any_moves(const FwSets *sets)
+{
+        return g_hash_table_size(sets->moved) > 0;
+}
+
+bool fw_sets_moves(const FwSets *sets, const FwEndpoint *source, const FwEndpoint *destination)
+{
+        Moved moved = {.moved = sets->moved};
+
+        if (fw_sets_any_moves(sets)) {
+                each_in_endpoint(source, look_for_moved, &moved);
+                each_in_endpoint(destination, look_for_moved, &moved);
+        }
+        return moved.any;
+}
