@@ -22,9 +22,13 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
         [CTL_WORD_SIBLING] = "NAME",
         [CTL_WORD_CONDITION] = "FIELD=VALUE",
+        [CTL_WORD_LIST] = "FILE|-",
+        [CTL_WORD_CONTENT] = "addresses|macs",
+        [CTL_WORD_DATASET] = "DIGEST",
 };
 
 const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
+const char *const ctl_contents[] = {"addresses", "macs", NULL};
 const char *const ctl_colours[] = {"auto", "always", "never", NULL};
 
 const CtlOption ctl_options[CTL_OPTION_MAX] = {
@@ -61,6 +65,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_LAST] = {0, "last", CTL_WORD_NONE, "Put it after all others."},
         [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER,
                        "Show at most this many (history: 20 unless given)."},
+        [CTL_CONTENT] = {0, "content", CTL_WORD_CONTENT,
+                         "What the list must hold; otherwise its first entry decides."},
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
 };
 
@@ -173,6 +179,39 @@ const CtlCommand ctl_commands[] = {
          .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
                  "and drift. Leaves with 3 when configd does not answer.",
          .run = ctl_run_status},
+        {.name = "dataset put",
+         .arguments = {{CTL_WORD_LIST, 1, 1}},
+         .options = 1U << CTL_CONTENT,
+         .doc = "Put a list of many addresses, for objects to refer to",
+         .help = "The list has one entry a line: an address, a prefix or FIRST-LAST, or a MAC; "
+                 "\"#\" and \";\" begin comments. Up to 1000000 entries. Prints the digest of the "
+                 "dataset, which an object of a kind that takes lists refers to; the same entries, "
+                 "in any order, have the same digest. What nothing refers to goes by itself after "
+                 "an hour.",
+         .example = "patronusctl dataset put blocklist.txt\n"
+                    "patronusctl set Alias/blocked type=network "
+                    "dataset=$(patronusctl dataset put blocklist.txt)",
+         .run = ctl_run_dataset_put},
+        {.name = "dataset list",
+         .doc = "List the datasets",
+         .help = "How many fields of the running configuration refer to each, and how many "
+                 "revisions that are kept need it. With -o wide, digests in full.",
+         .run = ctl_run_dataset_list},
+        {.name = "dataset show",
+         .arguments = {{CTL_WORD_DATASET, 1, 1}},
+         .options = 1U << CTL_LIMIT,
+         .doc = "Print the entries of a dataset",
+         .help = "One a line, sorted: single addresses, then prefixes and ranges, merged where "
+                 "they "
+                 "touch. The first digits of the digest are enough.",
+         .example = "patronusctl dataset show 3f0a12 --limit 20",
+         .run = ctl_run_dataset_show},
+        {.name = "dataset delete",
+         .arguments = {{CTL_WORD_DATASET, 1, CTL_MANY}},
+         .doc = "Delete datasets that nothing needs",
+         .help = "One that the running configuration, an open session or a revision that is kept "
+                 "refers to is not deleted. The first digits of the digest are enough.",
+         .run = ctl_run_dataset_delete},
         {.name = "filter connections",
          .arguments = {{CTL_WORD_CONDITION, 0, CTL_MANY}},
          .options = 1U << CTL_LIMIT | 1U << CTL_KILL,

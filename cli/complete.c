@@ -8,6 +8,7 @@
  */
 
 #include "call.h"
+#include "dataset.h"
 #include "kind/describe.h"
 #include "kind/type.h"
 #include "message.h"
@@ -242,6 +243,19 @@ static int offer_revisions(Ctl *ctl, const char *before, const char *word)
         return CTL_DONE;
 }
 
+static int offer_dataset(struct json_object *dataset, void *word)
+{
+        offer(word, "", ctl_json_string(dataset, "digest"), "");
+        return 0;
+}
+
+static int offer_datasets(Ctl *ctl, const char *word)
+{
+        if (ctl_connect(ctl, CTL_CALL_QUIET) != CTL_DONE)
+                return CTL_DONE;
+        return ctl_datasets_each(ctl, CTL_CALL_QUIET, offer_dataset, (void *) word);
+}
+
 /* "field=value" of a connection. */
 static void offer_conditions(const char *word)
 {
@@ -301,8 +315,15 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                         offer(word, before, ctl_colours[i], "");
                 break;
         case CTL_WORD_INPUT:
+        case CTL_WORD_LIST:
                 puts(":files");
                 break;
+        case CTL_WORD_CONTENT:
+                for (unsigned i = 0; ctl_contents[i]; i++)
+                        offer(word, before, ctl_contents[i], "");
+                break;
+        case CTL_WORD_DATASET:
+                return offer_datasets(ctl, word);
         case CTL_WORD_COMMAND:
                 offer_commands(line->arguments, word);
                 break;

@@ -44,6 +44,9 @@ typedef enum CtlWord {
         CTL_WORD_ASSIGNMENT,
         CTL_WORD_SIBLING, /* the name of another object of the kind that the line names first */
         CTL_WORD_CONDITION,
+        CTL_WORD_LIST,
+        CTL_WORD_CONTENT,
+        CTL_WORD_DATASET,
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -67,6 +70,7 @@ typedef enum CtlOptionId {
         CTL_FIRST,
         CTL_LAST,
         CTL_KILL,
+        CTL_CONTENT,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -104,6 +108,7 @@ extern const CtlOption ctl_options[CTL_OPTION_MAX];
 extern const CtlCommand ctl_commands[];           /* the last has name NULL */
 extern const char *const ctl_words[CTL_WORD_MAX]; /* "KIND/NAME" */
 extern const char *const ctl_formats[];           /* "table", "wide", "yaml", "json", NULL */
+extern const char *const ctl_contents[];          /* "addresses", "macs", NULL */
 extern const char *const ctl_colours[];           /* "auto", "always", "never", NULL */
 
 typedef enum CtlFormat {
@@ -171,6 +176,10 @@ int ctl_run_export(Ctl *ctl);
 int ctl_run_diff(Ctl *ctl);
 int ctl_run_history(Ctl *ctl);
 int ctl_run_status(Ctl *ctl);
+int ctl_run_dataset_put(Ctl *ctl);
+int ctl_run_dataset_list(Ctl *ctl);
+int ctl_run_dataset_show(Ctl *ctl);
+int ctl_run_dataset_delete(Ctl *ctl);
 int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);

@@ -204,31 +204,22 @@ static int open_directory(int fd, const char *path, CtlInput *input)
         return CTL_DONE;
 }
 
-int ctl_input_open(const Ctl *ctl, CtlInput *ret)
+static int open_input(const char *path, bool directories, CtlInput *ret)
 {
-        const char *path = ctl->values[CTL_FILE];
         g_auto(CtlInput) input = {.fd = -EBADF};
         bool stdin_named = strcmp(path, "-") == 0;
         pt_auto_fd int fd = -EBADF;
         struct stat st;
         int r;
 
-        if (ctl->values[CTL_SET] && ctl->values[CTL_REPLACE]) {
-                ctl_error("--set and --replace exclude each other");
-                return CTL_USAGE;
-        }
-        if (ctl->values[CTL_SET] && !pt_name_is_valid(ctl->values[CTL_SET])) {
-                ctl_error("\"%s\" cannot name a set: up to %d of a-z 0-9 . _ -, with a letter or "
-                          "digit at both ends",
-                          ctl->values[CTL_SET], PT_NAME_MAX);
-                return CTL_USAGE;
-        }
         fd = stdin_named ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                          : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0 || fstat(fd, &st) < 0)
                 return say_failure(path, -errno);
         input.source = g_strdup(stdin_named ? "stdin" : path);
 
+        if (S_ISDIR(st.st_mode) && !directories)
+                return say_failure(path, -EISDIR);
         if (S_ISDIR(st.st_mode)) {
                 r = open_directory(fd, path, &input);
                 if (r != CTL_DONE)
@@ -245,6 +236,26 @@ int ctl_input_open(const Ctl *ctl, CtlInput *ret)
         *ret = input;
         input = (CtlInput){.fd = -EBADF};
         return CTL_DONE;
+}
+
+int ctl_input_open_file(const char *path, CtlInput *ret)
+{
+        return open_input(path, false, ret);
+}
+
+int ctl_input_open(const Ctl *ctl, CtlInput *ret)
+{
+        if (ctl->values[CTL_SET] && ctl->values[CTL_REPLACE]) {
+                ctl_error("--set and --replace exclude each other");
+                return CTL_USAGE;
+        }
+        if (ctl->values[CTL_SET] && !pt_name_is_valid(ctl->values[CTL_SET])) {
+                ctl_error("\"%s\" cannot name a set: up to %d of a-z 0-9 . _ -, with a letter or "
+                          "digit at both ends",
+                          ctl->values[CTL_SET], PT_NAME_MAX);
+                return CTL_USAGE;
+        }
+        return open_input(ctl->values[CTL_FILE], true, ret);
 }
 
 char *ctl_input_place(const CtlInput *input, const char *place)

@@ -18,6 +18,8 @@ typedef struct CtlInput {
 void ctl_input_clear(CtlInput *input);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlInput, ctl_input_clear)
 
+/* Opens one file, or standard input for "-"; no directory. CTL_REFUSED after a message. */
+int ctl_input_open_file(const char *path, CtlInput *ret);
 /* Opens what --file names and checks what goes with it; CTL_USAGE or CTL_REFUSED after a message.
  */
 int ctl_input_open(const Ctl *ctl, CtlInput *ret);

@@ -6,6 +6,7 @@ import grp
 import json
 import os
 import shutil
+import subprocess
 import time
 
 import dbus
@@ -285,3 +286,60 @@ def test_export_wipe_and_apply_give_the_same_root(configd, form):
     assert configd.client.root == root
     assert configd.client.export(format=form) == text
     assert set(listed(configd.client)) == {big, macs, empty}
+
+
+@pytest.fixture
+def ctl(configd):
+    def run(*arguments, **options):
+        return subprocess.run([configd.build / "cli/patronusctl", "--bus", configd.address, *map(str, arguments)],
+                              capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"}, **options)
+
+    return run
+
+
+def test_patronusctl_puts_lists_and_shows(configd, ctl, tmp_path):
+    entries = addresses(2500)
+    path = tmp_path / "list.txt"
+    path.write_text("# a list\n" + "\n".join(entries))
+    done = ctl("dataset", "put", path)
+    assert (done.returncode, done.stderr) == (0, "")
+    digest = done.stdout.strip()
+    assert ctl("dataset", "put", "-", input=path.read_text()).stdout.strip() == digest
+    assert ctl("dataset", "show", digest).stdout.split() == entries
+    assert ctl("dataset", "show", digest[:6], "--limit", 3).stdout.split() == entries[:3]
+    assert [json.loads(line) for line in ctl("dataset", "show", digest, "-o", "json", "-l", "2").stdout.splitlines()] == entries[:2]
+    done = ctl("set", "Alias/a", "type=network", f"dataset={digest}")
+    assert done.returncode == 0, done.stderr
+    (row,) = [json.loads(line) for line in ctl("dataset", "list", "-o", "json").stdout.splitlines()]
+    assert (row["digest"], row["entries"], row["references"], row["revisions"]) == (digest, 2500, 1, 1)
+    heading, line = ctl("dataset", "list").stdout.splitlines()
+    assert heading.split()[:4] == ["DIGEST", "CONTENT", "ENTRIES", "BYTES"] and line.split()[:3] == [digest[:12], "addresses", "2500"]
+    assert digest in ctl("dataset", "list", "-o", "wide").stdout
+    assert ctl("complete", "--", "dataset", "show", digest[:2]).stdout.split() == [digest]
+    assert json.loads(ctl("dataset", "put", path, "-o", "json").stdout)["entries"] == 2500
+
+
+def test_patronusctl_deletes_datasets(configd, ctl):
+    digests = [ctl("dataset", "put", "-", input=f"10.0.0.{i}\n").stdout.strip() for i in range(40)]
+    assert ctl("set", "Alias/a", "type=network", f"dataset={digests[0]}").returncode == 0
+    done = ctl("dataset", "delete", digests[0])
+    assert done.returncode == 1 and "running configuration refer to it" in done.stderr
+    done = ctl("dataset", "delete", digests[1][:10], digests[2])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(listed(configd.client)) == set(digests) - set(digests[1:3])
+
+
+def test_patronusctl_says_what_is_wrong(configd, ctl, tmp_path):
+    bad = tmp_path / "bad.txt"
+    bad.write_text("10.0.0.1\nnonsense\n")
+    done = ctl("dataset", "put", bad)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"error: {bad}:2: ") and "is not an address" in done.stderr
+    assert ctl("dataset", "put", tmp_path).returncode == 1
+    assert "addresses" in ctl("dataset", "put", bad, "--content", "ports").stderr
+    for digest, code, text in (("nonsense", 2, "hex digits"), ("abc", 2, "hex digits"), ("0" * 64, 1, "There is no dataset"),
+                               ("0000", 1, "there is no dataset")):
+        for command in ("show", "delete"):
+            done = ctl("dataset", command, digest)
+            assert done.returncode == code and text in done.stderr, done.stderr
+    assert "there is no dataset" in ctl("dataset", "list").stderr
