@@ -37,6 +37,7 @@ typedef struct Reader {
         PtObjectSink sink;
         void *userdata;
         struct json_object **tree; /* or NULL: where the one document goes instead of the sink */
+        GPtrArray *unplaced;       /* or NULL: PtDiagnostic, looked for instead of using the sink */
         bool bad;                  /* some document was */
 
         /* The document that is being read. */
@@ -181,6 +182,35 @@ static Mark find_mark(const Reader *reader, const char *pointer)
         return g_array_index(reader->marks, Mark, index);
 }
 
+/* Adds an entry with its line and column in the document. */
+static void add_placed(const Reader *reader, const PtDiagnostic *entry)
+{
+        Mark mark = find_mark(reader, entry->pointer);
+        g_autofree char *identity = pt_document_identity(reader->root);
+        g_autofree char *subject = g_strdup_printf("%s:%" PRIu32 ":%" PRIu32 "%s", reader->source,
+                                                   mark.line, mark.column, identity);
+
+        pt_diag_add_full(reader->diag, entry->severity, subject, entry->pointer, entry->code,
+                         entry->text);
+}
+
+/* Places those entries that are about the document's object. */
+static void place_document(const Reader *reader)
+{
+        g_autofree char *identity = pt_document_identity(reader->root);
+
+        for (guint i = 0; i < reader->unplaced->len;) {
+                const PtDiagnostic *entry = g_ptr_array_index(reader->unplaced, i);
+                g_autofree char *subject = g_strconcat(": ", entry->subject, NULL);
+
+                if (*entry->subject && strcmp(subject, identity) == 0) {
+                        add_placed(reader, entry);
+                        g_ptr_array_remove_index(reader->unplaced, i);
+                } else
+                        i++;
+        }
+}
+
 /* Makes the document's object and gives it to the sink; what was wrong with it gets its line and
  * column. */
 static int document_to_sink(Reader *reader)
@@ -195,22 +225,17 @@ static int document_to_sink(Reader *reader)
                 *reader->tree = g_steal_pointer(&reader->root);
                 return 0;
         }
+        if (reader->unplaced) {
+                place_document(reader);
+                return 0;
+        }
         found = pt_diag_new();
         if (reader->hook)
                 r = reader->hook(reader->root, found, reader->userdata, &changed);
         if (r == 0)
                 r = pt_object_from_json(changed ?: reader->root, reader->flags, found, &object);
-        for (size_t i = 0; i < pt_diag_count(found); i++) {
-                const PtDiagnostic *entry = pt_diag_get(found, i);
-                Mark mark = find_mark(reader, entry->pointer);
-                g_autofree char *identity = pt_document_identity(reader->root);
-                g_autofree char *subject =
-                        g_strdup_printf("%s:%" PRIu32 ":%" PRIu32 "%s", reader->source, mark.line,
-                                        mark.column, identity);
-
-                pt_diag_add_full(reader->diag, entry->severity, subject, entry->pointer,
-                                 entry->code, entry->text);
-        }
+        for (size_t i = 0; i < pt_diag_count(found); i++)
+                add_placed(reader, pt_diag_get(found, i));
         if (r < 0) {
                 reader->bad = true;
                 return 0;
@@ -537,6 +562,25 @@ int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnosti
                 return r;
         *ret = g_steal_pointer(&tree);
         return 0;
+}
+
+void pt_yaml_place(const char *source, const char *text, size_t size, const PtDiagnostics *found,
+                   PtDiagnostics *diag)
+{
+        g_autoptr(GPtrArray) unplaced = g_ptr_array_new();
+        Reader reader = {
+                .source = source, .text = text, .size = size, .diag = diag, .unplaced = unplaced};
+
+        for (size_t i = 0; i < pt_diag_count(found); i++)
+                g_ptr_array_add(unplaced, (void *) pt_diag_get(found, i));
+        if (size <= PT_INPUT_MAX)
+                (void) read_checked(&reader); /* it was read before, or what is wrong is told */
+        for (guint i = 0; i < unplaced->len; i++) {
+                const PtDiagnostic *entry = g_ptr_array_index(unplaced, i);
+
+                pt_diag_add_full(diag, entry->severity, entry->subject, entry->pointer, entry->code,
+                                 entry->text);
+        }
 }
 
 int pt_yaml_read_large(const char *source, const char *text, size_t size, unsigned flags,

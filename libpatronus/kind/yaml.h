@@ -33,6 +33,13 @@ typedef int (*PtDocumentHook)(struct json_object *document, PtDiagnostics *diag,
  * `hook` first, which leaves an object of ordinary size. */
 int pt_yaml_read_large(const char *source, const char *text, size_t size, unsigned flags,
                        PtDiagnostics *diag, PtDocumentHook hook, PtObjectSink sink, void *userdata);
+/*
+ * Gives each entry of `found` that is about an object ("Kind/name", as validation reports it) the
+ * place of what its pointer names in the YAML that the object came from, as pt_yaml_read() would
+ * have; the others follow as they are.
+ */
+void pt_yaml_place(const char *source, const char *text, size_t size, const PtDiagnostics *found,
+                   PtDiagnostics *diag);
 /* Any document as a tree (the last, if there are several; NULL is null), for values that are
  * written in YAML. */
 int pt_yaml_parse(const char *source, const char *text, size_t size, PtDiagnostics *diag,

@@ -454,6 +454,49 @@ static void test_strings_read_back(void **state)
         }
 }
 
+/* What validation says about objects gets its place in the text that they came from. */
+static void test_place(void **state)
+{
+        static const char text[] = "apiVersion: patronus.firewall/v1\n"
+                                   "kind: FirewallRule\n"
+                                   "metadata: { name: a }\n"
+                                   "spec: { to: lan }\n"
+                                   "---\n"
+                                   "kind: FirewallRule\n"
+                                   "metadata:\n"
+                                   "  name: b\n"
+                                   "spec:\n"
+                                   "  services: [x,\n"
+                                   "             y]\n";
+        static const char *const expected[] = {"t:4:9: FirewallRule/a", "t:11:14: FirewallRule/b",
+                                               "t:9:1: FirewallRule/b", "", "Zone/b"};
+        g_autoptr(PtDiagnostics) found = pt_diag_new(), diag = pt_diag_new();
+
+        pt_diag_set_subject(found, "Zone/b");
+        pt_diag_error(found, "e", "/spec", "elsewhere");
+        pt_diag_set_subject(found, "FirewallRule/b");
+        pt_diag_error(found, "c", "/spec/services/1", "an item");
+        pt_diag_set_subject(found, NULL);
+        pt_diag_error(found, "d", "", "of all");
+        pt_diag_set_subject(found, "FirewallRule/b");
+        pt_diag_error(found, "b", "/spec/absent", "the innermost thing that is there");
+        pt_diag_set_subject(found, "FirewallRule/a");
+        pt_diag_error(found, "a", "/spec/to", "a member");
+        pt_yaml_place("t", text, strlen(text), found, diag);
+
+        assert_int_equal(pt_diag_count(diag), G_N_ELEMENTS(expected));
+        for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+                bool seen = false;
+
+                for (size_t j = 0; j < pt_diag_count(diag); j++)
+                        seen |= strcmp(pt_diag_get(diag, j)->subject, expected[i]) == 0;
+                if (!seen)
+                        print_message("missing: %s\n", expected[i]);
+                assert_true(seen);
+        }
+        assert_string_equal(pt_diag_get(diag, 0)->text, "a member");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -468,6 +511,7 @@ int main(void)
                 cmocka_unit_test(test_scalars),
                 cmocka_unit_test(test_written),
                 cmocka_unit_test(test_strings_read_back),
+                cmocka_unit_test(test_place),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
