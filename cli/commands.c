@@ -59,6 +59,9 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                           "Take this revision instead of the running one."},
         [CTL_BUILTIN] = {0, "builtin", CTL_WORD_NONE,
                          "Show what is built in; works without any daemon."},
+        [CTL_DELETE] =
+                {0, "delete", CTL_WORD_NONE,
+                 "Delete objects whose documents are removed from the text, without asking."},
         [CTL_BEFORE] = {0, "before", CTL_WORD_SIBLING, "Put it just before this one."},
         [CTL_AFTER] = {0, "after", CTL_WORD_SIBLING, "Put it just after this one."},
         [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
@@ -116,6 +119,21 @@ const CtlCommand ctl_commands[] = {
                     "patronusctl set FirewallRule/web priority=\n"
                     "patronusctl set FilterSettings logDefault=true",
          .run = ctl_run_set},
+        {.name = "edit",
+         .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
+         .options = 1U << CTL_DELETE | COMMIT_OPTIONS,
+         .doc = "Change objects in an editor, or make a new one",
+         .help = "Opens the object as YAML in $VISUAL, $EDITOR or the system's editor; with a "
+                 "kind, "
+                 "all its objects, whose order in the text is their order in force. An object that "
+                 "does not exist yet begins as a text of all that it can say. What is saved is "
+                 "brought into force; what is wrong with it comes back into the editor, marked "
+                 "where it is, until it is mended or given up: then the text is kept. A text that "
+                 "was not changed changes nothing. When somebody else changed the object "
+                 "meanwhile, that is shown before anything is replaced.",
+         .example = "patronusctl edit FirewallRule/web\n"
+                    "patronusctl edit Zone -m \"zones of the new building\"",
+         .run = ctl_run_edit},
         {.name = "delete",
          .arguments = {{CTL_WORD_OBJECT, 1, CTL_MANY}},
          .options = COMMIT_OPTIONS,

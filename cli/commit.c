@@ -193,19 +193,24 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags)
+int ctl_commit_ask(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags,
+                   struct json_object **ret)
 {
-        bool people = ctl_format_is_table(ctl->format) || ctl->format == CTL_FORMAT_MAX;
         pt_auto_message *message = NULL;
-        pt_auto_json *reply = NULL;
         int r;
 
         r = ctl_call(ctl, m, flags & CTL_COMMIT_DRY ? CTL_CALL_READS : CTL_CALL_COMMITS, &message);
         if (r != CTL_DONE)
                 return r;
-        r = read_reply(message, input, &reply);
-        if (r < 0)
-                return r;
+        r = read_reply(message, input, ret);
+        return r < 0 ? r : CTL_DONE;
+}
+
+int ctl_commit_print(const Ctl *ctl, struct json_object *reply, unsigned flags)
+{
+        bool people = ctl_format_is_table(ctl->format) || ctl->format == CTL_FORMAT_MAX;
+        int r;
+
         if (!people)
                 ctl_print_json(reply, ctl->format);
         else if (json_object_get_boolean(ctl_json_at(reply, "accepted"))) {
@@ -218,6 +223,15 @@ int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned
         if (r == CTL_DONE && people)
                 print_outcome(reply, flags);
         return r;
+}
+
+int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags)
+{
+        pt_auto_json *reply = NULL;
+        int r;
+
+        r = ctl_commit_ask(ctl, m, input, flags, &reply);
+        return r != CTL_DONE ? r : ctl_commit_print(ctl, reply, flags);
 }
 
 int ctl_commit_refuse(int r)

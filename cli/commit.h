@@ -21,6 +21,12 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
 /* Sends the call and prints the reply; `input` may be NULL. The exit code of the command, or a
  * negative errno. */
 int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags);
+/* The two halves of that: the reply with names for everything ({"accepted":true,"changes":[{"op":…}],
+ * "diagnostics":[{"severity":…,"place":…,"code":…,"text":…}],…}), which the caller puts; and what
+ * is said about it. */
+int ctl_commit_ask(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags,
+                   struct json_object **ret);
+int ctl_commit_print(const Ctl *ctl, struct json_object *reply, unsigned flags);
 /* Commits a session, with what the command line says about it. */
 int ctl_commit_session(Ctl *ctl, const CtlTarget *session);
 /* Says that nothing was changed when `r` is CTL_REFUSED: for calls that touch a candidate at most.

@@ -65,6 +65,7 @@ typedef enum CtlOptionId {
         CTL_REVISION,
         CTL_LIMIT,
         CTL_BUILTIN,
+        CTL_DELETE,
         CTL_BEFORE,
         CTL_AFTER,
         CTL_FIRST,
@@ -167,6 +168,7 @@ void ctl_help(const CtlCommand *command, GString *out);  /* NULL: of the whole p
 int ctl_run_apply(Ctl *ctl);
 int ctl_run_plan(Ctl *ctl);
 int ctl_run_set(Ctl *ctl);
+int ctl_run_edit(Ctl *ctl);
 int ctl_run_delete(Ctl *ctl);
 int ctl_run_rename(Ctl *ctl);
 int ctl_run_move(Ctl *ctl);

@@ -18,9 +18,9 @@ import terminal
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
-COMMANDS = ["apply", "plan", "get", "set", "delete", "rename", "move", "diff", "history", "revert", "export", "status", "dataset put", "dataset list", "dataset show",
-            "dataset delete", "filter connections", "filter counters",
-            "explain", "schema", "help"]
+COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "revert", "export", "status",
+            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter counters", "explain", "schema",
+            "help"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "edit-text.h"
+
+#include "kind/yaml.h"
+#include "output.h"
+#include <string.h>
+
+#define MESSAGE "#!"
+
+void ctl_edit_append_object(struct json_object *object, GString *out)
+{
+        pt_auto_json *copy = NULL;
+        struct json_object *metadata;
+
+        if (json_object_deep_copy(object, &copy, NULL) < 0)
+                g_assert_not_reached(); /* it copies every tree of ours */
+        metadata = ctl_json_at(copy, "metadata");
+        json_object_object_del(metadata, "position");
+        json_object_object_del(metadata, "uid");
+        g_string_append(out, "---\n");
+        pt_json_to_yaml(copy, out);
+}
+
+/* The first sentence of a text. */
+static size_t sentence_size(const char *doc)
+{
+        const char *end = strstr(doc, ". ");
+
+        return end ? (size_t) (end + 1 - doc) : strlen(doc);
+}
+
+static void append_commented(const char *text, const char *before, GString *out)
+{
+        g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+        for (char **line = lines; *line; line++)
+                if (**line || line[1])
+                        g_string_append_printf(out, "%s%s\n", before, *line);
+}
+
+void ctl_edit_append_skeleton(const PtKind *kind, const char *name, GString *out)
+{
+        g_string_append_printf(
+                out,
+                "# There is no %s \"%s\" yet. Below is all that it can say: take away the \"# \" "
+                "of what you need.\n"
+                "# When nothing is changed, nothing is made. \"patronusctl explain %s.FIELD\" says "
+                "more.\n"
+                "#\n# An example:\n#\n",
+                kind->name, name, kind->name);
+        append_commented(kind->example, "#   ", out);
+        g_string_append_printf(out,
+                               "---\napiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n"
+                               "  # description: \"what it is for\"\nspec:\n",
+                               kind->api_version, kind->name, name);
+        for (const PtField *field = kind->fields; field->name; field++) {
+                if (field->flags & (PT_F_READONLY | PT_F_DEPRECATED))
+                        continue;
+                g_string_append_printf(out, "  # %s%.*s\n  # %s: %s\n",
+                                       field->flags & PT_F_REQUIRED ? "(needed) " : "",
+                                       (int) sentence_size(field->doc), field->doc, field->name,
+                                       field->example ?: "");
+        }
+}
+
+char *ctl_edit_strip(const char *text)
+{
+        GString *out = g_string_sized_new(strlen(text));
+
+        while (*text) {
+                const char *end = strchrnul(text, '\n');
+
+                end += *end == '\n';
+                if (!g_str_has_prefix(text + strspn(text, " \t"), MESSAGE))
+                        g_string_append_len(out, text, end - text);
+                text = end;
+        }
+        return g_string_free(out, FALSE);
+}
+
+/* The line of "path:line:column", 0: none. */
+static guint64 line_of(const PtDiagnostic *entry, const char *path)
+{
+        size_t size = strlen(path);
+
+        if (strncmp(entry->subject, path, size) != 0 || entry->subject[size] != ':')
+                return 0;
+        return g_ascii_strtoull(entry->subject + size + 1, NULL, 10);
+}
+
+/* The rest of "path:line:column: Kind/name". */
+static const char *object_of(const PtDiagnostic *entry, const char *path)
+{
+        const char *rest = line_of(entry, path) > 0 ? strstr(entry->subject, ": ") : NULL;
+
+        if (rest)
+                return rest + 2;
+        return line_of(entry, path) > 0 ? "" : entry->subject;
+}
+
+static void append_message(const PtDiagnostic *entry, const char *path, GString *out)
+{
+        g_autofree char *safe = ctl_safe(entry->text);
+        const char *object = object_of(entry, path);
+        guint64 line = line_of(entry, path);
+
+        g_string_append_printf(
+                out, MESSAGE " %s: %s%s%s%s%s%s\n", pt_severity_to_string(entry->severity), object,
+                *object && *entry->pointer ? " " : "", entry->pointer,
+                *object || *entry->pointer ? ": " : "", safe, line > 0 ? " (marked below)" : "");
+}
+
+/* The messages for one line, indented as it is. */
+static void append_marks(const PtDiagnostics *diag, const char *path, guint64 number,
+                         const char *line, GString *out)
+{
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *entry = pt_diag_get(diag, i);
+                g_autofree char *safe = ctl_safe(entry->text);
+
+                if (line_of(entry, path) == number)
+                        g_string_append_printf(out, "%.*s" MESSAGE " %s\n", (int) strspn(line, " "),
+                                               line, safe);
+        }
+}
+
+char *ctl_edit_annotate(const char *text, const char *path, const PtDiagnostics *diag,
+                        const char *note)
+{
+        GString *out = g_string_new(NULL);
+        guint64 number = 1;
+
+        g_string_append(out, MESSAGE " Nothing was changed. Mend what is wrong and save, or leave "
+                                     "the text as it is to give up.\n");
+        for (size_t i = 0; i < pt_diag_count(diag); i++)
+                append_message(pt_diag_get(diag, i), path, out);
+        if (note)
+                append_commented(note, MESSAGE "   ", out);
+        while (*text) {
+                const char *end = strchrnul(text, '\n');
+
+                end += *end == '\n';
+                append_marks(diag, path, number++, text, out);
+                g_string_append_len(out, text, end - text);
+                text = end;
+        }
+        return g_string_free(out, FALSE);
+}
