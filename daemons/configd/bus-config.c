@@ -2,8 +2,8 @@
 #include "bus-config.h"
 
 #include "bus-dataset.h"
+#include "bus-export.h"
 #include "bus-session.h"
-#include "export.h"
 #include "options.h"
 #include "page.h"
 
@@ -92,8 +92,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         return 1;
 }
 
-/* The configuration at a revision; 0: the empty one before the first. */
-static int load_revision(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_error *error)
+int bus_config_load(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_error *error)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         int r;
@@ -141,7 +140,7 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        r = load_revision(manager, number, &wanted, error);
+        r = bus_config_load(manager, number, &wanted, error);
         if (r < 0)
                 return r;
         r = session_new(manager, caller, &session, error);
@@ -176,63 +175,6 @@ static int method_list(sd_bus_message *call, void *userdata, sd_bus_error *error
         return page_reply(call, manager->running, error);
 }
 
-static int check_kinds(char **kinds, sd_bus_error *error)
-{
-        for (char **name = kinds; name && *name; name++) {
-                const PtKind *kind = pt_kind_find(*name);
-
-                if (!kind)
-                        return pt_bus_fail(error, -ENOENT, "There is no kind \"%s\"", *name);
-                g_free(*name);
-                *name = g_strdup(kind->name);
-        }
-        return 0;
-}
-
-static int method_export(sd_bus_message *call, void *userdata, sd_bus_error *error)
-{
-        Manager *manager = userdata;
-        uint64_t number = manager->revision;
-        g_autofree char *format = NULL;
-        g_auto(GStrv) kinds = NULL;
-        const Option options[] = {
-                {"format", OPTION_STRING, &format},
-                {"revision", OPTION_UINT64, &number},
-                {"kinds", OPTION_STRINGS, &kinds},
-                {},
-        };
-        g_autoptr(PtSlice) slice = NULL;
-        pt_auto_fd int fd = -EBADF;
-        bool json;
-        int r;
-
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
-        r = options_read(call, options, error);
-        if (r < 0)
-                return r;
-        json = g_strcmp0(format, "json") == 0;
-        if (format && !json && !g_str_equal(format, "yaml"))
-                return pt_bus_fail(error, -EINVAL, "The format is \"yaml\" or \"json\", not \"%s\"",
-                                   format);
-        r = check_kinds(kinds, error);
-        if (r < 0)
-                return r;
-        r = load_revision(manager, number, &slice, error);
-        if (r < 0)
-                return r;
-        fd = export_memfd(manager->store, slice, json, (const char *const *) kinds);
-        if (fd == -EBADMSG || fd == -ENOENT)
-                return pt_bus_fail(error, fd,
-                                   "A dataset that revision %" PRIu64
-                                   " refers to is damaged or lost: put the same list again",
-                                   number);
-        if (fd < 0)
-                return fd;
-        return sd_bus_reply_method_return(call, "h", fd);
-}
-
 static int method_diff(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
@@ -248,10 +190,10 @@ static int method_diff(sd_bus_message *call, void *userdata, sd_bus_error *error
         r = sd_bus_message_read(call, "tt", &from, &to);
         if (r < 0)
                 return r;
-        r = load_revision(manager, from, &before, error);
+        r = bus_config_load(manager, from, &before, error);
         if (r < 0)
                 return r;
-        r = load_revision(manager, to, &after, error);
+        r = bus_config_load(manager, to, &after, error);
         if (r < 0)
                 return r;
         changes = changes_new(before, after);
@@ -388,7 +330,7 @@ static const sd_bus_vtable config_vtable[] = {
                                 SD_BUS_RESULT("aa{sv}", objects, "s", next), method_list,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Export", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", text),
-                                method_export, SD_BUS_VTABLE_UNPRIVILEGED),
+                                bus_export, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Diff", SD_BUS_ARGS("t", from, "t", to), SD_BUS_RESULT("h", lines),
                                 method_diff, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListRevisions", SD_BUS_ARGS("a{sv}", options),

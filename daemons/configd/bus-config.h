@@ -7,6 +7,9 @@
 
 /* `manager` may be NULL: to describe the interface. */
 int bus_config_attach(Manager *manager, sd_bus *bus);
+/* The configuration at a revision; 0: the empty one before the first. -ENOENT, -EBADMSG with an error
+ * text. */
+int bus_config_load(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_error *error);
 void bus_config_committed(Manager *manager, const Reply *reply, const char *author,
                           const char *comment);
 void bus_config_reverted(Manager *manager, uint64_t revision);

@@ -7,7 +7,6 @@
 #include "kind/yaml.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 /* The text of a large configuration is never in memory twice. */
 #define CHUNK (64U * 1024U)
@@ -151,22 +150,35 @@ static int write_objects(const GPtrArray *objects, bool json, const char *const 
         return pt_write_all(fd, text->str, text->len);
 }
 
-int export_memfd(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds)
+static int stop_at_any(const char *digest, const char *pointer, void *userdata)
+{
+        return 1;
+}
+
+static int find_any(const PtObject *object, void *userdata)
+{
+        const char *const *kinds = userdata;
+
+        return wanted(object, kinds) ? pt_object_foreach_dataset(object, stop_at_any, NULL) : 0;
+}
+
+bool export_has_datasets(const PtSlice *slice, const char *const *kinds)
+{
+        for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
+                if (pt_kind_has_dataset(*kind) && pt_slice_count(slice, *kind) > 0 &&
+                    pt_slice_foreach(slice, *kind, find_any, (void *) kinds) != 0)
+                        return true;
+        return false;
+}
+
+int export_write(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds,
+                 int fd)
 {
         g_autoptr(GPtrArray) objects = pt_slice_sorted(slice, NULL);
-        pt_auto_fd int fd = memfd_create("patronus-export", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         int r;
 
-        if (fd < 0)
-                return -errno;
         r = write_datasets(store, objects, json, kinds, fd);
         if (r < 0)
                 return r;
-        r = write_objects(objects, json, kinds, fd);
-        if (r < 0)
-                return r;
-        r = pt_memfd_seal(fd);
-        if (r < 0)
-                return r;
-        return pt_steal_fd(&fd);
+        return write_objects(objects, json, kinds, fd);
 }

@@ -6,6 +6,9 @@
 
 #include "txn/store.h"
 
-/* A sealed memfd. `json`: lines of canonical JSON; `kinds`: names, or NULL for all. Secrets are
+/* Whether there are any: then writing takes long. */
+bool export_has_datasets(const PtSlice *slice, const char *const *kinds);
+/* Writes it all to `fd`. `json`: lines of canonical JSON; `kinds`: names, or NULL for all. Secrets are
  * redacted. -EBADMSG, -ENOENT: a dataset is damaged or lost. */
-int export_memfd(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds);
+int export_write(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds,
+                 int fd);

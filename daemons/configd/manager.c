@@ -2,6 +2,7 @@
 #include "manager.h"
 
 #include "bus-config.h"
+#include "bus-export.h"
 #include "session.h"
 #include "settle.h"
 
@@ -389,6 +390,7 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         manager->state_dir = g_strdup(state_dir);
         manager->step_usec = step_usec;
         manager->datasets = datasets_new(manager);
+        manager->exports = bus_export_table_new();
         manager->members = g_ptr_array_new_with_free_func(member_free);
         manager->sessions = session_table_new();
         manager->uids = uids_new();
@@ -421,6 +423,7 @@ void manager_free(Manager *manager)
 {
         if (!manager)
                 return;
+        g_ptr_array_unref(manager->exports);
         datasets_free(manager->datasets);
         g_clear_pointer(&manager->sessions, g_hash_table_unref);
         g_queue_clear_full(&manager->deferred, deferred_free);

@@ -45,6 +45,7 @@ typedef struct Manager {
         char *state_dir;
         PtStore *store;
         Datasets *datasets;
+        GPtrArray *exports; /* that children write: bus-export.h */
         uint64_t step_usec; /* deadline.h */
 
         PtSlice *running;

@@ -96,16 +96,23 @@ def test_wrong_lists_are_told_line_by_line(configd):
     assert error_name(error) == "Invalid"
 
 
-def test_configd_answers_while_a_list_is_imported(configd):
-    """If the loop stood still, one call at most would be answered meanwhile, and that at the end."""
-    entries, other = addresses(500000), configd.connect()
+def answers_during(configd, call, *arguments):
+    """How often configd answers meanwhile; if its loop stood still, that were once at most, at the end."""
     answers = 0
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        put = pool.submit(other.put, entries)
-        while not put.done():
+        pending = pool.submit(call, *arguments)
+        while not pending.done():
             answers += bool(configd.client.root)
-    assert put.result()["entries"] == 500000
-    assert answers >= 3
+    return answers, pending.result()
+
+
+def test_configd_answers_while_a_list_is_imported_and_exported(configd):
+    other = configd.connect()
+    answers, put = answers_during(configd, other.put, addresses(500000))
+    assert put["entries"] == 500000 and answers >= 3
+    configd.client.accept(alias("a", dataset=put["digest"]))
+    answers, text = answers_during(configd, other.export)
+    assert text.count("\n") > 500000 and answers >= 3
 
 
 def test_references(configd):
