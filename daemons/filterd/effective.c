@@ -51,6 +51,7 @@ static void effective_done(PtObject *object)
         for (unsigned i = 0; i < rule->n_choices; i++)
                 g_free(rule->choices[i].ports.items);
         g_free(rule->choices);
+        g_free(rule->protocols.items);
         g_free(rule->services);
         pt_object_unref((PtObject *) (uintptr_t) rule->origin);
 }
@@ -140,12 +141,10 @@ static int compare_choices(const FwAlternative *a, const FwAlternative *b)
                 return a->protocol < b->protocol ? -1 : 1;
         if (plain_a != plain_b)
                 return plain_a ? 1 : -1;
-        if (a->helper != b->helper)
-                return a->helper < b->helper ? -1 : 1;
-        return a->any_port - b->any_port;
+        return (a->helper > b->helper) - (a->helper < b->helper);
 }
 
-/* The choice of this protocol, helper and sort, made where it is not there yet. */
+/* The choice of this protocol and helper, made where it is not there yet. */
 static FwAlternative *choice_of(FwEffectiveRule *rule, const FwAlternative *wanted)
 {
         unsigned at = 0;
@@ -223,6 +222,27 @@ static void settle_ports(PtList *list)
         list->n = n + 1;
 }
 
+/* A protocol without ports cannot have those that the rule asks for beside the service. */
+static void add_protocol(FwEffectiveRule *rule, int protocol)
+{
+        bool wants_ports = fw_endpoint_has_ports(&rule->rule.source) ||
+                           fw_endpoint_has_ports(&rule->rule.destination);
+        int *protocols = rule->protocols.items;
+        unsigned at = 0;
+
+        if (wants_ports && !fw_protocol_has_ports(protocol))
+                return;
+        while (at < rule->protocols.n && protocols[at] < protocol)
+                at++;
+        if (at < rule->protocols.n && protocols[at] == protocol)
+                return;
+        protocols = g_renew(int, protocols, rule->protocols.n + 1);
+        memmove(&protocols[at + 1], &protocols[at],
+                (rule->protocols.n++ - at) * sizeof(*protocols));
+        protocols[at] = protocol;
+        rule->protocols.items = protocols;
+}
+
 static void add_choices(FwEffectiveRule *rule)
 {
         rule->by_service = true;
@@ -233,13 +253,8 @@ static void add_choices(FwEffectiveRule *rule)
                 add_ports(rule, service, IPPROTO_TCP, &service->tcp);
                 add_ports(rule, service, IPPROTO_UDP, &service->udp);
                 add_ports(rule, service, IPPROTO_SCTP, &service->sctp);
-                for (unsigned k = 0; k < service->protocols.n; k++) {
-                        FwAlternative whole = {.protocol = protocols[k],
-                                               .any_port = true,
-                                               .helper = FW_HELPER_INVALID};
-
-                        (void) choice_of(rule, &whole);
-                }
+                for (unsigned k = 0; k < service->protocols.n; k++)
+                        add_protocol(rule, protocols[k]);
         }
         for (unsigned i = 0; i < rule->n_choices; i++)
                 settle_ports(&rule->choices[i].ports);

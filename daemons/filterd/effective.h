@@ -24,21 +24,22 @@
  */
 typedef struct FwAlternative {
         int protocol; /* IPPROTO_* */
-        bool any_port;
-        PtList ports; /* PtPortRange, sorted, disjoint; of `any_port` none */
+        PtList ports; /* PtPortRange, sorted, disjoint */
         int helper;   /* FwHelper, or FW_HELPER_INVALID */
 } FwAlternative;
 
 typedef struct FwEffectiveRule {
-        FirewallRule rule;         /* its lists are borrowed from `origin` */
-        const PtObject *origin;    /* the FirewallRule or NatRule; a reference */
-        const Service **services;  /* resolved, in the order of the rule; references; a service that
+        FirewallRule rule;        /* its lists are borrowed from `origin` */
+        const PtObject *origin;   /* the FirewallRule or NatRule; a reference */
+        const Service **services; /* resolved, in the order of the rule; references; a service that
                                       does not exist is not among them */
-        unsigned n_services;       /* of FirewallRule.services, those that exist */
-        FwAlternative *choices;    /* what the services say, those of one protocol and helper melted
+        unsigned n_services;      /* of FirewallRule.services, those that exist */
+        FwAlternative *choices;   /* what the services say, those of one protocol and helper melted
                                       into one; by protocol, those with a helper first */
-        unsigned n_choices;        /* 0 with `by_service`: the rule matches nothing */
-        bool by_service;           /* the packet must be of one of `choices` */
+        unsigned n_choices;
+        PtList protocols;          /* int: those that belong to the services whatever the ports;
+                                      sorted, each once */
+        bool by_service;           /* the packet must be of one of `choices` or `protocols` */
         bool translated;           /* only connections whose destination was translated */
         FwEndpointBox destination; /* of a linked rule */
 } FwEffectiveRule;

@@ -70,12 +70,11 @@ static struct nftnl_rule *rule_new(Emit *emit, const char *chain, const Firewall
         struct nftnl_rule *r = pt_nft_rule_new(TABLE, chain);
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         const char *target;
-        FwMatch match, one;
+        FwMatch match;
         int verdict = verdict_of(rule, &target);
 
-        fw_match_of(rule, &match);
-        fw_match_part(&match, part, &one);
-        fw_match_put(&one, TABLE, emit->batch, &emit->set_id, r);
+        fw_match_part(rule, part, &match);
+        fw_match_put(&match, TABLE, emit->sets, emit->batch, &emit->set_id, r);
         pt_nft_counter(r, count->packets, count->bytes);
         pt_nft_verdict(r, verdict, target);
         nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
@@ -97,11 +96,8 @@ static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const
         uint32_t verdict = (uint32_t) verdict_of(rule, &target);
         bool carried = !remove && take(emit, klass, rule, &count);
         size_t size = userdata_of(rule, 0, carried, userdata);
-        FwMatch match;
-        unsigned n;
+        unsigned n = fw_match_keys(rule, unit->shape, keys);
 
-        fw_match_of(rule, &match);
-        n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; i < n; i++) {
                 struct nftnl_set_elem *element = nftnl_set_elem_alloc();
 
@@ -159,11 +155,8 @@ static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned st
 
         for (unsigned i = 0; i < unit->n; i++) {
                 ShardItem item = {.rule = g_array_index(klass->entries, FwEntry, start + i).rule};
-                FwMatch match;
-                unsigned parts;
+                unsigned parts = fw_match_parts(item.rule);
 
-                fw_match_of(item.rule, &match);
-                parts = fw_match_parts(&match);
                 for (; item.part < parts; item.part++)
                         g_array_append_val(items, item);
         }
@@ -515,12 +508,9 @@ static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
 {
         ElementReader reader = {.carry = emit->carry, .klass = klass->name, .rule = rule};
         FwKey keys[FW_KEYS_MAX];
-        FwMatch match;
-        unsigned n;
+        unsigned n = fw_match_keys(rule, unit->shape, keys);
         int r = 0;
 
-        fw_match_of(rule, &match);
-        n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; r == 0 && i < n; i++)
                 r = pt_nft_get_element(emit->nft, TABLE, unit->name, keys[i].bytes,
                                        (uint32_t) fw_shape_key_len(unit->shape), read_leaving,

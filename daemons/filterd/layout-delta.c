@@ -154,13 +154,11 @@ static FwUnit *joins(const FwClass *klass, unsigned index, uint32_t shape)
 static bool keys_free(const FwUnit *unit, const FirewallRule *rule, const FirewallRule *but)
 {
         FwKey keys[FW_KEYS_MAX];
-        FwMatch match;
         unsigned n;
 
-        fw_match_of(rule, &match);
-        if (fw_match_shape(&match) != unit->shape)
+        if (fw_match_shape(rule, &n) != unit->shape)
                 return false;
-        n = fw_match_keys(&match, unit->shape, keys);
+        n = fw_match_keys(rule, unit->shape, keys);
         for (unsigned i = 0; i < n; i++) {
                 const FirewallRule *owner =
                         fw_unit_owner(unit, &keys[i], fw_shape_key_len(unit->shape));
@@ -173,10 +171,10 @@ static bool keys_free(const FwUnit *unit, const FirewallRule *rule, const Firewa
 
 static unsigned key_count(const FirewallRule *rule)
 {
-        FwMatch match;
+        unsigned n = 0;
 
-        fw_match_of(rule, &match);
-        return fw_match_key_count(&match);
+        (void) fw_match_shape(rule, &n);
+        return n;
 }
 
 static uint64_t mix_of(const FirewallRule *rule)
@@ -199,7 +197,6 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
 {
         const FirewallRule *before = change->before, *after = change->after;
         unsigned index = fw_entries_find(klass->entries, before ?: after), keys;
-        FwMatch match;
         FwUnit *unit;
 
         if (before && after && fw_effective_compare(before, after) != 0)
@@ -207,8 +204,7 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
         if (before) {
                 unit = unit_at(klass, index);
         } else {
-                fw_match_of(after, &match);
-                unit = joins(klass, index, fw_match_shape(&match));
+                unit = joins(klass, index, fw_match_shape(after, &keys));
         }
         if (!unit || !unit->shape || unit->collided)
                 return NULL;

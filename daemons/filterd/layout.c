@@ -56,11 +56,8 @@ void fw_unit_claim(FwUnit *unit, const FirewallRule *rule)
 {
         size_t len = fw_shape_key_len(unit->shape);
         FwKey keys[FW_KEYS_MAX];
-        FwMatch match;
-        unsigned n;
+        unsigned n = fw_match_keys(rule, unit->shape, keys);
 
-        fw_match_of(rule, &match);
-        n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; i < n; i++)
                 g_hash_table_add(unit->keys, slot_new(rule, &keys[i], len));
 }
@@ -69,11 +66,8 @@ void fw_unit_release(FwUnit *unit, const FirewallRule *rule)
 {
         size_t len = fw_shape_key_len(unit->shape);
         FwKey keys[FW_KEYS_MAX];
-        FwMatch match;
-        unsigned n;
+        unsigned n = fw_match_keys(rule, unit->shape, keys);
 
-        fw_match_of(rule, &match);
-        n = fw_match_keys(&match, unit->shape, keys);
         for (unsigned i = 0; i < n; i++) {
                 g_autofree FwSlot *slot = slot_new(NULL, &keys[i], len);
 
@@ -122,15 +116,14 @@ GArray *fw_entries_new(void)
 static FwEntry entry_of(const FirewallRule *rule)
 {
         FwEntry entry = {.rule = (const FirewallRule *) pt_object_ref(&rule->object)};
+        unsigned keys = 0;
         uint8_t uid[16];
-        FwMatch match;
 
         pt_object_uid(&rule->object, uid);
         for (unsigned i = 0; i < sizeof(entry.mix); i++)
                 entry.mix = entry.mix << 8 | uid[i];
-        fw_match_of(rule, &match);
-        entry.shape = fw_match_shape(&match);
-        entry.keys = entry.shape ? fw_match_key_count(&match) : 0;
+        entry.shape = fw_match_shape(rule, &keys);
+        entry.keys = keys;
         return entry;
 }
 
@@ -242,11 +235,8 @@ static FwUnit *fold(const Cutter *cutter, unsigned i)
         for (; i < klass->entries->len && at(klass, i)->shape == unit->shape; i++) {
                 const FwEntry *entry = at(klass, i);
                 FwKey keys[FW_KEYS_MAX];
-                FwMatch match;
-                unsigned n;
+                unsigned n = fw_match_keys(entry->rule, unit->shape, keys);
 
-                fw_match_of(entry->rule, &match);
-                n = fw_match_keys(&match, unit->shape, keys);
                 for (unsigned k = 0; k < n && !unit->collided; k++)
                         unit->collided = fw_unit_owner(unit, &keys[k],
                                                        fw_shape_key_len(unit->shape)) != NULL;

@@ -76,13 +76,12 @@ static int read_fold(Listing *listing)
 
         for (unsigned i = 0; i < listing->n; i++) {
                 FwKey keys[FW_KEYS_MAX];
-                FwMatch match;
                 unsigned n;
 
                 listing->entry = listing->first + i;
-                fw_match_of(g_array_index(listing->klass->entries, FwEntry, listing->entry).rule,
-                            &match);
-                n = fw_match_keys(&match, listing->unit->shape, keys);
+                n = fw_match_keys(
+                        g_array_index(listing->klass->entries, FwEntry, listing->entry).rule,
+                        listing->unit->shape, keys);
                 for (unsigned k = 0; k < n; k++) {
                         int r = pt_nft_get_element(listing->nft, TABLE, listing->unit->name,
                                                    keys[k].bytes, (uint32_t) len, read_fold_element,

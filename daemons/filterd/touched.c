@@ -95,11 +95,8 @@ void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *un
         tags = g_array_new(FALSE, FALSE, sizeof(FwTag));
         for (unsigned i = 0; i < unit->n; i++) {
                 const FirewallRule *rule = g_array_index(klass->entries, FwEntry, start + i).rule;
-                FwMatch match;
-                unsigned parts;
+                unsigned parts = fw_match_parts(rule);
 
-                fw_match_of(rule, &match);
-                parts = fw_match_parts(&match);
                 for (unsigned part = 0; part < parts; part++) {
                         FwTag tag;
 

@@ -33,13 +33,10 @@ static void assert_choice(const FirewallRule *rule, unsigned i, int protocol, in
         choice = &effective->choices[i];
         assert_int_equal(choice->protocol, protocol);
         assert_int_equal(choice->helper, helper);
-        assert_int_equal(choice->any_port, lo == 0);
-        assert_int_equal(choice->ports.n, lo == 0 ? 0 : 1);
+        assert_int_equal(choice->ports.n, 1);
         port = choice->ports.items;
-        if (lo > 0)
-                assert_int_equal(port->lo, lo);
-        if (lo > 0)
-                assert_int_equal(port->hi, hi);
+        assert_int_equal(port->lo, lo);
+        assert_int_equal(port->hi, hi);
 }
 
 static void test_plain(void **state)
@@ -60,6 +57,7 @@ static void test_services(void **state)
         g_autoptr(FwEffective) effective = fw_effective_new();
         const FirewallRule *origin, *rule;
         uint8_t uid[16], uid2[16];
+        const int *protocols;
 
         fw_put_service(slice, "shop", "{\"tcp\":[\"20-30\",25],\"udp\":[7]}");
         fw_put_rule(slice, "web", 3,
@@ -78,12 +76,20 @@ static void test_services(void **state)
         assert_false(pt_digest_equal(&rule->object.digest, &origin->object.digest));
 
         /* The port of the helper comes before the range around it. */
-        assert_int_equal(fw_effective_of(rule)->n_choices, 5);
+        assert_int_equal(fw_effective_of(rule)->n_choices, 3);
         assert_choice(rule, 0, IPPROTO_TCP, FW_HELPER_FTP, 21, 21);
         assert_choice(rule, 1, IPPROTO_TCP, FW_HELPER_INVALID, 20, 30);
         assert_int_equal(fw_effective_of(rule)->choices[2].ports.n, 3);
-        assert_choice(rule, 3, IPPROTO_ESP, FW_HELPER_INVALID, 0, 0);
-        assert_choice(rule, 4, IPPROTO_AH, FW_HELPER_INVALID, 0, 0);
+        assert_int_equal(fw_effective_of(rule)->protocols.n, 2);
+        protocols = fw_effective_of(rule)->protocols.items;
+        assert_int_equal(protocols[0], IPPROTO_ESP);
+        assert_int_equal(protocols[1], IPPROTO_AH);
+
+        /* Who asks for ports asks for protocols that have some. */
+        fw_put_rule(slice, "ports", 4,
+                    "{\"action\":\"allow\",\"services\":[\"ipsec\"],"
+                    "\"source\":{\"ports\":[500]}}");
+        assert_int_equal(fw_effective_of(get(effective, slice, "ports"))->protocols.n, 0);
 }
 
 /* The helper of the rule is for what has none of its own; what is not allowed has none. */

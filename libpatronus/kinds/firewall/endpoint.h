@@ -28,8 +28,6 @@ int fw_family_finish(FwFamilyCheck *check); /* 0 or -EINVAL */
 int fw_list_family(const PtList *addresses);
 int fw_endpoint_family(const FwEndpoint *endpoint);
 int fw_protocol_family(int protocol); /* ICMP and ICMPv6 are of one */
-bool fw_protocol_has_ports(int protocol);
-bool fw_endpoint_has_ports(const FwEndpoint *endpoint); /* says something of ports */
 
 /* What one endpoint alone can have wrong: ports without a protocol that has them, MACs of a
  * destination. */

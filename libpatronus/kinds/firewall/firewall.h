@@ -323,6 +323,8 @@ bool fw_settings_helper(const FilterSettings *settings, FwHelper helper); /* may
  * without asking. */
 const FwEndpointBox *fw_endpoint_box(const FwEndpoint *endpoint);
 const FwRuleBox *fw_rule_box(const FirewallRule *rule);
+bool fw_protocol_has_ports(int protocol);
+bool fw_endpoint_has_ports(const FwEndpoint *endpoint); /* says something of ports */
 
 extern const PtChoice fw_actions[];
 extern const PtKind pt_kind_zone;
