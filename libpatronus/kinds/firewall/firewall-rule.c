@@ -170,18 +170,18 @@ const FwRuleBox *fw_rule_box(const FirewallRule *rule)
         return rule->box ? rule->box : &empty;
 }
 
-/* The family that all ICMP types are of, if they have but one. */
+/* The family that all ICMP types are of, if there is but one that any of them is of. */
 static int icmp_family(const FirewallRule *rule)
 {
         const PtList *list = &fw_rule_box(rule)->icmp_types;
         const PtIcmpType *types = list->items;
-        bool all4 = list->n > 0, all6 = all4;
+        bool any4 = false, any6 = false;
 
         for (unsigned i = 0; i < list->n; i++) {
-                all4 = all4 && types[i].type4 >= 0;
-                all6 = all6 && types[i].type6 >= 0;
+                any4 = any4 || types[i].type4 >= 0;
+                any6 = any6 || types[i].type6 >= 0;
         }
-        return all4 == all6 ? AF_UNSPEC : all4 ? AF_INET : AF_INET6;
+        return any4 == any6 ? AF_UNSPEC : any4 ? AF_INET : AF_INET6;
 }
 
 int fw_rule_family(const FirewallRule *rule)
