@@ -37,7 +37,7 @@ bool fw_tag_read(const void *userdata, size_t size, FwTag *ret)
 }
 
 struct FwCarry {
-        GHashTable *counts; /* GBytes: class, NUL, uid */
+        GHashTable *counts; /* GBytes: chain, NUL, uid */
 };
 
 FwCarry *fw_carry_new(void)
@@ -57,17 +57,17 @@ void fw_carry_free(FwCarry *carry)
         g_free(carry);
 }
 
-static GBytes *key_of(const char *klass, const uint8_t *uid)
+static GBytes *key_of(const char *chain, const uint8_t *uid)
 {
-        size_t len = strlen(klass) + 1;
+        size_t len = strlen(chain) + 1;
         char *key = g_malloc(len + 16);
 
-        memcpy(key, klass, len);
+        memcpy(key, chain, len);
         memcpy(key + len, uid, 16);
         return g_bytes_new_take(key, len + 16);
 }
 
-void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets,
+void fw_carry_add(FwCarry *carry, const char *chain, const uint8_t uid[static 16], uint64_t packets,
                   uint64_t bytes)
 {
         GBytes *key;
@@ -75,7 +75,7 @@ void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16
 
         if (packets == 0 && bytes == 0)
                 return;
-        key = key_of(klass, uid);
+        key = key_of(chain, uid);
         count = g_hash_table_lookup(carry->counts, key);
         if (count) {
                 g_bytes_unref(key);
@@ -87,10 +87,10 @@ void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16
         count->bytes += bytes;
 }
 
-bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 16], FwCount *ret)
+bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret)
 {
         g_autoptr(GBytes) key =
-                carry && g_hash_table_size(carry->counts) > 0 ? key_of(klass, uid) : NULL;
+                carry && g_hash_table_size(carry->counts) > 0 ? key_of(chain, uid) : NULL;
         const FwCount *count = key ? g_hash_table_lookup(carry->counts, key) : NULL;
 
         if (!count)
@@ -102,7 +102,7 @@ bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 1
 
 typedef struct Reader {
         FwCarry *carry;
-        const char *klass;
+        const char *chain;
 } Reader;
 
 static int read_rule(struct nftnl_rule *rule, void *userdata)
@@ -114,7 +114,7 @@ static int read_rule(struct nftnl_rule *rule, void *userdata)
         FwTag tag;
 
         if (fw_tag_read(data, size, &tag) && pt_nft_rule_counter(rule, &packets, &bytes))
-                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+                fw_carry_add(reader->carry, reader->chain, tag.uid, packets, bytes);
         return 0;
 }
 
@@ -127,27 +127,34 @@ static int read_element(struct nftnl_set_elem *element, void *userdata)
         FwTag tag;
 
         if (fw_tag_read(data, size, &tag) && pt_nft_element_counter(element, &packets, &bytes))
-                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+                fw_carry_add(reader->carry, reader->chain, tag.uid, packets, bytes);
         return 0;
 }
 
-int fw_carry_read_map(PtNft *nft, const char *klass, const char *map, FwCarry *carry)
+int fw_carry_read_map(PtNft *nft, const char *chain, const char *map, FwCarry *carry)
 {
-        Reader reader = {.carry = carry, .klass = klass};
+        Reader reader = {.carry = carry, .chain = chain};
 
         return pt_nft_dump_elements(nft, PT_MARK_NFT_TABLE, map, read_element, &reader);
 }
 
-/* "lan/wan" of "z_lan/wan/0123456789abcdef"; NULL for the fixed chains and sets. */
-static char *class_of(const char *name, char prefix)
+/* The chain of the class that a unit is of: "z_lan/wan" of "z_lan/wan/0123456789abcdef", and of the
+ * fold "m_lan/wan/..."; NULL for the fixed chains and sets. */
+static char *class_chain_of(const char *name)
 {
         const char *slash, *end;
+        char *chain;
 
-        if (name[0] != prefix || name[1] != '_')
+        if (!strchr("zmn", name[0]) || name[0] == '\0' || name[1] != '_')
                 return NULL;
         slash = strchr(name + 2, '/');
         end = slash ? strchr(slash + 1, '/') : NULL;
-        return end ? g_strndup(name + 2, (size_t) (end - name - 2)) : NULL;
+        if (!end)
+                return NULL;
+        chain = g_strndup(name, (size_t) (end - name));
+        if (chain[0] == 'm')
+                chain[0] = 'z';
+        return chain;
 }
 
 int fw_carry_read_all(PtNft *nft, FwCarry *carry)
@@ -159,18 +166,18 @@ int fw_carry_read_all(PtNft *nft, FwCarry *carry)
         if (r == 0)
                 r = pt_nft_list_sets(nft, PT_MARK_NFT_TABLE, &sets);
         for (unsigned i = 0; r == 0 && i < chains->len; i++) {
-                g_autofree char *klass = class_of(g_ptr_array_index(chains, i), 'z');
-                Reader reader = {.carry = carry, .klass = klass};
+                g_autofree char *chain = class_chain_of(g_ptr_array_index(chains, i));
+                Reader reader = {.carry = carry, .chain = chain};
 
-                if (klass)
+                if (chain)
                         r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, g_ptr_array_index(chains, i),
                                               read_rule, &reader);
         }
         for (unsigned i = 0; r == 0 && i < sets->len; i++) {
-                g_autofree char *klass = class_of(g_ptr_array_index(sets, i), 'm');
+                g_autofree char *chain = class_chain_of(g_ptr_array_index(sets, i));
 
-                if (klass)
-                        r = fw_carry_read_map(nft, klass, g_ptr_array_index(sets, i), carry);
+                if (chain)
+                        r = fw_carry_read_map(nft, chain, g_ptr_array_index(sets, i), carry);
         }
         return r;
 }

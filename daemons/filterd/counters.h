@@ -32,17 +32,17 @@ typedef struct FwCount {
         uint64_t packets, bytes;
 } FwCount;
 
-/* Last values by class and uid. */
+/* Last values by the chain of a class ("z_lan/wan") and uid. */
 typedef struct FwCarry FwCarry;
 FwCarry *fw_carry_new(void);
 void fw_carry_free(FwCarry *carry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwCarry, fw_carry_free)
-void fw_carry_add(FwCarry *carry, const char *klass, const uint8_t uid[static 16], uint64_t packets,
+void fw_carry_add(FwCarry *carry, const char *chain, const uint8_t uid[static 16], uint64_t packets,
                   uint64_t bytes);
 /* Takes a value out; false: nothing to carry. `carry` may be NULL. */
-bool fw_carry_take(FwCarry *carry, const char *klass, const uint8_t uid[static 16], FwCount *ret);
+bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret);
 /* Everything that the table in the kernel has counted, whatever layout it is of: for a replacement
  * of the whole. */
 int fw_carry_read_all(PtNft *nft, FwCarry *carry);
 /* Adds all elements of a map. */
-int fw_carry_read_map(PtNft *nft, const char *klass, const char *map, FwCarry *carry);
+int fw_carry_read_map(PtNft *nft, const char *chain, const char *map, FwCarry *carry);

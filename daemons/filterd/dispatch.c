@@ -8,6 +8,8 @@
  *                oifname vmap @to_lan       -> jump z_lan/wan, then the default of lan
  *      input     iifname vmap @from_input   -> i_lan: jump z_lan/router, then the default
  *      output    oifname vmap @to_output    -> o_wan: jump z_router/wan, then the default
+ *      prerouting   iifname vmap @nat_in    -> n_in/wan
+ *      postrouting  oifname vmap @nat_out   -> n_out/wan, or s_wan: jump n_out/wan, then masquerade
  *
  * With zones by address, the address is asked first, per family, and what it does not decide goes
  * on by interface: from_forward4 -> f_lan or p_forward_if; to_lan4 -> the class or t_lan.
@@ -18,6 +20,7 @@
 
 #include "counters.h"
 #include "interval.h"
+#include "nat.h"
 #include "ruleset-internal.h"
 #include "settings.h"
 
@@ -26,8 +29,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define MAP_MASQUERADE "to_masquerade"
+#define MAP_NAT_IN "nat_in"
+#define MAP_NAT_OUT "nat_out"
 #define SET_ZONED "zoned" /* interfaces that belong to a zone */
+#define CHAIN_PREROUTING_INTERFACE "p_prerouting_if"
 #define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
 
 /* What an interval map is keyed by, and nft's number of that type (nftables/include/datatype.h). */
@@ -79,6 +84,7 @@ typedef struct Dispatch {
         PtNftBatch *batch;
         const FwZones *zones;
         const GArray *pairs;
+        GHashTable *nat;
         GHashTable *counts;
 } Dispatch;
 
@@ -323,14 +329,33 @@ static Target to_zone(int index, Key key, const void *userdata)
         return (Target){NFT_GOTO, zone_name(chains->prefix, chains->zones->zones[index].name)};
 }
 
-static Target to_masquerade(int index, Key key, const void *userdata)
+/* What an address says is not asked of the interface again. */
+static Target to_nat(const Dispatch *dispatch, FwNatSide side, const FwZone *zone)
 {
-        const FwZones *zones = userdata;
+        char *chain = fw_nat_chain(dispatch->nat, side, zone->name);
+
+        return chain ? (Target){NFT_GOTO, chain} : (Target){NF_ACCEPT, NULL};
+}
+
+static Target to_nat_in(int index, Key key, const void *userdata)
+{
+        const Dispatch *dispatch = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, CHAIN_PREROUTING_INTERFACE);
+        return to_nat(dispatch, FW_NAT_IN, &dispatch->zones->zones[index]);
+}
+
+static Target to_nat_out(int index, Key key, const void *userdata)
+{
+        const Dispatch *dispatch = userdata;
+        const FwZone *zone;
 
         if (index < 0)
                 return rest(key, NFT_GOTO, CHAIN_POSTROUTING_INTERFACE);
-        return zones->zones[index].zone->masquerade ? (Target){NFT_GOTO, g_strdup(CHAIN_MASQUERADE)}
-                                                    : (Target){NF_ACCEPT, NULL};
+        zone = &dispatch->zones->zones[index];
+        return zone->zone->masquerade ? (Target){NFT_GOTO, zone_name('s', zone->name)}
+                                      : to_nat(dispatch, FW_NAT_OUT, zone);
 }
 
 /* The three hooks and the chains of a zone in each. */
@@ -419,13 +444,55 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
         put_side(dispatch, &side);
 }
 
-static void put_postrouting(const Dispatch *dispatch)
+/* The zone's own masquerade comes after its rules. */
+static void put_masquerade(const Dispatch *dispatch, const FwZone *zone)
 {
-        Side side = {MAP_MASQUERADE, CHAIN_POSTROUTING, CHAIN_POSTROUTING_INTERFACE,
-                     true,           REST_PASSES,       to_masquerade,
-                     dispatch->zones};
+        g_autofree char *chain = zone_name('s', zone->name),
+                        *rules = fw_nat_chain(dispatch->nat, FW_NAT_OUT, zone->name);
+        struct nftnl_rule *rule;
 
-        put_side(dispatch, &side);
+        pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+        if (rules)
+                put_jump_to(dispatch, chain, rules);
+        rule = pt_nft_rule_new(TABLE, chain);
+        pt_nft_verdict(rule, NFT_GOTO, CHAIN_MASQUERADE);
+        fw_finish(dispatch->batch, rule, CHAIN_MASQUERADE);
+}
+
+static void put_nat(const Dispatch *dispatch)
+{
+        Side in = {MAP_NAT_IN, CHAIN_PREROUTING, CHAIN_PREROUTING_INTERFACE, false, REST_PASSES,
+                   to_nat_in,  dispatch};
+        Side out = {MAP_NAT_OUT, CHAIN_POSTROUTING, CHAIN_POSTROUTING_INTERFACE, true, REST_PASSES,
+                    to_nat_out,  dispatch};
+
+        for (unsigned i = 0; i < dispatch->zones->n; i++)
+                if (dispatch->zones->zones[i].zone->masquerade)
+                        put_masquerade(dispatch, &dispatch->zones->zones[i]);
+        put_side(dispatch, &in);
+        put_side(dispatch, &out);
+}
+
+static void drop_nat(PtNftBatch *batch, const FwZones *old)
+{
+        static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
+                                                   CHAIN_POSTROUTING_INTERFACE};
+
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_PREROUTING);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(by_interface); i++)
+                pt_nft_batch_flush_chain(batch, TABLE, by_interface[i]);
+        drop_side(batch, old, MAP_NAT_IN);
+        drop_side(batch, old, MAP_NAT_OUT);
+        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(by_interface); i++)
+                pt_nft_batch_delete_chain(batch, TABLE, by_interface[i]);
+        for (unsigned z = 0; z < old->n; z++)
+                if (old->zones[z].zone->masquerade) {
+                        g_autofree char *chain = zone_name('s', old->zones[z].name);
+
+                        pt_nft_batch_flush_chain(batch, TABLE, chain);
+                        pt_nft_batch_delete_chain(batch, TABLE, chain);
+                }
 }
 
 /* All interfaces of all zones, as the patterns cover them together. */
@@ -460,14 +527,11 @@ static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
 {
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
-        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
+        drop_nat(batch, old);
         for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, hooks[i].by_interface);
-        if (by_address(old))
-                pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 drop_side(batch, old, hooks[i].map);
-        drop_side(batch, old, MAP_MASQUERADE);
         for (unsigned z = 0; z < old->n; z++) {
                 g_autofree char *map = g_strdup_printf("to_%s", old->zones[z].name);
 
@@ -495,8 +559,6 @@ static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
         }
         for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_delete_chain(batch, TABLE, hooks[i].by_interface);
-        if (by_address(old))
-                pt_nft_batch_delete_chain(batch, TABLE, CHAIN_POSTROUTING_INTERFACE);
         pt_nft_batch_delete_set(batch, TABLE, SET_ZONED);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
         fw_settings_drop(old, batch);
@@ -513,23 +575,27 @@ void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *ru
         fw_finish(batch, rule, comment);
 }
 
-void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
-                             GHashTable *counts, PtNftBatch *batch)
+void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwZones *old, GHashTable *counts,
+                             PtNftBatch *batch)
 {
-        Dispatch dispatch = {.batch = batch, .zones = zones, .pairs = pairs, .counts = counts};
+        Dispatch dispatch = {.batch = batch,
+                             .zones = to->zones,
+                             .pairs = to->pairs,
+                             .nat = to->nat,
+                             .counts = counts};
 
         if (old)
                 drop_dispatch(batch, old);
-        fw_settings_put(zones, counts, batch);
-        fw_settings_put_log(zones, CHAIN_UNASSIGNED, "unassigned", batch);
+        fw_settings_put(to->zones, counts, batch);
+        fw_settings_put_log(to->zones, CHAIN_UNASSIGNED, "unassigned", batch);
         fw_put_counted(batch, counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP, NULL,
                        "unassigned");
         put_zoned(&dispatch);
-        for (unsigned i = 0; i < zones->n; i++)
+        for (unsigned i = 0; i < to->zones->n; i++)
                 put_zone(&dispatch, i);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 put_hook(&dispatch, i);
-        put_postrouting(&dispatch);
+        put_nat(&dispatch);
 }
 
 /* Counters. */

@@ -3,7 +3,10 @@
 #include "emit.h"
 
 #include "base/marks.h"
+#include "nat-emit.h"
+#include "nat.h"
 #include "netlink/nft-expr.h"
+#include "resync.h"
 #include "sequence.h"
 #include "sets-emit.h"
 #include "touched.h"
@@ -61,7 +64,7 @@ static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwC
 
         *ret = (FwCount){0};
         pt_object_uid(&rule->object, uid);
-        return fw_carry_take(emit->carry, klass->name, uid, ret);
+        return fw_carry_take(emit->carry, klass->chain, uid, ret);
 }
 
 static struct nftnl_rule *rule_new(Emit *emit, const char *chain, const FirewallRule *rule,
@@ -75,8 +78,12 @@ static struct nftnl_rule *rule_new(Emit *emit, const char *chain, const Firewall
 
         fw_match_part(rule, part, &match);
         fw_match_put(&match, TABLE, emit->sets, emit->batch, &emit->set_id, r);
-        pt_nft_counter(r, count->packets, count->bytes);
-        pt_nft_verdict(r, verdict, target);
+        if (fw_nat_of(rule, NULL)) {
+                fw_nat_put(&match, TABLE, emit->batch, &emit->set_id, count, r);
+        } else {
+                pt_nft_counter(r, count->packets, count->bytes);
+                pt_nft_verdict(r, verdict, target);
+        }
         nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
                             (uint32_t) userdata_of(rule, part, carried, userdata));
         return r;
@@ -202,8 +209,9 @@ static struct nftnl_rule *unit_rule(const FwClass *klass, const FwUnit *unit)
         return rule;
 }
 
-static void put_class(Emit *emit, const FwClass *klass)
+static void put_class(const FwClass *klass, void *userdata)
 {
+        Emit *emit = userdata;
         unsigned start = 0;
 
         pt_nft_batch_add_chain(emit->batch, TABLE, klass->chain, NULL);
@@ -220,8 +228,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
                  GHashTable *counts, PtNftBatch *batch, FwTouched *touched)
 {
         Emit emit = {.batch = batch, .touched = touched, .carry = carry, .sets = layout->sets};
-        GHashTableIter iter;
-        FwClass *klass;
+        FwDispatchTo to = {layout->zones, layout->pairs, layout->nat->scopes};
 
         fw_touched_expect(touched, layout);
         if (replace) {
@@ -231,105 +238,15 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         }
         fw_ruleset_put_base(batch);
         fw_sets_put(layout->sets, batch, touched);
-        g_hash_table_iter_init(&iter, layout->classes);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
-                put_class(&emit, klass);
-        fw_ruleset_put_dispatch(layout->zones, layout->pairs, NULL, counts, batch);
+        fw_layout_foreach_class(layout, put_class, &emit);
+        fw_ruleset_put_dispatch(&to, NULL, counts, batch);
         fw_ruleset_put_marker(marker, false, batch);
 }
 
 /* Deltas. */
 
-/* One rule as the kernel has it. */
-typedef struct KernelRule {
-        uint64_t handle;
-        FwTag tag;
-        FwCount count;
-        char *comment;
-} KernelRule;
-
-static void kernel_rule_clear(void *p)
-{
-        g_free(((KernelRule *) p)->comment);
-}
-
-static int read_kernel_rule(struct nftnl_rule *rule, void *userdata)
-{
-        GArray *rules = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
-        KernelRule k = {.handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE),
-                        .comment = pt_nft_rule_comment(rule)};
-
-        (void) fw_tag_read(data, size,
-                           &k.tag); /* a foreign rule has none: it matches nothing, and goes */
-        (void) pt_nft_rule_counter(rule, &k.count.packets, &k.count.bytes);
-        g_array_append_val(rules, k);
-        return 0;
-}
-
-static int read_chain(Emit *emit, const char *chain, GArray **ret)
-{
-        g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(KernelRule));
-        int r;
-
-        g_array_set_clear_func(rules, kernel_rule_clear);
-        r = pt_nft_dump_rules(emit->nft, TABLE, chain, read_kernel_rule, rules);
-        if (r < 0)
-                return r;
-        *ret = g_steal_pointer(&rules);
-        return 0;
-}
-
-static KernelRule *kernel_rule(GArray *rules, int i)
-{
-        return &g_array_index(rules, KernelRule, i);
-}
-
-typedef struct Resync {
-        GArray *kernel;   /* KernelRule */
-        const int *match; /* new -> kernel, or -1 */
-        const bool *keep;
-        unsigned n;
-        const char *chain;
-} Resync;
-
-/* Inserts first, before what they precede by its present handle; then replacements; then what
- * leaves. */
-static void resync(Emit *emit, const Resync *sync,
-                   struct nftnl_rule *(*make)(Emit *emit, unsigned i, void *userdata),
-                   bool (*stale)(const KernelRule *kernel, unsigned i, void *userdata),
-                   void *userdata)
-{
-        g_autofree bool *stays = g_new0(bool, sync->kernel->len + 1);
-        g_autofree uint64_t *anchors =
-                g_new0(uint64_t, sync->n + 1); /* handle of the next that stays; 0: the end */
-
-        for (unsigned i = sync->n; i-- > 0;)
-                anchors[i] = sync->keep[i] ? kernel_rule(sync->kernel, sync->match[i])->handle
-                                           : anchors[i + 1];
-        for (unsigned i = 0; i < sync->n; i++) {
-                if (sync->keep[i]) {
-                        stays[sync->match[i]] = true;
-                        continue;
-                }
-                if (anchors[i])
-                        pt_nft_batch_insert_rule(emit->batch, make(emit, i, userdata), anchors[i]);
-                else
-                        pt_nft_batch_append_rule(emit->batch, make(emit, i, userdata));
-        }
-        for (unsigned i = 0; i < sync->n; i++)
-                if (sync->keep[i] && stale(kernel_rule(sync->kernel, sync->match[i]), i, userdata))
-                        pt_nft_batch_replace_rule(
-                                emit->batch, make(emit, i, userdata),
-                                kernel_rule(sync->kernel, sync->match[i])->handle);
-        for (unsigned k = 0; k < sync->kernel->len; k++)
-                if (!stays[k])
-                        pt_nft_batch_delete_rule(emit->batch, TABLE, sync->chain,
-                                                 kernel_rule(sync->kernel, (int) k)->handle);
-}
-
 typedef struct ShardSync {
+        Emit *emit;
         const FwSets *moves;
         const FwClass *klass;
         const FwUnit *unit;
@@ -338,18 +255,13 @@ typedef struct ShardSync {
         const int *match;
 } ShardSync;
 
-static bool same_uid(const KernelRule *kernel, const FwTag *tag)
-{
-        return memcmp(kernel->tag.uid, tag->uid, sizeof(tag->uid)) == 0;
-}
-
 /* Whether it looks up a set that gets another name: its tag does not say so. */
 static bool rule_moves(const FwSets *moves, const FirewallRule *rule)
 {
         return moves && fw_sets_moves(moves, &rule->source, &rule->destination);
 }
 
-static bool shard_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
+static bool shard_rule_stale(const FwKernelRule *kernel, unsigned i, void *userdata)
 {
         const ShardSync *shard = userdata;
         const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
@@ -372,18 +284,18 @@ static bool begin_count(Emit *emit, const ShardSync *shard, unsigned i, FwCount 
         FwTag tag;
 
         *ret = (FwCount){0};
-        if (match >= 0 &&
-            !shard_rule_stale(kernel_rule(shard->kernel, match), i, (void *) (uintptr_t) shard)) {
-                *ret = kernel_rule(shard->kernel, match)->count;
+        if (match >= 0 && !shard_rule_stale(fw_kernel_rule(shard->kernel, match), i,
+                                            (void *) (uintptr_t) shard)) {
+                *ret = fw_kernel_rule(shard->kernel, match)->count;
                 return true;
         }
         if (item->part > 0)
                 return false;
         fw_tag_of(item->rule, 0, false, &tag);
         for (unsigned k = 0; k < shard->kernel->len; k++) {
-                const KernelRule *kernel = kernel_rule(shard->kernel, (int) k);
+                const FwKernelRule *kernel = fw_kernel_rule(shard->kernel, (int) k);
 
-                if (!same_uid(kernel, &tag))
+                if (!fw_kernel_rule_is(kernel, &tag))
                         continue;
                 found = true;
                 ret->packets += kernel->count.packets;
@@ -392,9 +304,10 @@ static bool begin_count(Emit *emit, const ShardSync *shard, unsigned i, FwCount 
         return found || take(emit, shard->klass, item->rule, ret);
 }
 
-static struct nftnl_rule *make_shard_rule(Emit *emit, unsigned i, void *userdata)
+static struct nftnl_rule *make_shard_rule(unsigned i, void *userdata)
 {
         const ShardSync *shard = userdata;
+        Emit *emit = shard->emit;
         const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
         FwCount count;
         bool carried = begin_count(emit, shard, i, &count);
@@ -408,17 +321,19 @@ static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, uns
         g_autoptr(GArray) items = shard_items(klass, unit, start);
         g_autofree int *match = g_new(int, items->len + 1);
         g_autofree bool *keep = g_new(bool, items->len + 1);
-        ShardSync shard = {.moves = emit->moves,
+        ShardSync shard = {.emit = emit,
+                           .moves = emit->moves,
                            .klass = klass,
                            .unit = unit,
                            .items = items,
                            .kernel = kernel,
                            .match = match};
-        Resync sync = {.kernel = kernel,
-                       .match = match,
-                       .keep = keep,
-                       .n = items->len,
-                       .chain = unit->name};
+        FwResync sync = {.table = TABLE,
+                         .kernel = kernel,
+                         .match = match,
+                         .keep = keep,
+                         .n = items->len,
+                         .chain = unit->name};
 
         for (unsigned i = 0; i < items->len; i++) {
                 const ShardItem *item = &g_array_index(items, ShardItem, i);
@@ -427,23 +342,23 @@ static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, uns
                 fw_tag_of(item->rule, item->part, false, &tag);
                 match[i] = -1;
                 for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
-                        if (same_uid(kernel_rule(kernel, (int) k), &tag) &&
-                            kernel_rule(kernel, (int) k)->tag.part == tag.part)
+                        if (fw_kernel_rule_is(fw_kernel_rule(kernel, (int) k), &tag) &&
+                            fw_kernel_rule(kernel, (int) k)->tag.part == tag.part)
                                 match[i] = (int) k;
         }
         fw_sequence_keep(match, items->len, keep);
-        resync(emit, &sync, make_shard_rule, shard_rule_stale, &shard);
+        fw_resync(emit->batch, &sync, make_shard_rule, shard_rule_stale, &shard);
         fw_touched_chain(emit->touched, klass, unit, start);
 }
 
-static struct nftnl_rule *make_unit_rule(Emit *emit, unsigned i, void *userdata)
+static struct nftnl_rule *make_unit_rule(unsigned i, void *userdata)
 {
         const FwClass *klass = userdata;
 
         return unit_rule(klass, g_ptr_array_index(klass->units, i));
 }
 
-static bool unit_rule_stale(const KernelRule *kernel, unsigned i, void *userdata)
+static bool unit_rule_stale(const FwKernelRule *kernel, unsigned i, void *userdata)
 {
         return false; /* a unit's name says all that its rule does */
 }
@@ -455,15 +370,16 @@ static int sync_class_chain(Emit *emit, const FwClass *klass)
         g_autofree bool *keep = g_new(bool, n + 1);
         g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
         g_autoptr(GArray) kernel = NULL;
-        Resync sync = {.match = match, .keep = keep, .n = n, .chain = klass->chain};
+        FwResync sync = {
+                .table = TABLE, .match = match, .keep = keep, .n = n, .chain = klass->chain};
         int r;
 
-        r = read_chain(emit, klass->chain, &kernel);
+        r = fw_kernel_read(emit->nft, TABLE, klass->chain, &kernel);
         if (r < 0)
                 return r;
         for (unsigned k = 0; k < kernel->len; k++)
-                if (kernel_rule(kernel, (int) k)->comment)
-                        g_hash_table_insert(names, kernel_rule(kernel, (int) k)->comment,
+                if (fw_kernel_rule(kernel, (int) k)->comment)
+                        g_hash_table_insert(names, fw_kernel_rule(kernel, (int) k)->comment,
                                             GUINT_TO_POINTER(k + 1));
         for (unsigned i = 0; i < n; i++) {
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
@@ -472,7 +388,7 @@ static int sync_class_chain(Emit *emit, const FwClass *klass)
         }
         fw_sequence_keep(match, n, keep);
         sync.kernel = kernel;
-        resync(emit, &sync, make_unit_rule, unit_rule_stale, (void *) (uintptr_t) klass);
+        fw_resync(emit->batch, &sync, make_unit_rule, unit_rule_stale, (void *) (uintptr_t) klass);
         return 0;
 }
 
@@ -506,7 +422,7 @@ static int read_leaving(struct nftnl_set_elem *element, void *userdata)
 static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
                       const FirewallRule *rule)
 {
-        ElementReader reader = {.carry = emit->carry, .klass = klass->name, .rule = rule};
+        ElementReader reader = {.carry = emit->carry, .klass = klass->chain, .rule = rule};
         FwKey keys[FW_KEYS_MAX];
         unsigned n = fw_match_keys(rule, unit->shape, keys);
         int r = 0;
@@ -521,9 +437,9 @@ static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
 static void carry_chain(Emit *emit, const FwClass *klass, GArray *kernel)
 {
         for (unsigned i = 0; i < kernel->len; i++) {
-                const KernelRule *rule = kernel_rule(kernel, (int) i);
+                const FwKernelRule *rule = fw_kernel_rule(kernel, (int) i);
 
-                fw_carry_add(emit->carry, klass->name, rule->tag.uid, rule->count.packets,
+                fw_carry_add(emit->carry, klass->chain, rule->tag.uid, rule->count.packets,
                              rule->count.bytes);
         }
 }
@@ -620,13 +536,13 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
         if (!unit->before || (unit->after && same_rules(emit, change, unit)))
                 return 0;
         if (!unit->before->shape) {
-                r = read_chain(emit, unit->before->name, &unit->kernel);
+                r = fw_kernel_read(emit->nft, TABLE, unit->before->name, &unit->kernel);
                 if (r == 0)
                         carry_chain(emit, change->before, unit->kernel);
                 return r;
         }
         if (!unit->after)
-                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                return fw_carry_read_map(emit->nft, change->before->chain, unit->before->name,
                                          emit->carry);
 
         unit->leaving = only_in(change->before, unit->before, unit->start_before, change->after,
@@ -634,7 +550,7 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
         unit->coming = only_in(change->after, unit->after, unit->start_after, change->before,
                                unit->before, unit->start_before);
         if (unit->leaving->len > SINGLE_READS_MAX)
-                return fw_carry_read_map(emit->nft, change->before->name, unit->before->name,
+                return fw_carry_read_map(emit->nft, change->before->chain, unit->before->name,
                                          emit->carry);
         for (unsigned i = 0; r == 0 && i < unit->leaving->len; i++)
                 r = carry_keys(emit, change->before, unit->before,
@@ -721,11 +637,14 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         g_autoptr(GPtrArray) units =
                 g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
         g_autoptr(GHashTable) counts = NULL;
+        const FwLayout *layout = delta->layout;
+        FwDispatchTo to = {delta->zones ?: layout->zones, delta->pairs ?: layout->pairs,
+                           delta->nat_scopes ?: layout->nat->scopes};
         Emit emit = {.batch = batch,
                      .touched = touched,
                      .carry = carry,
                      .nft = nft,
-                     .sets = delta->sets ?: delta->layout->sets};
+                     .sets = delta->sets ?: layout->sets};
         int r = 0;
 
         if (delta->sets && fw_sets_any_moves(delta->sets))
@@ -748,13 +667,12 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
                 if (change->before && change->after)
                         r = change_class(&emit, change, g_ptr_array_index(units, i));
                 else if (change->after)
-                        put_class(&emit, change->after);
+                        put_class(change->after, &emit);
         }
         if (r == 0 && delta->dispatch) {
-                r = fw_ruleset_read_fixed(nft, delta->layout->zones, &counts);
+                r = fw_ruleset_read_fixed(nft, layout->zones, &counts);
                 if (r == 0)
-                        fw_ruleset_put_dispatch(delta->zones ?: delta->layout->zones, delta->pairs,
-                                                delta->layout->zones, counts, batch);
+                        fw_ruleset_put_dispatch(&to, layout->zones, counts, batch);
         }
         if (r < 0)
                 return r;

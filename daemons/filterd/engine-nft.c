@@ -210,20 +210,23 @@ static uint64_t members_of(const FwSets *sets)
         return n;
 }
 
+static void add_load(const FwClass *klass, void *userdata)
+{
+        uint64_t *usec = userdata;
+
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                *usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
+                                     : unit->n * USEC_RULE_LOADED;
+        }
+}
+
 static uint64_t estimate_load(const FwLayout *layout)
 {
         uint64_t usec = USEC_COMMIT;
-        GHashTableIter iter;
-        FwClass *klass;
 
-        g_hash_table_iter_init(&iter, layout->classes);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
-                for (unsigned i = 0; i < klass->units->len; i++) {
-                        const FwUnit *unit = g_ptr_array_index(klass->units, i);
-
-                        usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
-                                            : unit->n * USEC_RULE_LOADED;
-                }
+        fw_layout_foreach_class(layout, add_load, &usec);
         return usec + members_of(layout->sets) * NSEC_MEMBER_CHANGED / 1000;
 }
 

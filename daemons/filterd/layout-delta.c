@@ -2,17 +2,25 @@
 
 #include "layout-delta.h"
 
+#include "nat.h"
+
 #include <string.h>
 
 typedef struct Compare {
         FwLayoutDelta *delta;
         GHashTable *services; /* names of those that differ; NULL: none */
+        GArray *nat;          /* FwNatChange */
         bool zones;
 } Compare;
 
 static const FirewallRule *enabled(const FirewallRule *rule)
 {
         return rule && fw_rule_enabled(rule) ? rule : NULL;
+}
+
+static void note(FwLayoutDelta *delta, bool before, bool after)
+{
+        *(!before ? &delta->created : after ? &delta->updated : &delta->deleted) += 1;
 }
 
 /* Disabled rules count as absent. */
@@ -28,7 +36,7 @@ static void add_rule_change(FwLayoutDelta *delta, const FirewallRule *before,
         if (change.after)
                 (void) pt_object_ref(&change.after->object);
         g_array_append_val(delta->rules, change);
-        *(!change.before ? &delta->created : change.after ? &delta->updated : &delta->deleted) += 1;
+        note(delta, change.before, change.after);
 }
 
 static void clear_rule_change(void *p)
@@ -49,6 +57,23 @@ static const FirewallRule *rule_of(FwEffective *effective, const PtSlice *slice,
                        : fw_effective_rule(effective, slice, (const FirewallRule *) object);
 }
 
+static const NatRule *enabled_nat(const PtObject *object)
+{
+        const NatRule *nat = (const NatRule *) object;
+
+        return nat && fw_nat_enabled(nat) ? nat : NULL;
+}
+
+static void compare_nat(Compare *compare, const PtObject *before, const PtObject *after)
+{
+        FwNatChange change = {.before = enabled_nat(before), .after = enabled_nat(after)};
+
+        if (change.before || change.after) {
+                g_array_append_val(compare->nat, change);
+                note(compare->delta, change.before, change.after);
+        }
+}
+
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
 {
         Compare *compare = userdata;
@@ -62,6 +87,8 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                         compare->services = g_hash_table_new(g_str_hash, g_str_equal);
                 g_hash_table_add(compare->services, (before ?: after)->name);
         }
+        if (kind == &pt_kind_nat_rule)
+                compare_nat(compare, before, after);
         if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
                 add_rule_change(delta,
                                 rule_of(delta->layout->effective, delta->layout->slice, before),
@@ -219,16 +246,6 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
         return keys >= FW_FOLD_MIN ? unit : NULL;
 }
 
-static GArray *copy_entries(const GArray *entries)
-{
-        GArray *copy = fw_entries_new();
-
-        g_array_append_vals(copy, entries->data, entries->len);
-        for (unsigned i = 0; i < copy->len; i++)
-                (void) pt_object_ref(&g_array_index(copy, FwEntry, i).rule->object);
-        return copy;
-}
-
 /* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one
  * patch a unit. */
 static bool unit_is_patched(const FwLayoutDelta *delta, const FwUnit *unit)
@@ -273,7 +290,7 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
                 return;
 
         g_array_set_size(delta->patches, first_patch);
-        entries = copy_entries(klass->entries);
+        entries = fw_entries_copy(klass->entries);
         /* All that leaves first: what enters may stand where something left. */
         for (unsigned i = 0; i < rules->len; i++) {
                 const FirewallRule *before = g_array_index(rules, FwRuleChange, i).before;
@@ -287,7 +304,7 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
                 if (after && fw_class_has(klass, after))
                         fw_entries_insert(entries, fw_entries_find(entries, after), after);
         }
-        change.after = fw_class_new(klass->name, entries, klass);
+        change.after = fw_class_new(FW_CLASS_FILTER, klass->name, entries, klass);
         g_array_append_val(delta->changes, change);
 }
 
@@ -381,11 +398,27 @@ static void add_moved_rules(FwLayoutDelta *delta)
         fw_effective_foreach(delta->layout->effective, delta->slice, add_moved, &moved);
 }
 
+/* The same of NAT rules. */
+static int add_moved_nat(const PtObject *object, void *userdata)
+{
+        Compare *compare = userdata;
+        const NatRule *nat = (const NatRule *) object;
+        const PtObject *before =
+                pt_slice_get(compare->delta->layout->slice, &pt_kind_nat_rule, object->name);
+        FwNatChange change = {.before = (const NatRule *) before, .after = nat};
+
+        if (before && pt_digest_equal(&before->digest, &object->digest) && fw_nat_enabled(nat) &&
+            fw_sets_moves(compare->delta->sets, &nat->source, &nat->destination))
+                g_array_append_val(compare->nat, change);
+        return 0;
+}
+
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
         g_autoptr(GHashTable) services = NULL;
-        Compare compare = {.delta = delta};
+        g_autoptr(GArray) nat = g_array_new(FALSE, FALSE, sizeof(FwNatChange));
+        Compare compare = {.delta = delta, .nat = nat};
         GArray *rules;
         bool edge = false;
         GHashTableIter iter;
@@ -438,6 +471,14 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
                 if (!goes)
                         change_class(delta, klass, rules);
         }
+        if (delta->sets && fw_sets_any_moves(delta->sets))
+                (void) pt_slice_foreach(slice, &pt_kind_nat_rule, add_moved_nat, &compare);
+        if (nat->len > 0) {
+                r = fw_nat_delta(layout->nat, slice, nat, delta->changes, diag, &delta->nat_scopes,
+                                 &delta->dispatch);
+                if (r < 0)
+                        return r;
+        }
         *ret = g_steal_pointer(&delta);
         return 0;
 }
@@ -474,6 +515,7 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 apply_patch(&g_array_index(delta->patches, FwPatch, i));
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+                GHashTable *table;
 
                 for (unsigned k = 0; change->before && change->after && k < layout->pairs->len;
                      k++) {
@@ -490,12 +532,15 @@ void fw_delta_apply(FwLayoutDelta *delta)
                         if (pair->klass == change->before)
                                 pair->klass = change->after;
                 }
+                table = (change->before ?: change->after)->sort == FW_CLASS_NAT
+                                ? layout->nat->classes
+                                : layout->classes;
                 if (change->before)
-                        g_hash_table_remove(layout->classes, change->before->name);
+                        g_hash_table_remove(table, change->before->name);
                 if (change->after) {
                         FwClass *after = g_steal_pointer(&change->after);
 
-                        g_hash_table_insert(layout->classes, after->name, after);
+                        g_hash_table_insert(table, after->name, after);
                 }
         }
         if (delta->zones) {
@@ -515,6 +560,10 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 layout->sets = g_steal_pointer(&delta->sets);
                 fw_sets_settle(layout->sets);
         }
+        if (delta->nat_scopes) {
+                g_hash_table_unref(layout->nat->scopes);
+                layout->nat->scopes = g_steal_pointer(&delta->nat_scopes);
+        }
         layout->slice = pt_slice_ref(delta->slice);
         pt_slice_unref(slice);
 }
@@ -527,6 +576,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->patches, g_array_unref);
         g_clear_pointer(&delta->rules, g_array_unref);
         g_clear_pointer(&delta->pairs, g_array_unref);
+        g_clear_pointer(&delta->nat_scopes, g_hash_table_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
         fw_sets_unref(delta->sets);
         fw_zones_free(delta->zones);

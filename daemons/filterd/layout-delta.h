@@ -30,14 +30,15 @@ typedef struct FwClassChange {
 typedef struct FwLayoutDelta {
         FwLayout *layout;
         PtSlice *slice;
-        FwZones *zones;                     /* NULL: no zone changed */
-        GHashTable *scopes;                 /* NULL: the same */
-        GArray *pairs;                      /* NULL: the same; FwPair of the new zones */
-        FwSets *sets;                       /* NULL: the same */
-        bool dispatch;                      /* zones or pairs differ in what the kernel sees */
-        GArray *rules;                      /* FwRuleChange; patches borrow from here */
-        GArray *patches;                    /* FwPatch */
-        GArray *changes;                    /* FwClassChange */
+        FwZones *zones;         /* NULL: no zone changed */
+        GHashTable *scopes;     /* NULL: the same */
+        GArray *pairs;          /* NULL: the same; FwPair of the new zones */
+        FwSets *sets;           /* NULL: the same */
+        GHashTable *nat_scopes; /* NULL: the same */
+        bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */
+        GArray *rules;          /* FwRuleChange; patches borrow from here */
+        GArray *patches;        /* FwPatch */
+        GArray *changes;        /* FwClassChange, of NAT classes too */
         unsigned created, updated, deleted; /* rules */
 } FwLayoutDelta;
 

@@ -2,6 +2,8 @@
 
 #include "layout.h"
 
+#include "nat.h"
+
 #include <string.h>
 
 static const char *any_if_absent(const char *zone)
@@ -122,9 +124,21 @@ static FwEntry entry_of(const FirewallRule *rule)
         pt_object_uid(&rule->object, uid);
         for (unsigned i = 0; i < sizeof(entry.mix); i++)
                 entry.mix = entry.mix << 8 | uid[i];
+        if (fw_nat_of(rule, NULL))
+                return entry; /* a translation is no verdict: it cannot stand in a verdict map */
         entry.shape = fw_match_shape(rule, &keys);
         entry.keys = keys;
         return entry;
+}
+
+GArray *fw_entries_copy(const GArray *entries)
+{
+        GArray *copy = fw_entries_new();
+
+        g_array_append_vals(copy, entries->data, entries->len);
+        for (unsigned i = 0; i < copy->len; i++)
+                (void) pt_object_ref(&g_array_index(copy, FwEntry, i).rule->object);
+        return copy;
 }
 
 void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule)
@@ -258,7 +272,7 @@ static void add_shards(const Cutter *cutter, unsigned from, unsigned to)
                 FwUnit *unit = unit_new(0);
 
                 unit->mix = at(klass, from)->mix;
-                unit->name = g_strdup_printf("z_%s/%016" PRIx64, klass->name, unit->mix);
+                unit->name = g_strdup_printf("%s/%016" PRIx64, klass->chain, unit->mix);
                 do
                         unit->n++;
                 while (from + unit->n < to && unit->n < FW_SHARD_MAX &&
@@ -294,7 +308,12 @@ static void cut(const Cutter *cutter)
         add_shards(cutter, linear, klass->entries->len);
 }
 
-FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
+char *fw_class_chain(FwClassSort sort, const char *name)
+{
+        return g_strdup_printf("%c_%s", sort == FW_CLASS_NAT ? 'n' : 'z', name);
+}
+
+FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old)
 {
         g_autofree unsigned *starts = NULL;
         g_autoptr(GHashTable) folds = NULL;
@@ -302,10 +321,11 @@ FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old)
         const char *slash = strchr(name, '/');
         Cutter cutter = {.klass = klass, .old = old};
 
+        klass->sort = sort;
         klass->name = g_strdup(name);
         klass->from = g_strndup(name, (size_t) (slash - name));
         klass->to = g_strdup(slash + 1);
-        klass->chain = g_strdup_printf("z_%s", name);
+        klass->chain = fw_class_chain(sort, name);
         klass->entries = entries;
         klass->units = g_ptr_array_new_with_free_func((GDestroyNotify) fw_unit_unref);
 
@@ -375,7 +395,7 @@ FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtS
 
         fw_effective_foreach(effective, slice, collect_rule, &collect);
         g_array_sort(collect.entries, compare_entries);
-        return fw_class_new(name, collect.entries, NULL);
+        return fw_class_new(FW_CLASS_FILTER, name, collect.entries, NULL);
 }
 
 /* Pairs. */
@@ -459,14 +479,33 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         layout->sets = fw_sets_new(slice);
         fw_effective_foreach(layout->effective, slice, count_scope, layout->scopes);
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
+        r = fw_nat_new(slice, diag, &layout->nat);
+        if (r < 0)
+                return r;
         *ret = g_steal_pointer(&layout);
         return 0;
+}
+
+void fw_layout_foreach_class(const FwLayout *layout,
+                             void (*each)(const FwClass *klass, void *userdata), void *userdata)
+{
+        GHashTable *const tables[] = {layout->classes, layout->nat->classes};
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(tables); i++) {
+                GHashTableIter iter;
+                FwClass *klass;
+
+                g_hash_table_iter_init(&iter, tables[i]);
+                while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                        each(klass, userdata);
+        }
 }
 
 void fw_layout_free(FwLayout *layout)
 {
         if (!layout)
                 return;
+        fw_nat_free(layout->nat);
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);

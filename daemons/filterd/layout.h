@@ -53,10 +53,18 @@ typedef struct FwSlot {
         uint8_t bytes[];
 } FwSlot;
 
+typedef enum FwClassSort {
+        FW_CLASS_FILTER, /* "lan/wan": rules of a pair of zones */
+        FW_CLASS_NAT,    /* "in/wan", "out/wan": NAT rules of a zone (nat.h); never folded */
+        FW_CLASS_SORT_MAX,
+        FW_CLASS_SORT_INVALID = -EINVAL,
+} FwClassSort;
+
 typedef struct FwClass {
-        char *name; /* "lan/wan" */
+        FwClassSort sort;
+        char *name;
         char *from, *to;
-        char *chain;      /* "z_lan/wan" */
+        char *chain;      /* "z_lan/wan", "n_in/wan" */
         GArray *entries;  /* FwEntry, in order of evaluation */
         GPtrArray *units; /* FwUnit */
 } FwClass;
@@ -74,6 +82,8 @@ static inline const FwPair *fw_pair(const GArray *pairs, unsigned n, unsigned fr
 #define fw_pair_input(pairs, n, from) fw_pair(pairs, n, from, n)
 #define fw_pair_output(pairs, n, to) fw_pair(pairs, n, to, (n) + 1)
 
+typedef struct FwNat FwNat; /* nat.h */
+
 typedef struct FwLayout {
         PtSlice *slice;
         FwZones *zones;
@@ -82,6 +92,7 @@ typedef struct FwLayout {
         GHashTable *classes; /* name -> FwClass */
         GArray *pairs;       /* FwPair */
         FwSets *sets;        /* of the least size, until they are loaded, adopted or changed */
+        FwNat *nat;
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */
@@ -89,17 +100,23 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret);
 void fw_layout_free(FwLayout *layout);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayout, fw_layout_free)
 
-/* For layout-delta.c. */
+/* Every class, those of NAT rules last; in no order beside that. */
+void fw_layout_foreach_class(const FwLayout *layout,
+                             void (*each)(const FwClass *klass, void *userdata), void *userdata);
 
+/* For layout-delta.c and nat.c. */
+
+char *fw_class_chain(FwClassSort sort, const char *name);
 void fw_class_free(FwClass *klass);
 void fw_unit_unref(FwUnit *unit);
 GArray *fw_entries_new(void);
+GArray *fw_entries_copy(const GArray *entries);
 void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule);
 /* Index of the first entry that is not before the rule in order of evaluation. */
 unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule);
 /* A class of these entries (consumed), taking over units of `old` (may be NULL) that cover the same
  * entries. */
-FwClass *fw_class_new(const char *name, GArray *entries, const FwClass *old);
+FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old);
 /* The same from all rules of a slice. */
 FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtSlice *slice);
 bool fw_class_has(const FwClass *klass, const FirewallRule *rule);

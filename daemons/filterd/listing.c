@@ -3,6 +3,7 @@
 #include "listing.h"
 
 #include "base/marks.h"
+#include "nat.h"
 #include "ruleset.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@
 
 typedef struct Listing {
         PtNft *nft;
+        const FwLayout *layout;
         const FwClass *klass;
         void (*each)(const FwCounterRow *row, void *userdata);
         void *userdata;
@@ -94,10 +96,11 @@ static int read_fold(Listing *listing)
         return 0;
 }
 
-/* Up to `limit` rows of a class from an entry on; their number, or a negative errno. */
-static int list_class(Listing *listing, const FwClass *klass, unsigned from, unsigned limit)
+/* The counters of up to `limit` entries of a class from one on, added to `rows`; their number, or a
+ * negative errno. */
+static int read_class(Listing *listing, const FwClass *klass, unsigned from, unsigned limit,
+                      FwCounterRow *rows)
 {
-        g_autofree FwCounterRow *rows = g_new0(FwCounterRow, limit);
         unsigned start = 0, listed = 0;
 
         listing->klass = klass;
@@ -120,16 +123,95 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
                 }
                 start += unit->n;
         }
-        for (unsigned i = 0; i < listed; i++) {
-                const PtObject *object =
-                        &g_array_index(klass->entries, FwEntry, from + i).rule->object;
+        return (int) listed;
+}
 
+static const FirewallRule *rule_at(const FwClass *klass, unsigned entry)
+{
+        return g_array_index(klass->entries, FwEntry, entry).rule;
+}
+
+/* The NatRule of an entry if it translates both ways; NULL: it does not. */
+static const NatRule *both_ways(const FwClass *klass, unsigned entry, FwNatSide *ret_side)
+{
+        const NatRule *nat = fw_nat_of(rule_at(klass, entry), ret_side);
+
+        return nat && fw_nat_has_side(nat, FW_NAT_IN) && fw_nat_has_side(nat, FW_NAT_OUT) ? nat
+                                                                                          : NULL;
+}
+
+static const FwUnit *unit_of(const FwClass *klass, unsigned entry, unsigned *ret_start)
+{
+        unsigned start = 0;
+
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                if (entry < start + unit->n) {
+                        *ret_start = start;
+                        return unit;
+                }
+                start += unit->n;
+        }
+        g_assert_not_reached();
+}
+
+/* Adds what rules that translate both ways have counted on their way out. Both classes have one
+ * order, so each unit is read once. */
+static int add_way_out(Listing *listing, const FwClass *in, unsigned from, unsigned n,
+                       FwCounterRow *rows)
+{
+        g_autofree char *name = g_strdup_printf("out/%s", in->to);
+        const FwClass *out = g_hash_table_lookup(listing->layout->nat->classes, name);
+        g_autofree FwCounterRow *read = NULL;
+        unsigned start = 0, len = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+                const NatRule *nat = both_ways(in, from + i, NULL);
+                unsigned entry;
+                int r;
+
+                if (!nat)
+                        continue;
+                entry = fw_entries_find(out->entries, rule_at(in, from + i));
+                if (entry < start || entry >= start + len) {
+                        len = unit_of(out, entry, &start)->n;
+                        g_free(read);
+                        read = g_new0(FwCounterRow, len);
+                        r = read_class(listing, out, start, len, read);
+                        if (r < 0)
+                                return r;
+                }
+                rows[i].packets += read[entry - start].packets;
+                rows[i].bytes += read[entry - start].bytes;
+                rows[i].carried |= read[entry - start].carried;
+        }
+        return 0;
+}
+
+/* Lists up to `limit` entries of a class from one on; their number, or a negative errno. */
+static int list_class(Listing *listing, const FwClass *klass, unsigned from, unsigned limit)
+{
+        g_autofree FwCounterRow *rows = g_new0(FwCounterRow, limit);
+        bool nat = klass->sort == FW_CLASS_NAT;
+        int n = read_class(listing, klass, from, limit, rows), r = 0;
+
+        if (n > 0 && nat && strcmp(klass->from, "in") == 0)
+                r = add_way_out(listing, klass, from, (unsigned) n, rows);
+        if (n < 0 || r < 0)
+                return n < 0 ? n : r;
+        for (unsigned i = 0; i < (unsigned) n; i++) {
+                const PtObject *object = &rule_at(klass, from + i)->object;
+                FwNatSide side;
+
+                if (nat && both_ways(klass, from + i, &side) && side == FW_NAT_OUT)
+                        continue; /* it came with the way in */
                 rows[i].kind = object->kind->name;
                 rows[i].name = object->name;
-                rows[i].klass = klass->name;
+                rows[i].klass = nat ? klass->to : klass->name;
                 listing->each(&rows[i], listing->userdata);
         }
-        return (int) listed;
+        return n;
 }
 
 static int list_fixed(Listing *listing, const FwZones *zones)
@@ -155,21 +237,26 @@ static int list_fixed(Listing *listing, const FwZones *zones)
         return 0;
 }
 
-static int compare_names(const void *a, const void *b)
+static int compare_chains(const void *a, const void *b)
 {
-        return strcmp((*(FwClass *const *) a)->name, (*(FwClass *const *) b)->name);
+        return strcmp((*(FwClass *const *) a)->chain, (*(FwClass *const *) b)->chain);
 }
 
-/* A cursor is "CLASS#ENTRY": what comes next. A class that a commit has taken away meanwhile
+static void collect(const FwClass *klass, void *userdata)
+{
+        g_ptr_array_add(userdata, (void *) (uintptr_t) klass);
+}
+
+/* A cursor is "CHAIN#ENTRY", by the class's chain: what comes next. A class that a commit has taken away meanwhile
  * continues at the one after. */
-static int parse_cursor(const char *after, char **ret_class, unsigned *ret_entry)
+static int parse_cursor(const char *after, char **ret_chain, unsigned *ret_entry)
 {
         const char *hash = strchr(after, '#');
         uint64_t entry;
 
         if (!hash || !g_ascii_string_to_unsigned(hash + 1, 10, 0, UINT32_MAX, &entry, NULL))
                 return -EINVAL;
-        *ret_class = g_strndup(after, (size_t) (hash - after));
+        *ret_chain = g_strndup(after, (size_t) (hash - after));
         *ret_entry = (unsigned) entry;
         return 0;
 }
@@ -181,16 +268,14 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
         const FwLayout *layout = fw_engine_layout(engine);
         Listing listing = {.nft = fw_engine_nft_socket(engine), .each = each, .userdata = userdata};
         g_autoptr(GPtrArray) classes = g_ptr_array_new();
-        g_autofree char *name = NULL;
+        g_autofree char *chain = NULL;
         unsigned entry = 0;
-        GHashTableIter iter;
-        FwClass *klass;
         int r;
 
         if (!layout)
                 return -ENODATA;
         if (after[0] != '\0') {
-                r = parse_cursor(after, &name, &entry);
+                r = parse_cursor(after, &chain, &entry);
                 if (r < 0)
                         return r;
         } else {
@@ -198,21 +283,20 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                 if (r < 0)
                         return r == -ENOENT ? -ENODATA : r;
         }
-        g_hash_table_iter_init(&iter, layout->classes);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
-                g_ptr_array_add(classes, klass);
-        g_ptr_array_sort(classes, compare_names);
+        listing.layout = layout;
+        fw_layout_foreach_class(layout, collect, classes);
+        g_ptr_array_sort(classes, compare_chains);
 
         for (unsigned i = 0; i < classes->len; i++) {
+                const FwClass *klass = g_ptr_array_index(classes, i);
                 unsigned from = 0;
 
-                klass = g_ptr_array_index(classes, i);
-                if (name && strcmp(klass->name, name) < 0)
+                if (chain && strcmp(klass->chain, chain) < 0)
                         continue;
-                if (name && strcmp(klass->name, name) == 0)
+                if (chain && strcmp(klass->chain, chain) == 0)
                         from = MIN(entry, klass->entries->len);
                 if (limit == 0) {
-                        *ret_next = g_strdup_printf("%s#%u", klass->name, from);
+                        *ret_next = g_strdup_printf("%s#%u", klass->chain, from);
                         return 0;
                 }
                 r = list_class(&listing, klass, from, MIN(limit, klass->entries->len - from));
@@ -220,7 +304,7 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                         return r;
                 limit -= (unsigned) r;
                 if (from + (unsigned) r < klass->entries->len) {
-                        *ret_next = g_strdup_printf("%s#%u", klass->name, from + (unsigned) r);
+                        *ret_next = g_strdup_printf("%s#%u", klass->chain, from + (unsigned) r);
                         return 0;
                 }
         }

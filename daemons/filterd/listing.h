@@ -3,8 +3,8 @@
 
 /*
  * Counters in pages, read from the kernel for just the rules of the page: a large map is never
- * dumped. The order is that of evaluation, class by class; a rule that several classes share comes
- * once for each.
+ * dumped. The order is that of evaluation, class by class, translations before the filter; a rule
+ * that several classes share comes once for each. A NAT rule that translates both ways is one row.
  */
 
 #include "engine-nft.h"
@@ -12,9 +12,9 @@
 #define FW_LIST_MAX 1000 /* rows of a page: well below 64 KiB with names of ordinary length */
 
 typedef struct FwCounterRow {
-        const char *kind;  /* "FirewallRule", or "" for what belongs to no object */
+        const char *kind;  /* "FirewallRule", "NatRule", or "" for what belongs to no object */
         const char *name;  /* "web"; "prologue/established", "default/lan/wan", "invalid/forward" */
-        const char *klass; /* "lan/wan", or "" */
+        const char *klass; /* "lan/wan"; of a translation its zone, "wan" or "any"; or "" */
         uint64_t packets, bytes;
         bool carried; /* begun at a value from before an edit or a move */
 } FwCounterRow;

@@ -13,6 +13,7 @@
 #define CHAIN_INPUT "input"
 #define CHAIN_FORWARD "forward"
 #define CHAIN_OUTPUT "output"
+#define CHAIN_PREROUTING "prerouting"
 #define CHAIN_POSTROUTING "postrouting"
 #define CHAIN_PROLOGUE "p_common"
 #define CHAIN_PROLOGUE_INPUT "p_input"

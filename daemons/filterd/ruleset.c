@@ -223,6 +223,8 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 {CHAIN_INPUT, {"filter", NF_INET_LOCAL_IN, PT_MARK_PRIORITY_FILTER, NF_DROP}},
                 {CHAIN_FORWARD, {"filter", NF_INET_FORWARD, PT_MARK_PRIORITY_FILTER, NF_DROP}},
                 {CHAIN_OUTPUT, {"filter", NF_INET_LOCAL_OUT, PT_MARK_PRIORITY_FILTER, NF_ACCEPT}},
+                {CHAIN_PREROUTING,
+                 {"nat", NF_INET_PRE_ROUTING, PT_MARK_PRIORITY_DSTNAT, NF_ACCEPT}},
                 {CHAIN_POSTROUTING,
                  {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };
@@ -241,7 +243,7 @@ void fw_ruleset_put_base(PtNftBatch *batch)
         rule = pt_nft_rule_new(TABLE, CHAIN_MASQUERADE);
         fw_match_family(rule, AF_INET);
         pt_nft_counter(rule, 0, 0);
-        pt_nft_masquerade(rule);
+        pt_nft_masquerade(rule, NULL);
         fw_finish(batch, rule, "masquerade");
         rule = pt_nft_rule_new(TABLE, FW_CHAIN_REJECT);
         fw_match_protocol(rule, IPPROTO_TCP);

@@ -9,19 +9,26 @@
 
 /* Names and meaning of all that the table holds; another number in the marker means: replace the
  * whole. */
-#define FW_LAYOUT_VERSION 2
+#define FW_LAYOUT_VERSION 3
 
 #define FW_CHAIN_REJECT "p_reject"
 
 /* The table with its chains; dispatch and classes come after. */
 void fw_ruleset_put_base(PtNftBatch *batch);
+/* What packets are dispatched to; borrowed. */
+typedef struct FwDispatchTo {
+        const FwZones *zones;
+        const GArray *pairs; /* FwPair */
+        GHashTable *nat;     /* FwNat.scopes */
+} FwDispatchTo;
+
 /*
  * Maps and rules from the base chains to the classes, whose chains must exist. `old`: the zones
  * that are dispatched now, whose part goes first; NULL: none. Counters of the fixed rules begin at
  * `counts` (comment -> FwCount), which may be NULL.
  */
-void fw_ruleset_put_dispatch(const FwZones *zones, const GArray *pairs, const FwZones *old,
-                             GHashTable *counts, PtNftBatch *batch);
+void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwZones *old, GHashTable *counts,
+                             PtNftBatch *batch);
 /* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
  * there. */
 int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret);

@@ -63,24 +63,31 @@ void fw_touched_free(FwTouched *touched)
         g_free(touched);
 }
 
+typedef struct Sizes {
+        unsigned chains, elements;
+} Sizes;
+
+static void add_sizes(const FwClass *klass, void *userdata)
+{
+        Sizes *sizes = userdata;
+
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                const FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                if (unit->shape)
+                        sizes->elements += g_hash_table_size(unit->keys);
+                else
+                        sizes->chains++;
+        }
+}
+
 void fw_touched_expect(FwTouched *touched, const FwLayout *layout)
 {
-        unsigned chains = 0, elements = 0;
-        GHashTableIter iter;
-        FwClass *klass;
+        Sizes sizes = {0};
 
-        g_hash_table_iter_init(&iter, layout->classes);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
-                for (unsigned i = 0; i < klass->units->len; i++) {
-                        const FwUnit *unit = g_ptr_array_index(klass->units, i);
-
-                        if (unit->shape)
-                                elements += g_hash_table_size(unit->keys);
-                        else
-                                chains++;
-                }
-        touched->chain_step = chains / FW_TOUCHED_CHAINS_MAX + 1;
-        touched->element_step = elements / FW_TOUCHED_ELEMENTS_MAX + 1;
+        fw_layout_foreach_class(layout, add_sizes, &sizes);
+        touched->chain_step = sizes.chains / FW_TOUCHED_CHAINS_MAX + 1;
+        touched->element_step = sizes.elements / FW_TOUCHED_ELEMENTS_MAX + 1;
 }
 
 void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start)

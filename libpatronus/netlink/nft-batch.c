@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <libnftnl/udata.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
 #include <libnftnl/table.h>
@@ -177,6 +178,27 @@ void pt_nft_batch_replace_rule(PtNftBatch *batch, struct nftnl_rule *rule, uint6
         put_rule(batch, rule, NLM_F_REPLACE);
 }
 
+/* What nft keeps in a set's userdata to print it (nftables/src/mnl.c, mnl_nft_set_add): keys in host
+ * byte order, data in that of the network, and that data are ranges. */
+static void put_interval_userdata(struct nlmsghdr *header)
+{
+        static const struct {
+                uint8_t type;
+                uint32_t value;
+        } attrs[] = {{NFTNL_UDATA_SET_KEYBYTEORDER, 1},
+                     {NFTNL_UDATA_SET_DATABYTEORDER, 2},
+                     {NFTNL_UDATA_SET_DATA_INTERVAL, 1}};
+        uint8_t userdata[G_N_ELEMENTS(attrs) * (2 + sizeof(uint32_t))], *p = userdata;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(attrs); i++) {
+                *p++ = attrs[i].type;
+                *p++ = sizeof(attrs[i].value);
+                p = (uint8_t *) memcpy(p, &attrs[i].value, sizeof(attrs[i].value)) +
+                    sizeof(attrs[i].value);
+        }
+        mnl_attr_put(header, NFTA_SET_USERDATA, sizeof(userdata), userdata);
+}
+
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
 {
         struct nlmsghdr *header = begin(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -197,6 +219,8 @@ void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
                 mnl_attr_put_u32(header, NFTA_SET_DESC_SIZE, htonl(spec->size));
                 mnl_attr_nest_end(header, nest);
         }
+        if (spec->data_interval)
+                put_interval_userdata(header);
         if (spec->counter) {
                 nest = mnl_attr_nest_start(header, NFTA_SET_EXPR);
                 mnl_attr_put_strz(header, NFTA_EXPR_NAME, "counter");

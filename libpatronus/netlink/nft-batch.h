@@ -58,8 +58,9 @@ typedef struct PtNftSetSpec {
         uint32_t key_len;   /* bytes */
         uint32_t data_type; /* with NFT_SET_MAP; NFT_DATA_VERDICT for verdicts */
         uint32_t data_len;
-        uint32_t size; /* elements at most; 0: grows */
-        bool counter;  /* each element counts packets and bytes */
+        uint32_t size;      /* elements at most; 0: grows */
+        bool counter;       /* each element counts packets and bytes */
+        bool data_interval; /* the data is two values, a range: for listings */
 } PtNftSetSpec;
 
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec);

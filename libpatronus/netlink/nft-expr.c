@@ -5,6 +5,7 @@
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct nftnl_rule *pt_nft_rule_new(const char *table, const char *chain)
 {
@@ -146,9 +147,83 @@ void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code)
         nftnl_expr_set_u8(expr, NFTNL_EXPR_REJECT_CODE, code);
 }
 
-void pt_nft_masquerade(struct nftnl_rule *rule)
+void pt_nft_nat(struct nftnl_rule *rule, bool source, const PtNftNat *nat)
 {
-        add(rule, "masq");
+        struct nftnl_expr *expr = add(rule, "nat");
+        const struct {
+                uint16_t attr;
+                uint32_t reg;
+        } regs[] = {
+                {NFTNL_EXPR_NAT_REG_ADDR_MIN, nat->address_min},
+                {NFTNL_EXPR_NAT_REG_ADDR_MAX, nat->address_max},
+                {NFTNL_EXPR_NAT_REG_PROTO_MIN, nat->port_min},
+                {NFTNL_EXPR_NAT_REG_PROTO_MAX, nat->port_max},
+        };
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_TYPE, source ? NFT_NAT_SNAT : NFT_NAT_DNAT);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FAMILY,
+                           nat->family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6);
+        for (unsigned i = 0; i < G_N_ELEMENTS(regs); i++)
+                if (regs[i].reg)
+                        nftnl_expr_set_u32(expr, regs[i].attr, regs[i].reg);
+        if (nat->flags)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_NAT_FLAGS, nat->flags);
+}
+
+void pt_nft_masquerade(struct nftnl_rule *rule, const PtNftNat *nat)
+{
+        struct nftnl_expr *expr = add(rule, "masq");
+
+        if (nat && nat->port_min)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_MASQ_REG_PROTO_MIN, nat->port_min);
+        if (nat && nat->port_max)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_MASQ_REG_PROTO_MAX, nat->port_max);
+        if (nat && nat->flags)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_MASQ_FLAGS, nat->flags);
+}
+
+void pt_nft_redirect(struct nftnl_rule *rule, const PtNftNat *nat)
+{
+        struct nftnl_expr *expr = add(rule, "redir");
+
+        if (nat->port_min)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_REDIR_REG_PROTO_MIN, nat->port_min);
+        if (nat->port_max)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_REDIR_REG_PROTO_MAX, nat->port_max);
+        if (nat->flags)
+                nftnl_expr_set_u32(expr, NFTNL_EXPR_REDIR_FLAGS, nat->flags);
+}
+
+void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len)
+{
+        struct nftnl_expr *expr = add(rule, "immediate");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_IMM_DREG, dreg);
+        nftnl_expr_set(expr, NFTNL_EXPR_IMM_DATA, data, len);
+}
+
+void pt_nft_jhash(struct nftnl_rule *rule, uint32_t sreg, uint32_t len, uint32_t modulus,
+                  uint32_t seed, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "hash");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_TYPE, NFT_HASH_JENKINS);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_SREG, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_DREG, dreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_LEN, len);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_MODULUS, modulus);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_SEED, seed);
+}
+
+void pt_nft_hton32(struct nftnl_rule *rule, uint32_t sreg, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "byteorder");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, dreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, sizeof(uint32_t));
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, sizeof(uint32_t));
 }
 
 void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32_t dreg)

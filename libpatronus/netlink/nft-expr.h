@@ -32,7 +32,25 @@ void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, 
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code);
-void pt_nft_masquerade(struct nftnl_rule *rule);
+/* Registers that hold a translation's addresses (of `family`) and ports, network byte order; 0: none
+ * of it, and an absent maximum is the minimum. `flags`: NF_NAT_RANGE_*. */
+typedef struct PtNftNat {
+        int family; /* AF_INET or AF_INET6; of pt_nft_nat() only */
+        uint32_t address_min, address_max;
+        uint32_t port_min, port_max;
+        uint32_t flags;
+} PtNftNat;
+/* Sources (postrouting) or destinations (prerouting). */
+void pt_nft_nat(struct nftnl_rule *rule, bool source, const PtNftNat *nat);
+/* The address of the interface that the packet leaves by; `nat` may be NULL. */
+void pt_nft_masquerade(struct nftnl_rule *rule, const PtNftNat *nat);
+/* An address of the interface that the packet came by. */
+void pt_nft_redirect(struct nftnl_rule *rule, const PtNftNat *nat);
+void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, uint32_t len);
+/* A number from 0 to modulus - 1, host byte order, from a hash of `len` bytes. */
+void pt_nft_jhash(struct nftnl_rule *rule, uint32_t sreg, uint32_t len, uint32_t modulus,
+                  uint32_t seed, uint32_t dreg);
+void pt_nft_hton32(struct nftnl_rule *rule, uint32_t sreg, uint32_t dreg);
 /* What the routing table says (NFT_FIB_RESULT_*) of the address and interface that NFTA_FIB_F_*
  * choose. */
 void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32_t dreg);

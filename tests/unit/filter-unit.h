@@ -93,26 +93,6 @@ static inline void fw_random_service(PtSlice *slice, GRand *rand)
         fw_put_service(slice, name, spec);
 }
 
-/* NAT that brings a rule of the filter, or no longer does. */
-static inline void fw_random_nat(PtSlice *slice, GRand *rand, unsigned names)
-{
-        unsigned n = (unsigned) g_rand_int_range(rand, 0, (int) names);
-        g_autofree char *name = g_strdup_printf("rule-%u", n), *spec = NULL;
-
-        if (g_rand_int_range(rand, 0, 4) == 0) {
-                (void) pt_slice_remove(slice, &pt_kind_nat_rule, name);
-                return;
-        }
-        spec = g_strdup_printf("{\"type\":\"forward\",\"zone\":\"%s\",\"protocol\":\"tcp\","
-                               "\"destination\":{\"ports\":[%d]},"
-                               "\"translation\":{\"addresses\":[\"10.0.2.%d\"]}%s}",
-                               fw_pick(rand, fw_zone_names, 3), g_rand_int_range(rand, 1, 4),
-                               g_rand_int_range(rand, 1, 255),
-                               g_rand_int_range(rand, 0, 4) == 0 ? ",\"filter\":\"none\"" : "");
-        /* The name and the position of a rule: what tells them apart is the kind. */
-        fw_put_ordered(slice, "NatRule", name, n + 1, spec);
-}
-
 /* A spec of one of few shapes over few values, so that keys collide and runs form and break;
  * `uniform`: of one shape and one pair, over many values, so that long runs stay. */
 static inline char *fw_random_spec(GRand *rand, bool uniform)
@@ -218,6 +198,64 @@ static inline void fw_random_zones(PtSlice *slice, GRand *rand)
                 fw_put_service(slice, "shop", "{\"tcp\":[3,8443]}");
 }
 
+/* Every type, over few values. */
+static inline char *fw_random_nat_spec(GRand *rand)
+{
+        static const char *const zones[] = {"wan", "lan", "any"};
+        static const char *const specs[] = {
+                "\"type\":\"masquerade\",\"source\":{\"addresses\":[\"10.%d.0.0/16\"]}",
+                "\"type\":\"masquerade\",\"family\":\"ipv6\",\"translation\":{\"ports\":"
+                "[\"1%d00-2000\"]}",
+                "\"type\":\"source\",\"translation\":{\"addresses\":[\"192.0.2.%d\"]}",
+                "\"type\":\"source\",\"translation\":{\"addresses\":[\"192.0.2.%d\","
+                "\"198.51.100.0/24\",\"203.0.113.7-203.0.113.9\"],\"persistent\":false}",
+                "\"type\":\"source\",\"translation\":{\"addresses\":[\"2001:db8::%d\","
+                "\"2001:db8:1::/64\"]}",
+                "\"type\":\"forward\",\"protocol\":\"tcp\",\"destination\":{\"ports\":[44%d,"
+                "\"8000-8009\"]},\"translation\":{\"addresses\":[\"10.3.0.2\"],\"ports\":[80]}",
+                "\"type\":\"forward\",\"protocol\":\"tcp\",\"destination\":{\"ports\":[%d]},"
+                "\"translation\":{\"addresses\":[\"10.0.2.%d\"]}",
+                "\"type\":\"forward\",\"destination\":{\"ports\":[\"8000-80%d0\"]},"
+                "\"translation\":{\"addresses\":[\"fd00::2\"]}",
+                "\"type\":\"forward\",\"destination\":{\"addresses\":[\"192.0.2.%d\"],\"ports\":["
+                "\"8000-8009\"]},\"translation\":{\"addresses\":[\"10.3.0.2\"],\"ports\":["
+                "\"9000-9009\"]}",
+                "\"type\":\"one-to-one\",\"destination\":{\"addresses\":[\"192.0.%d.0/24\"]},"
+                "\"translation\":{\"addresses\":[\"10.3.0.0/24\"]}",
+                "\"type\":\"prefix\",\"destination\":{\"addresses\":[\"2001:db8:%d::/48\"]},"
+                "\"translation\":{\"addresses\":[\"fd00:3::/48\"]}",
+                "\"type\":\"redirect\",\"destination\":{\"ports\":[8%d]},\"translation\":{"
+                "\"ports\":[3128]}",
+        };
+        GString *spec = g_string_new("{");
+
+        g_string_append_printf(spec, "\"zone\":\"%s\",", fw_pick(rand, zones, 3));
+        if (g_rand_int_range(rand, 0, 8) == 0)
+                g_string_append(spec, "\"enabled\":false,");
+        if (g_rand_int_range(rand, 0, 4) == 0)
+                g_string_append_printf(spec, "\"priority\":%d,", g_rand_int_range(rand, 0, 5));
+        if (g_rand_int_range(rand, 0, 6) == 0)
+                g_string_append(spec, "\"filter\":\"none\",");
+        g_string_append(spec, fw_pick(rand, specs, G_N_ELEMENTS(specs)));
+        g_string_replace(spec, "%d", (const char *[]){"1", "2", "3"}[g_rand_int_range(rand, 0, 3)],
+                         0);
+        g_string_append_c(spec, '}');
+        return g_string_free(spec, FALSE);
+}
+
+/* Puts or removes one of `names`, which are those of rules, at the position of the rule: what tells
+ * them apart is the kind. */
+static inline void fw_random_nat(PtSlice *slice, GRand *rand, unsigned names)
+{
+        unsigned n = (unsigned) g_rand_int_range(rand, 0, (int) names);
+        g_autofree char *spec = fw_random_nat_spec(rand), *name = g_strdup_printf("rule-%u", n);
+
+        if (g_rand_int_range(rand, 0, 4) == 0)
+                (void) pt_slice_remove(slice, &pt_kind_nat_rule, name);
+        else
+                fw_put_ordered(slice, "NatRule", name, n + 1, spec);
+}
+
 /* One to a few changes of any sort. */
 static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigned names,
                                       bool uniform)
@@ -229,8 +267,8 @@ static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigne
                 fw_random_zones(next, rand);
         if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
                 fw_random_service(next, rand);
-        if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
-                fw_random_nat(next, rand, names);
+        for (int i = uniform ? 0 : g_rand_int_range(rand, 0, 4); i > 0; i--)
+                fw_random_nat(next, rand, MIN(names, 60));
         while (n-- > 0) {
                 if (g_rand_int_range(rand, 0, 3) == 0) {
                         g_autofree char *name =

@@ -5,6 +5,7 @@
 
 #include "filter-unit.h"
 #include "layout-delta.h"
+#include "nat.h"
 
 /* Of a rule that is no view of others, the object; else what it comes from, and how that reads. */
 static void assert_same_rule(const FirewallRule *a, const FirewallRule *b)
@@ -35,6 +36,48 @@ static void assert_same_unit(const FwUnit *a, const FwUnit *b)
         }
 }
 
+static void assert_same_entry(const FirewallRule *a, const FirewallRule *b)
+{
+        FwNatSide x, y;
+
+        if (!fw_nat_of(a, &x)) {
+                assert_same_rule(a, b);
+                return;
+        }
+        assert_ptr_equal(fw_nat_of(a, &x), fw_nat_of(b, &y));
+        assert_int_equal(x, y);
+}
+
+static void assert_same_class(const FwClass *a, const FwClass *b)
+{
+        assert_non_null(b);
+        assert_string_equal(a->chain, b->chain);
+        assert_int_equal(a->entries->len, b->entries->len);
+        for (unsigned i = 0; i < a->entries->len; i++)
+                assert_same_entry(g_array_index(a->entries, FwEntry, i).rule,
+                                  g_array_index(b->entries, FwEntry, i).rule);
+        assert_int_equal(a->units->len, b->units->len);
+        for (unsigned i = 0; i < a->units->len; i++)
+                assert_same_unit(g_ptr_array_index(a->units, i), g_ptr_array_index(b->units, i));
+}
+
+static void assert_same_nat(const FwNat *a, const FwNat *b)
+{
+        GHashTableIter iter;
+        gpointer scope, n;
+        FwClass *klass;
+
+        assert_int_equal(g_hash_table_size(a->scopes), g_hash_table_size(b->scopes));
+        assert_int_equal(g_hash_table_size(a->classes), g_hash_table_size(b->classes));
+        assert_int_equal(g_hash_table_size(a->classes), g_hash_table_size(a->scopes));
+        g_hash_table_iter_init(&iter, a->scopes);
+        while (g_hash_table_iter_next(&iter, &scope, &n))
+                assert_ptr_equal(g_hash_table_lookup(b->scopes, scope), n);
+        g_hash_table_iter_init(&iter, a->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                assert_same_class(klass, g_hash_table_lookup(b->classes, klass->name));
+}
+
 static void assert_same_layout(const FwLayout *a, const FwLayout *b)
 {
         GHashTableIter iter;
@@ -55,19 +98,9 @@ static void assert_same_layout(const FwLayout *a, const FwLayout *b)
                 }
         }
         g_hash_table_iter_init(&iter, a->classes);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
-                const FwClass *other = g_hash_table_lookup(b->classes, klass->name);
-
-                assert_non_null(other);
-                assert_int_equal(klass->entries->len, other->entries->len);
-                for (unsigned i = 0; i < klass->entries->len; i++)
-                        assert_same_rule(g_array_index(klass->entries, FwEntry, i).rule,
-                                         g_array_index(other->entries, FwEntry, i).rule);
-                assert_int_equal(klass->units->len, other->units->len);
-                for (unsigned i = 0; i < klass->units->len; i++)
-                        assert_same_unit(g_ptr_array_index(klass->units, i),
-                                         g_ptr_array_index(other->units, i));
-        }
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                assert_same_class(klass, g_hash_table_lookup(b->classes, klass->name));
+        assert_same_nat(a->nat, b->nat);
 }
 
 static void test_delta_equals_fresh(void **state)

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "nat.h"
+
+#include "layout-delta.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+/* One side of a NatRule. */
+typedef struct NatUse {
+        FirewallRule rule;  /* its lists are borrowed from `nat` */
+        const NatRule *nat; /* a reference */
+        FwNatSide side;
+} NatUse;
+
+static const char *const side_names[] = {[FW_NAT_IN] = "in", [FW_NAT_OUT] = "out"};
+
+static const PtPortRange all_ports = {0, UINT16_MAX};
+
+static void use_done(PtObject *object)
+{
+        object->meta = NULL; /* the NatRule's */
+        pt_object_unref((PtObject *) (uintptr_t) & ((NatUse *) object)->nat->object);
+}
+
+/* Nothing walks the rows of a use: the lists are the NatRule's. */
+static const PtField no_fields[] = {{}};
+
+/* The name makes comments, uids and counters those of the NatRule. In no registry. */
+static const PtKind kind_use = {
+        .name = "NatRule",
+        .size = sizeof(NatUse),
+        .fields = no_fields,
+        .ordered = true,
+        .done = use_done,
+};
+
+bool fw_nat_has_side(const NatRule *nat, FwNatSide side)
+{
+        switch ((FwNatType) nat->type) {
+        case FW_NAT_MASQUERADE:
+        case FW_NAT_SOURCE:
+                return side == FW_NAT_OUT;
+        case FW_NAT_FORWARD:
+        case FW_NAT_REDIRECT:
+                return side == FW_NAT_IN;
+        case FW_NAT_ONE_TO_ONE:
+        case FW_NAT_PREFIX:
+                return true;
+        case FW_NAT_TYPE_MAX:
+        case FW_NAT_TYPE_INVALID:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+bool fw_nat_to_router(const NatRule *nat)
+{
+        return nat->type == FW_NAT_FORWARD && nat->destination.addresses.n == 0 &&
+               fw_endpoint_box(&nat->destination)->aliases.n == 0;
+}
+
+bool fw_nat_maps_ports(const NatRule *nat)
+{
+        const PtPortRange *to = nat->translation.ports.items;
+
+        return nat->type == FW_NAT_FORWARD && nat->translation.ports.n > 0 && to->lo != to->hi &&
+               ((const PtPortRange *) nat->destination.ports.items)->lo != to->lo;
+}
+
+/* Ports are of TCP and UDP: a translation of ports without a protocol is for both, even when the
+ * rule asks for no port. */
+static void ask_for_ports(NatUse *use)
+{
+        FirewallRule *rule = &use->rule;
+        const FwEndpointBox *source = fw_endpoint_box(&rule->source),
+                            *destination = fw_endpoint_box(&rule->destination);
+
+        if (use->nat->translation.ports.n == 0 || rule->source.ports.n > 0 ||
+            rule->destination.ports.n > 0 || source->port_aliases.n > 0 ||
+            destination->port_aliases.n > 0 || source->except.ports.n > 0 ||
+            source->except.port_aliases.n > 0 || destination->except.ports.n > 0 ||
+            destination->except.port_aliases.n > 0 || fw_nat_protocol(use->nat) != PT_PROTOCOL_ANY)
+                return;
+        rule->destination.ports = (PtList){.items = (PtPortRange *) (uintptr_t) &all_ports, .n = 1};
+}
+
+/* What leaves is the answer's mirror: from inside, to those that may come. */
+static void mirror(NatUse *use)
+{
+        FirewallRule *rule = &use->rule;
+
+        rule->destination = use->nat->source;
+        rule->source = (FwEndpoint){.addresses = use->nat->translation.addresses};
+}
+
+FirewallRule *fw_nat_use_new(const NatRule *nat, FwNatSide side)
+{
+        NatUse *use = (NatUse *) pt_object_new(&kind_use, nat->object.name);
+        FirewallRule *rule = &use->rule;
+
+        use->nat = (const NatRule *) pt_object_ref(&nat->object);
+        use->side = side;
+        rule->object.position = nat->object.position;
+        rule->object.meta = nat->object.meta;
+        rule->object.digest = nat->object.digest;
+        rule->object.sealed = true;
+        rule->priority = (uint16_t) fw_nat_priority(nat);
+        rule->family = fw_nat_family(nat);
+        rule->protocol = fw_nat_protocol(nat);
+        rule->object.present = UINT64_C(1) << FW_RULE_PRIORITY;
+        if (rule->family != AF_UNSPEC)
+                rule->object.present |= UINT64_C(1) << FW_RULE_FAMILY;
+        if (rule->protocol != PT_PROTOCOL_ANY)
+                rule->object.present |= UINT64_C(1) << FW_RULE_PROTOCOL;
+        rule->source = nat->source;
+        rule->destination = nat->destination;
+        if (side == FW_NAT_OUT && fw_nat_has_side(nat, FW_NAT_IN))
+                mirror(use);
+        ask_for_ports(use);
+        return rule;
+}
+
+const NatRule *fw_nat_of(const FirewallRule *rule, FwNatSide *ret_side)
+{
+        const NatUse *use = (const NatUse *) rule;
+
+        if (rule->object.kind != &kind_use)
+                return NULL;
+        if (ret_side)
+                *ret_side = use->side;
+        return use->nat;
+}
+
+/* Scopes. */
+
+static char *scope_of(FwNatSide side, const char *zone)
+{
+        return g_strdup_printf("%s/%s", side_names[side], zone ?: FW_ZONE_ANY);
+}
+
+char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone)
+{
+        g_autofree char *own = scope_of(side, zone), *any = scope_of(side, FW_ZONE_ANY);
+
+        if (g_hash_table_contains(scopes, own))
+                return fw_class_chain(FW_CLASS_NAT, own);
+        return g_hash_table_contains(scopes, any) ? fw_class_chain(FW_CLASS_NAT, any) : NULL;
+}
+
+/* Returns true when a scope came into being or ceased. */
+static bool count(GHashTable *scopes, const NatRule *nat, int by)
+{
+        bool edge = false;
+
+        for (FwNatSide side = FW_NAT_IN; side < FW_NAT_SIDE_MAX; side++) {
+                g_autofree char *scope = scope_of(side, nat->zone);
+                unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
+
+                if (!fw_nat_has_side(nat, side))
+                        continue;
+                n += (unsigned) by;
+                edge |= n == 0 || (n == 1 && by > 0);
+                if (n == 0)
+                        g_hash_table_remove(scopes, scope);
+                else
+                        g_hash_table_replace(scopes, g_steal_pointer(&scope), GUINT_TO_POINTER(n));
+        }
+        return edge;
+}
+
+static GHashTable *scopes_new(void)
+{
+        return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+static int add_scope(const PtObject *object, void *userdata)
+{
+        if (fw_nat_enabled((const NatRule *) object))
+                (void) count(userdata, (const NatRule *) object, 1);
+        return 0;
+}
+
+static int count_ports(const PtObject *object, void *userdata)
+{
+        const NatRule *nat = (const NatRule *) object;
+        const PtPortRange *to = nat->translation.ports.items;
+
+        if (fw_nat_enabled(nat) && fw_nat_maps_ports(nat))
+                *(unsigned *) userdata += to->hi - to->lo + 1U;
+        return 0;
+}
+
+static int check_limits(const PtSlice *slice, PtDiagnostics *diag)
+{
+        size_t rules = pt_slice_count(slice, &pt_kind_nat_rule);
+        unsigned ports = 0;
+
+        if (rules > FW_NAT_RULES_MAX) {
+                pt_diag_error(diag, "too-many-nat-rules", "",
+                              "%zu NAT rules are more than %d; a rule may hold many addresses, or "
+                              "an alias",
+                              rules, FW_NAT_RULES_MAX);
+                return -E2BIG;
+        }
+        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, count_ports, &ports);
+        if (ports > FW_NAT_PORTS_MAX) {
+                pt_diag_error(diag, "too-many-ports", "",
+                              "the forwards of port ranges map %u ports together, more than %d; "
+                              "forward to the same ports, which needs no map",
+                              ports, FW_NAT_PORTS_MAX);
+                return -E2BIG;
+        }
+        return 0;
+}
+
+/* Classes. */
+
+static bool class_has(FwNatSide side, const char *zone, const NatRule *nat)
+{
+        const char *own = nat->zone ?: FW_ZONE_ANY;
+
+        return fw_nat_has_side(nat, side) &&
+               (strcmp(own, FW_ZONE_ANY) == 0 || strcmp(own, zone) == 0);
+}
+
+static void parse_scope(const char *scope, FwNatSide *ret_side, const char **ret_zone)
+{
+        *ret_side = scope[0] == 'i' ? FW_NAT_IN : FW_NAT_OUT;
+        *ret_zone = strchr(scope, '/') + 1;
+}
+
+typedef struct Collect {
+        GPtrArray *rules; /* NatRule */
+        FwNatSide side;
+        const char *zone;
+} Collect;
+
+static int collect(const PtObject *object, void *userdata)
+{
+        Collect *collect = userdata;
+        const NatRule *nat = (const NatRule *) object;
+
+        if (fw_nat_enabled(nat) && class_has(collect->side, collect->zone, nat))
+                g_ptr_array_add(collect->rules, (void *) (uintptr_t) nat);
+        return 0;
+}
+
+static int compare_order(const void *a, const void *b)
+{
+        return fw_nat_compare_order(*(const NatRule *const *) a, *(const NatRule *const *) b);
+}
+
+static void insert(GArray *entries, const NatRule *nat, FwNatSide side)
+{
+        FirewallRule *use = fw_nat_use_new(nat, side);
+
+        fw_entries_insert(entries, fw_entries_find(entries, use), use);
+        pt_object_unref(&use->object);
+}
+
+static void drop(GArray *entries, const NatRule *nat, FwNatSide side)
+{
+        FirewallRule *use = fw_nat_use_new(nat, side);
+
+        g_array_remove_index(entries, fw_entries_find(entries, use));
+        pt_object_unref(&use->object);
+}
+
+static FwClass *class_from_slice(const char *scope, const PtSlice *slice)
+{
+        g_autoptr(GPtrArray) rules = g_ptr_array_new();
+        Collect wanted = {.rules = rules};
+        GArray *entries = fw_entries_new();
+
+        parse_scope(scope, &wanted.side, &wanted.zone);
+        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, collect, &wanted);
+        g_ptr_array_sort(rules, compare_order);
+        for (unsigned i = 0; i < rules->len; i++)
+                insert(entries, g_ptr_array_index(rules, i), wanted.side);
+        return fw_class_new(FW_CLASS_NAT, scope, entries, NULL);
+}
+
+int fw_nat_new(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret)
+{
+        g_autoptr(FwNat) nat = g_new0(FwNat, 1);
+        GHashTableIter iter;
+        const char *scope;
+        int r = check_limits(slice, diag);
+
+        if (r < 0)
+                return r;
+        nat->scopes = scopes_new();
+        nat->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                             (GDestroyNotify) fw_class_free);
+        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, add_scope, nat->scopes);
+        g_hash_table_iter_init(&iter, nat->scopes);
+        while (g_hash_table_iter_next(&iter, (void **) &scope, NULL)) {
+                FwClass *klass = class_from_slice(scope, slice);
+
+                g_hash_table_insert(nat->classes, klass->name, klass);
+        }
+        *ret = g_steal_pointer(&nat);
+        return 0;
+}
+
+void fw_nat_free(FwNat *nat)
+{
+        if (!nat)
+                return;
+        g_clear_pointer(&nat->classes, g_hash_table_unref);
+        g_clear_pointer(&nat->scopes, g_hash_table_unref);
+        g_free(nat);
+}
+
+/* Deltas. */
+
+static GHashTable *changed_scopes(const FwNat *nat, const GArray *rules, bool *ret_dispatch)
+{
+        GHashTable *scopes = scopes_new();
+        GHashTableIter iter;
+        gpointer scope, n;
+
+        g_hash_table_iter_init(&iter, nat->scopes);
+        while (g_hash_table_iter_next(&iter, &scope, &n))
+                g_hash_table_insert(scopes, g_strdup(scope), n);
+        for (unsigned i = 0; i < rules->len; i++) {
+                const FwNatChange *change = &g_array_index(rules, FwNatChange, i);
+
+                if (change->before && count(scopes, change->before, -1))
+                        *ret_dispatch = true;
+                if (change->after && count(scopes, change->after, 1))
+                        *ret_dispatch = true;
+        }
+        return scopes;
+}
+
+/* The class with the changes made, or NULL: none is of it. */
+static FwClass *changed_class(const FwClass *klass, const GArray *rules)
+{
+        GArray *entries = NULL;
+        const char *zone;
+        FwNatSide side;
+
+        parse_scope(klass->name, &side, &zone);
+        /* All that leaves first: what enters may stand where something left. */
+        for (unsigned pass = 0; pass < 2; pass++)
+                for (unsigned i = 0; i < rules->len; i++) {
+                        const FwNatChange *change = &g_array_index(rules, FwNatChange, i);
+                        const NatRule *nat = pass == 0 ? change->before : change->after;
+
+                        if (!nat || !class_has(side, zone, nat))
+                                continue;
+                        if (!entries)
+                                entries = fw_entries_copy(klass->entries);
+                        if (pass == 0)
+                                drop(entries, nat, side);
+                        else
+                                insert(entries, nat, side);
+                }
+        return entries ? fw_class_new(FW_CLASS_NAT, klass->name, entries, klass) : NULL;
+}
+
+int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GArray *changes,
+                 PtDiagnostics *diag, GHashTable **ret_scopes, bool *ret_dispatch)
+{
+        g_autoptr(GHashTable) scopes = NULL;
+        GHashTableIter iter;
+        const char *scope;
+        FwClass *klass;
+        int r = check_limits(slice, diag);
+
+        if (r < 0)
+                return r;
+        scopes = changed_scopes(nat, rules, ret_dispatch);
+        g_hash_table_iter_init(&iter, nat->classes);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
+                FwClassChange change = {.before = klass};
+
+                if (g_hash_table_contains(scopes, klass->name)) {
+                        change.after = changed_class(klass, rules);
+                        if (!change.after)
+                                continue;
+                }
+                g_array_append_val(changes, change);
+        }
+        g_hash_table_iter_init(&iter, scopes);
+        while (g_hash_table_iter_next(&iter, (void **) &scope, NULL))
+                if (!g_hash_table_contains(nat->classes, scope)) {
+                        FwClassChange change = {.after = class_from_slice(scope, slice)};
+
+                        g_array_append_val(changes, change);
+                }
+        *ret_scopes = g_steal_pointer(&scopes);
+        return 0;
+}

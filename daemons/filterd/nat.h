@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * NatRules as classes of a layout: a pure function of the slice, as layout.h says of rules. A
+ * connection that arrives from a zone goes through the class "in/ZONE", one that leaves by it
+ * through "out/ZONE"; a class holds the rules of its zone and those for any zone in order of
+ * evaluation. Zones without rules of their own share "in/any" and "out/any", if there are any.
+ * One-to-one and prefix rules are in both.
+ *
+ * What an entry must match is a FirewallRule made from the NatRule, so that there is one matcher;
+ * it has the NatRule's identity, and its lists.
+ */
+
+#include "layout.h"
+
+#define FW_NAT_RULES_MAX 65536 /* each connection's first packet may pass them all */
+/* Ports that all forwards of port ranges map: each is an element in the kernel. */
+#define FW_NAT_PORTS_MAX 1048576
+
+typedef enum FwNatSide {
+        FW_NAT_IN,  /* destinations, when a connection arrives */
+        FW_NAT_OUT, /* sources, when it leaves */
+        FW_NAT_SIDE_MAX,
+        FW_NAT_SIDE_INVALID = -EINVAL,
+} FwNatSide;
+
+/* Whether a rule of the type translates on that side. */
+bool fw_nat_has_side(const NatRule *nat, FwNatSide side);
+
+/* What the packet must match on a side of the rule, before translation; the caller's. */
+FirewallRule *fw_nat_use_new(const NatRule *nat, FwNatSide side);
+/* The NatRule of which a rule is a side; NULL: it is a rule of the filter. */
+const NatRule *fw_nat_of(const FirewallRule *rule, FwNatSide *ret_side);
+/* Whether the destination must be an address of the router itself, beside what the rule says. */
+bool fw_nat_to_router(const NatRule *nat);
+/* Whether the ports of a forward change each to another: more than one, and not to themselves. */
+bool fw_nat_maps_ports(const NatRule *nat);
+
+struct FwNat {
+        GHashTable *scopes;  /* "in/wan" -> number of enabled rules */
+        GHashTable *classes; /* "in/wan" -> FwClass; as many as scopes */
+};
+
+/* -E2BIG with a diagnostic when the slice is beyond a limit. */
+int fw_nat_new(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret);
+void fw_nat_free(FwNat *nat);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwNat, fw_nat_free)
+
+/* The chain for what arrives from a zone, or leaves by it; NULL: none. The caller's. */
+char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone);
+
+/* A NatRule that differs; disabled ones count as absent. */
+typedef struct FwNatChange {
+        const NatRule *before, *after;
+} FwNatChange;
+
+/*
+ * What changes of rules do: appends a FwClassChange for each class that differs, with a class of
+ * its own in `after`. *ret_scopes: the new numbers of rules; *ret_dispatch is set (or left) when a
+ * class came into being or ceased. Errors as fw_nat_new().
+ */
+int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GArray *changes,
+                 PtDiagnostics *diag, GHashTable **ret_scopes, bool *ret_dispatch);
