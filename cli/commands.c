@@ -188,7 +188,7 @@ const CtlCommand ctl_commands[] = {
          .options = 1U << CTL_KIND | 1U << CTL_REVISION,
          .doc = "Print the whole configuration",
          .help = "As YAML, or as JSON with -o json; apply --replace takes it back. Secrets are "
-                 "redacted.",
+                 "redacted. Datasets that objects refer to come first, as documents of their own.",
          .example = "patronusctl export > backup.yaml\n"
                     "patronusctl export --kind Zone --revision 3",
          .run = ctl_run_export},

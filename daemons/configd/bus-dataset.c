@@ -96,6 +96,9 @@ int bus_dataset_put(sd_bus_message *call, void *userdata, sd_bus_error *error)
                                            "The content is \"addresses\" or \"macs\", not \"%s\"",
                                            word);
         }
+        if (source && strlen(source) > DATASET_SOURCE_MAX)
+                return pt_bus_fail(error, -EINVAL, "The source has more than %u bytes",
+                                   DATASET_SOURCE_MAX);
         r = datasets_put(manager->datasets, fd, source ?: "input", content, on_put, call, error);
         if (r < 0)
                 return r;

@@ -13,7 +13,8 @@
 
 struct Manager;
 
-#define DATASET_IMPORTS_MAX 4 /* at once: each may take tens of megabytes */
+#define DATASET_SOURCE_MAX 4096U /* bytes of the name of a list: a path */
+#define DATASET_IMPORTS_MAX 4    /* at once: each may take tens of megabytes */
 #define DATASET_IMPORT_USEC (120 * PT_USEC_PER_SEC)
 /* A dataset is put before the object that refers to it is committed: so long it may take. */
 #define DATASET_GRACE_USEC (3600 * PT_USEC_PER_SEC)

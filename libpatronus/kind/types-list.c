@@ -99,8 +99,10 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                 return -EINVAL;
         }
         if (n > max) {
-                pt_diag_error(diag, "too-long", pointer, "%zu entries are too many, at most %u", n,
-                              max);
+                pt_diag_error(diag, "too-long", pointer, "%zu entries are too many, at most %u%s%s",
+                              n, max,
+                              field->dataset ? "; put them as a dataset, and its digest into " : "",
+                              field->dataset ? field->dataset : "");
                 return -EFBIG;
         }
         at = g_string_new(pointer);

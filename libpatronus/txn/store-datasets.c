@@ -321,8 +321,10 @@ static int collect_file(const PtStore *store, const char *name, const struct sta
                 collection->waiting++;
                 return 0;
         }
-        if (digest && collection->used && collection->used(name, collection->userdata))
+        if (digest && collection->used && collection->used(name, collection->userdata)) {
+                collection->waiting++;
                 return 0;
+        }
         if (unlinkat(store->datasets_fd, name, 0) < 0)
                 return -errno;
         collection->deleted++;

@@ -99,6 +99,7 @@ static void test_references(void **state)
         assert_int_equal(collect(store, 0, NULL, &waiting), 0);
         assert_int_equal(waiting, 1);
         assert_int_equal(collect(store, FAR_FUTURE, c, &waiting), 0);
+        assert_int_equal(waiting, 1);
         assert_int_equal(collect(store, FAR_FUTURE, NULL, &waiting), 1);
         assert_int_equal(waiting, 0);
         assert_int_equal(needed(store, c), -1);
