@@ -14,6 +14,9 @@
 #define RESTARTS_MAX 5
 /* From this size on the kernel works for tens of milliseconds: a child waits for it. */
 #define FORK_SIZE (1024U * 1024U)
+/* From this size on the monitor does not listen: the messages of a transaction of elements are
+ * several times its size, and must fit into the monitor's buffer. */
+#define QUIET_SIZE (256U * 1024U)
 /* Estimates for the plan, measured: microseconds a rule or key of a whole load, and of a change. */
 #define USEC_RULE_LOADED 40
 #define USEC_KEY_LOADED 10
@@ -26,6 +29,9 @@ struct FwEngine {
         PtNft *nft;
         FwLayout *layout; /* in force; NULL: not known */
         bool distrusted;
+        PtNftMonitor *monitor; /* borrowed; may be NULL */
+        bool quiet;            /* it does not listen, since */
+        uint32_t quiet_generation;
 };
 
 struct PtObserved {
@@ -54,6 +60,11 @@ typedef struct NftPlan {
 void fw_engine_distrust(FwEngine *engine)
 {
         engine->distrusted = true;
+}
+
+void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor)
+{
+        engine->monitor = monitor;
 }
 
 PtNft *fw_engine_nft_socket(FwEngine *engine)
@@ -417,6 +428,33 @@ static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
         return 0;
 }
 
+/* A monitor that cannot be paused listens on: it only costs time. */
+static void begin_quiet(FwEngine *engine)
+{
+        if (!engine->monitor || pt_nft_monitor_pause(engine->monitor) < 0)
+                return;
+        engine->quiet = true;
+        if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
+                engine->quiet_generation = 0; /* no generation is: something was missed */
+}
+
+/* Each transaction is one generation more (nf_tables_commit): another number than ours explains is
+ * somebody else's transaction that was not heard. */
+static void end_quiet(FwEngine *engine, bool committed)
+{
+        uint32_t generation, expected = engine->quiet_generation + committed;
+        int r;
+
+        if (!engine->quiet)
+                return;
+        engine->quiet = false;
+        r = pt_nft_generation(engine->nft, &generation);
+        r = pt_nft_monitor_resume(engine->monitor, r < 0 || generation != expected);
+        if (r < 0)
+                pt_log(LOG_ERR, "changes of the table by others go unnoticed now: %s",
+                       strerror(-r));
+}
+
 static void try_commit(NftPlan *plan);
 
 static void sent(int result, const char *what, void *userdata)
@@ -424,6 +462,7 @@ static void sent(int result, const char *what, void *userdata)
         NftPlan *plan = userdata;
         FwEngine *engine = plan->ctx->engine;
 
+        end_quiet(engine, result == 0);
         if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
                 try_commit(plan);
                 return;
@@ -449,6 +488,8 @@ static void try_commit(NftPlan *plan)
         r = make_batch(engine, plan, &batch);
         if (r == 0) {
                 plan->sent = pt_nft_batch_size(batch);
+                if (plan->sent >= QUIET_SIZE)
+                        begin_quiet(engine);
                 /* Before the loop runs there is nothing to keep waiting. */
                 if (pt_nft_batch_size(batch) >= FORK_SIZE &&
                     sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {

@@ -15,6 +15,8 @@ typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
 /* Somebody else changed the table: the next plan replaces the whole instead of relying on what was
  * there. */
 void fw_engine_distrust(FwEngine *engine);
+/* The monitor that is to be spared the engine's own large transactions; borrowed, NULL: none. */
+void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */
 const FwLayout *fw_engine_layout(const FwEngine *engine);

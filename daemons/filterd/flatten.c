@@ -4,25 +4,36 @@
 
 #include "txn/dataset.h"
 
+#include <endian.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#define MACS_READ 1024U /* at once */
+#define RECORDS_READ 2048U /* at once */
 
 FwNumber fw_number_read(const uint8_t *bytes, size_t len)
 {
         FwNumber number = 0;
+        uint32_t word;
 
-        for (size_t i = 0; i < len; i++)
-                number = number << 8 | bytes[i];
+        /* A million of them are read at once: in whole words what is whole words. */
+        for (; len >= sizeof(word); len -= sizeof(word), bytes += sizeof(word)) {
+                memcpy(&word, bytes, sizeof(word));
+                number = number << 32 | be32toh(word);
+        }
+        while (len-- > 0)
+                number = number << 8 | *bytes++;
         return number;
 }
 
 void fw_number_write(FwNumber number, size_t len, uint8_t *ret)
 {
-        while (len-- > 0) {
-                ret[len] = (uint8_t) number;
-                number >>= 8;
+        for (; len % sizeof(uint32_t) != 0; number >>= 8)
+                ret[--len] = (uint8_t) number;
+        for (; len > 0; number >>= 32) {
+                uint32_t word = htobe32((uint32_t) number);
+
+                len -= sizeof(word);
+                memcpy(ret + len, &word, sizeof(word));
         }
 }
 
@@ -124,14 +135,14 @@ int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnosti
         return 0;
 }
 
-/* A dataset that is being read. */
+/* A section of a dataset that is being read. */
 typedef struct Stream {
-        PtDataset *dataset;
-        PtDatasetIntervals *intervals; /* of addresses; or */
-        uint8_t *macs;                 /* so many are read, and `at` is the next of them */
+        PtDataset *dataset; /* borrowed */
+        PtDatasetSection section;
+        size_t size;      /* of a record */
+        uint8_t *records; /* so many are read, and `at` is the next of them */
         uint32_t next, n, at;
         FwSpan head; /* what comes next */
-        bool ended;
 } Stream;
 
 struct FwFlat {
@@ -139,79 +150,87 @@ struct FwFlat {
         size_t len;
         GArray *entries; /* FwSpan of the aliases' own lists, ascending */
         unsigned at;
-        GArray *streams; /* Stream */
-        FwSpan pending;  /* may still grow */
+        GPtrArray *datasets; /* PtDataset */
+        GArray *streams;     /* Stream; those that have ended are gone */
+        FwSpan pending;      /* may still grow */
         bool begun;
         size_t spans, numbers; /* that were given */
 };
 
 static void stream_clear(void *p)
 {
-        Stream *stream = p;
-
-        pt_dataset_intervals_free(stream->intervals);
-        pt_dataset_close(stream->dataset);
-        g_free(stream->macs);
+        g_free(((Stream *) p)->records);
 }
 
-static int next_mac(Stream *stream, uint8_t ret[static 16])
+static void dataset_free(void *p)
 {
-        uint32_t count = pt_dataset_header(stream->dataset)->counts[PT_DATASET_ETHERS];
-        size_t size = pt_dataset_record_size(PT_DATASET_ETHERS);
+        pt_dataset_close(p);
+}
+
+/* The next record becomes the head. 0: there is none. */
+static int advance(Stream *stream, size_t len)
+{
+        const uint8_t *record;
 
         if (stream->at == stream->n) {
+                uint32_t count = pt_dataset_header(stream->dataset)->counts[stream->section];
                 int r;
 
                 stream->next += stream->n;
-                stream->n = MIN(count - stream->next, MACS_READ);
+                stream->n = MIN(count - stream->next, RECORDS_READ);
                 stream->at = 0;
                 if (stream->n == 0)
                         return 0;
-                r = pt_dataset_read_at(stream->dataset, PT_DATASET_ETHERS, stream->next, stream->n,
-                                       stream->macs);
+                r = pt_dataset_read_at(stream->dataset, stream->section, stream->next, stream->n,
+                                       stream->records);
                 if (r < 0)
                         return r;
         }
-        memcpy(ret, stream->macs + size * stream->at++, size);
+        record = stream->records + stream->size * stream->at++;
+        stream->head.lo = fw_number_read(record, len);
+        stream->head.hi = stream->size == len ? stream->head.lo : fw_number_read(record + len, len);
         return 1;
 }
 
-static int advance(Stream *stream, size_t len)
+/* Ends when there is nothing in the section. */
+static int add_stream(FwFlat *flat, PtDataset *dataset, PtDatasetSection section)
 {
-        uint8_t lo[16], hi[16];
+        Stream stream = {
+                .dataset = dataset, .section = section, .size = pt_dataset_record_size(section)};
         int r;
 
-        if (stream->intervals) {
-                r = pt_dataset_intervals_next(stream->intervals, lo, hi);
-        } else {
-                r = next_mac(stream, lo);
-                if (r > 0)
-                        memcpy(hi, lo, len);
-        }
-        if (r < 0)
-                return r;
-        stream->ended = r == 0;
-        if (r > 0)
-                stream->head = (FwSpan){fw_number_read(lo, len), fw_number_read(hi, len)};
-        return 0;
-}
-
-static int add_stream(FwFlat *flat, const FwSource *source, const char *digest)
-{
-        Stream stream = {0};
-        int r = source->state_dir ? pt_dataset_open(source->state_dir, digest, &stream.dataset)
-                                  : -ENOENT;
-
-        if (r < 0)
-                return r;
-        if (flat->part == FW_SET_MACS)
-                stream.macs = g_malloc(MACS_READ * pt_dataset_record_size(PT_DATASET_ETHERS));
-        else
-                stream.intervals = pt_dataset_intervals_new(
-                        stream.dataset, flat->part == FW_SET_IPV4 ? AF_INET : AF_INET6);
+        if (pt_dataset_header(dataset)->counts[section] == 0)
+                return 0;
+        stream.records = g_malloc(RECORDS_READ * stream.size);
         r = advance(&stream, flat->len);
         g_array_append_val(flat->streams, stream); /* which frees it in any case */
-        return r;
+        return MIN(r, 0);
+}
+
+static int add_dataset(FwFlat *flat, const FwSource *source, const char *digest)
+{
+        PtDataset *dataset = NULL;
+        int r = source->state_dir ? pt_dataset_open(source->state_dir, digest, &dataset) : -ENOENT;
+
+        if (r < 0)
+                return r;
+        g_ptr_array_add(flat->datasets, dataset);
+        switch (flat->part) {
+        case FW_SET_IPV4:
+                r = add_stream(flat, dataset, PT_DATASET_HOSTS4);
+                return r < 0 ? r : add_stream(flat, dataset, PT_DATASET_RANGES4);
+        case FW_SET_IPV6:
+                r = add_stream(flat, dataset, PT_DATASET_HOSTS6);
+                return r < 0 ? r : add_stream(flat, dataset, PT_DATASET_RANGES6);
+        case FW_SET_MACS:
+                return add_stream(flat, dataset, PT_DATASET_ETHERS);
+        case FW_SET_PORTS:
+                return 0;
+        case FW_SET_PART_MAX:
+        case FW_SET_PART_INVALID:
+                break;
+        }
+        g_assert_not_reached();
 }
 
 static void add_entry(FwFlat *flat, FwNumber lo, FwNumber hi)
@@ -269,14 +288,15 @@ int fw_flat_new(const FwSource *source, const GPtrArray *closure, FwSetPart part
         flat->entries = g_array_new(FALSE, FALSE, sizeof(FwSpan));
         flat->streams = g_array_new(FALSE, FALSE, sizeof(Stream));
         g_array_set_clear_func(flat->streams, stream_clear);
+        flat->datasets = g_ptr_array_new_with_free_func(dataset_free);
         for (unsigned i = 0; i < closure->len; i++) {
                 const Alias *alias = g_ptr_array_index(closure, i);
                 int r;
 
                 add_lists(flat, alias);
-                if (!alias->dataset || part == FW_SET_PORTS)
+                if (!alias->dataset)
                         continue;
-                r = add_stream(flat, source, alias->dataset);
+                r = add_dataset(flat, source, alias->dataset);
                 if (r < 0)
                         return r;
         }
@@ -291,6 +311,7 @@ void fw_flat_free(FwFlat *flat)
                 return;
         g_clear_pointer(&flat->entries, g_array_unref);
         g_clear_pointer(&flat->streams, g_array_unref);
+        g_clear_pointer(&flat->datasets, g_ptr_array_unref);
         g_free(flat);
 }
 
@@ -300,20 +321,23 @@ static int take_lowest(FwFlat *flat, FwSpan *ret)
         const FwSpan *entry = flat->at < flat->entries->len
                                       ? &g_array_index(flat->entries, FwSpan, flat->at)
                                       : NULL;
-        Stream *lowest = NULL;
+        Stream *streams = (Stream *) (void *) flat->streams->data;
+        unsigned lowest = 0;
+        int r;
 
-        for (unsigned i = 0; i < flat->streams->len; i++) {
-                Stream *stream = &g_array_index(flat->streams, Stream, i);
-
-                if (!stream->ended && (!lowest || stream->head.lo < lowest->head.lo))
-                        lowest = stream;
-        }
-        if (lowest && (!entry || lowest->head.lo < entry->lo)) {
-                int r;
-
-                *ret = lowest->head;
-                r = advance(lowest, flat->len);
-                return r < 0 ? r : 1;
+        for (unsigned i = 1; i < flat->streams->len; i++)
+                if (streams[i].head.lo < streams[lowest].head.lo)
+                        lowest = i;
+        if (flat->streams->len > 0 && (!entry || streams[lowest].head.lo < entry->lo)) {
+                *ret = streams[lowest].head;
+                r = advance(&streams[lowest], flat->len);
+                if (r < 0)
+                        return r;
+                if (r > 0 && streams[lowest].head.lo < ret->lo)
+                        return -EBADMSG;
+                if (r == 0)
+                        g_array_remove_index_fast(flat->streams, lowest);
+                return 1;
         }
         if (!entry)
                 return 0;

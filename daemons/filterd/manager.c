@@ -212,6 +212,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                                                &manager->connections);
                 if (r < 0)
                         return r;
+                fw_engine_watch(manager->ctx.engine, manager->monitor);
         }
         *ret = g_steal_pointer(&manager);
         return 0;
@@ -222,6 +223,8 @@ void fw_manager_free(FwManager *manager)
         if (!manager)
                 return;
         sd_event_source_disable_unref(manager->retry);
+        if (manager->ctx.engine)
+                fw_engine_watch(manager->ctx.engine, NULL);
         pt_nft_monitor_free(manager->monitor);
         fw_connections_free(manager->connections);
         pt_access_done(&manager->access);

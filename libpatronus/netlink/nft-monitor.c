@@ -4,17 +4,19 @@
 #include "netlink/nft-socket.h"
 
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define RECEIVE_SIZE (64U * 1024U)
-/* Our own large transactions echo here too. */
+/* Our own transactions echo here too, but for those that the monitor is paused for. */
 #define RECEIVE_BUFFER (16 << 20)
 
 struct PtNftMonitor {
         struct mnl_socket *socket;
         sd_event_source *source;
+        sd_event_source *missed; /* waits to be told */
         char *table;
         PtNftChanged changed;
         void *userdata;
@@ -78,10 +80,43 @@ int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftCh
         return 0;
 }
 
+int pt_nft_monitor_pause(PtNftMonitor *monitor)
+{
+        int group = NFNLGRP_NFTABLES;
+
+        return mnl_socket_setsockopt(monitor->socket, NETLINK_DROP_MEMBERSHIP, &group,
+                                     sizeof(group)) < 0
+                       ? -errno
+                       : 0;
+}
+
+static int tell_missed(sd_event_source *source, void *userdata)
+{
+        PtNftMonitor *monitor = userdata;
+
+        monitor->missed = sd_event_source_disable_unref(monitor->missed);
+        monitor->changed(-1, 0, NULL, NULL, monitor->userdata);
+        return 0;
+}
+
+int pt_nft_monitor_resume(PtNftMonitor *monitor, bool missed)
+{
+        int group = NFNLGRP_NFTABLES;
+
+        if (mnl_socket_setsockopt(monitor->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+            0)
+                return -errno;
+        if (!missed || monitor->missed)
+                return 0;
+        return sd_event_add_defer(sd_event_source_get_event(monitor->source), &monitor->missed,
+                                  tell_missed, monitor);
+}
+
 void pt_nft_monitor_free(PtNftMonitor *monitor)
 {
         if (!monitor)
                 return;
+        sd_event_source_disable_unref(monitor->missed);
         sd_event_source_disable_unref(monitor->source);
         if (monitor->socket)
                 mnl_socket_close(monitor->socket);

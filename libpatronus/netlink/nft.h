@@ -75,5 +75,13 @@ typedef void (*PtNftChanged)(int type, uint32_t port, const char *chain, const c
                              void *userdata);
 int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftChanged changed,
                        void *userdata, PtNftMonitor **ret);
+/*
+ * Around a large transaction of one's own: whoever listens makes the kernel write a message for each
+ * element, which takes longer than the transaction and overflows the buffer. Nothing is told
+ * between the two; the caller compares generations (pt_nft_generation()) to know whether it has
+ * missed anything. `missed`: it has; type -1 is told from the event loop.
+ */
+int pt_nft_monitor_pause(PtNftMonitor *monitor);
+int pt_nft_monitor_resume(PtNftMonitor *monitor, bool missed);
 void pt_nft_monitor_free(PtNftMonitor *monitor);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtNftMonitor, pt_nft_monitor_free)

@@ -9,6 +9,7 @@
 
 #include <linux/netfilter/nf_tables.h>
 #include <sched.h>
+#include <signal.h>
 #include <unistd.h>
 
 #define TABLE PT_MARK_NFT_TABLE
@@ -272,11 +273,222 @@ static void test_random_edits(void **state)
         }
 }
 
+/* A zone, a rule that names the alias "big", and the alias: the hosts 10.0.0.0 and so on. */
+static PtSlice *slice_with_hosts(Fixture *it, unsigned n)
+{
+        PtSlice *slice = pt_slice_new();
+        g_autoptr(GString) lines = g_string_new(NULL);
+        g_autofree char *text = NULL;
+        char hex[65];
+
+        for (unsigned i = 0; i < n; i++)
+                g_string_append_printf(lines, "10.%u.%u.%u\n", i >> 16, i >> 8 & 255, i & 255);
+        unit_dataset_put(it->store, lines->str, hex);
+        text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\","
+                               "\"metadata\":{\"name\":\"big\"},"
+                               "\"spec\":{\"type\":\"host\",\"dataset\":\"%s\"}}",
+                               hex);
+        fw_put(slice, text);
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_rule(slice, "a", 1,
+                    "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"lan\","
+                    "\"source\":{\"aliases\":[\"big\"]}}");
+        return slice;
+}
+
+static void assert_set_named(Fixture *it, const char *wanted, unsigned n)
+{
+        const FwSets *sets = fw_engine_layout(it->ctx.engine)->sets;
+        const char *name = fw_sets_name(sets, "big", FW_SET_IPV4);
+        g_autoptr(GArray) elements = NULL;
+
+        assert_string_equal(name, wanted);
+        elements = kernel_elements(it, name, FW_SET_IPV4);
+        assert_int_equal(elements->len, n);
+        assert_int_equal(count_kernel_sets(it), 2); /* the one of IPv6 too, though empty */
+}
+
+/* A set is made for half as many again as it has, grows above 90 %, and never shrinks until all is
+ * loaded anew. */
+static void test_sizes(void **state)
+{
+        static const struct {
+                unsigned n;
+                const char *name;
+        } steps[] = {{600, "h4_big/10"},  {921, "h4_big/10"},  {922, "h4_big/11"},
+                     {923, "h4_big/11"},  {1, "h4_big/11"},    {1843, "h4_big/11"},
+                     {1844, "h4_big/12"}, {10000, "h4_big/14"}};
+        Fixture *it = *state;
+        g_autoptr(PtSlice) slice = NULL;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(steps); i++) {
+                pt_slice_unref(slice);
+                slice = slice_with_hosts(it, steps[i].n);
+                assert_commit(it, slice, NULL);
+                assert_set_named(it, steps[i].name, steps[i].n);
+        }
+        pt_slice_unref(slice);
+        slice = slice_with_hosts(it, 2);
+        assert_commit(it, slice, NULL);
+        assert_set_named(it, "h4_big/14", 2);
+        fw_engine_distrust(it->ctx.engine);
+        assert_commit(it, slice, NULL);
+        assert_set_named(it, "h4_big/10", 2);
+}
+
+/* A dataset that is not there is refused before the kernel is asked; one that is gone of what is in
+ * force makes the next change of the alias a whole load. */
+static void test_missing_datasets(void **state)
+{
+        Fixture *it = *state;
+        g_autoptr(PtSlice) few = slice_with_hosts(it, 3), more = slice_with_hosts(it, 5);
+        const Alias *alias_few = (const Alias *) pt_slice_get(few, &pt_kind_alias, "big");
+        const Alias *alias_more = (const Alias *) pt_slice_get(more, &pt_kind_alias, "big");
+        g_autofree char *path_few =
+                g_build_filename(it->store, PT_DATASET_FOLDER, alias_few->dataset, NULL);
+        g_autofree char *path_more =
+                g_build_filename(it->store, PT_DATASET_FOLDER, alias_more->dataset, NULL);
+        g_autofree char *away = g_strconcat(path_more, ".away", NULL), *steps = NULL;
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+        assert_commit(it, few, NULL);
+        assert_int_equal(rename(path_more, away), 0);
+        assert_int_equal(commit(it, more, diag, NULL), -ENOENT);
+        assert_int_equal(pt_diag_errors(diag), 1);
+        assert_string_equal(pt_diag_get(diag, 0)->code, "dataset-missing");
+        assert_string_equal(pt_diag_get(diag, 0)->subject, "Alias/big");
+        assert_set_named(it, "h4_big/10", 3);
+
+        assert_int_equal(rename(away, path_more), 0);
+        assert_int_equal(unlink(path_few), 0);
+        assert_commit(it, more, &steps);
+        assert_non_null(strstr(steps, "load the whole"));
+        assert_set_named(it, "h4_big/10", 5);
+}
+
+/* The monitor is spared what the engine itself sends, and misses nothing that others do meanwhile. */
+
+typedef struct Heard {
+        Fixture *it;
+        PtSlice *slice;
+        PtNft *other; /* does something while a commit is under way; NULL: nothing */
+        PtPlan *plan;
+        PtDiagnostics *diag;
+        unsigned own, foreign, lost;
+        bool done;
+} Heard;
+
+static void heard(int type, uint32_t port, const char *chain, const char *set, void *userdata)
+{
+        Heard *heard = userdata;
+
+        if (type < 0)
+                heard->lost++;
+        else if (port == pt_nft_port(fw_engine_nft_socket(heard->it->ctx.engine)))
+                heard->own++;
+        else
+                heard->foreign++;
+}
+
+static void sent(int result, void *userdata)
+{
+        assert_int_equal(result, 0);
+        ((Heard *) userdata)->done = true;
+}
+
+static void settle_loop(Fixture *it)
+{
+        while (sd_event_run(it->ctx.event, 0) > 0)
+                ;
+}
+
+static void add_foreign_chain(PtNft *other, const char *name)
+{
+        g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
+
+        pt_nft_batch_add_chain(batch, TABLE, name, NULL);
+        assert_int_equal(pt_nft_send(other, batch, NULL), 0);
+}
+
+/* Commits from the running loop, as the daemon does: so a child sends what is large. */
+static int commit_in_loop(sd_event_source *source, void *userdata)
+{
+        Heard *heard = userdata;
+        Fixture *it = heard->it;
+
+        assert_int_equal(fw_engine_nft.commit(&it->ctx, heard->plan, heard->diag, sent, heard), 0);
+        if (heard->other) {
+                assert_false(heard->done);
+                add_foreign_chain(heard->other, "meanwhile");
+        }
+        return 0;
+}
+
+static void run_commit(Heard *heard)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        sd_event_source *source = NULL;
+        PtObserved *observed = NULL;
+        Fixture *it = heard->it;
+
+        assert_int_equal(fw_engine_nft.observe(&it->ctx, &observed), 0);
+        assert_int_equal(fw_engine_nft.plan(&it->ctx, ++it->revision, heard->slice, observed, diag,
+                                            &heard->plan),
+                         0);
+        fw_engine_nft.observed_free(observed);
+        heard->diag = diag;
+        heard->own = heard->foreign = heard->lost = 0;
+        heard->done = false;
+        assert_true(sd_event_add_defer(it->ctx.event, &source, commit_in_loop, heard) >= 0);
+        while (!heard->done)
+                assert_true(sd_event_run(it->ctx.event, UINT64_MAX) >= 0);
+        settle_loop(it);
+        sd_event_source_unref(source);
+        fw_engine_nft.plan_free(heard->plan);
+}
+
+static void test_monitor_is_spared(void **state)
+{
+        Fixture *it = *state;
+        g_autoptr(PtSlice) few = slice_with_hosts(it, 3), many = slice_with_hosts(it, 80000);
+        Heard it_heard = {.it = it, .slice = few};
+        g_autoptr(PtNftMonitor) monitor = NULL;
+        PtNft *other = NULL;
+
+        assert_int_equal(pt_nft_monitor_new(-1, it->ctx.event, TABLE, heard, &it_heard, &monitor),
+                         0);
+        fw_engine_watch(it->ctx.engine, monitor);
+        run_commit(&it_heard);
+        assert_true(it_heard.own > 0 && it_heard.foreign == 0 && it_heard.lost == 0);
+
+        it_heard.slice = many;
+        run_commit(&it_heard);
+        assert_int_equal(it_heard.own + it_heard.foreign + it_heard.lost, 0);
+
+        /* Others are heard again, and what they do meanwhile is not missed. */
+        assert_int_equal(pt_nft_open(-1, &other), 0);
+        add_foreign_chain(other, "before");
+        settle_loop(it);
+        assert_int_equal(it_heard.foreign, 1);
+        it_heard.slice = few;
+        it_heard.other = other;
+        run_commit(&it_heard);
+        assert_true(it_heard.foreign + it_heard.lost > 0);
+        fw_engine_watch(it->ctx.engine, NULL);
+        pt_nft_close(other);
+}
+
 static int setup(void **state)
 {
         Fixture *it = g_new0(Fixture, 1);
 
-        if (unshare(CLONE_NEWNET) < 0 || unit_dataset_setup(&it->store) < 0)
+        sigset_t mask;
+
+        /* sd_event_add_child() asks for it. */
+        sigemptyset(&mask);
+        sigaddset(&mask, SIGCHLD);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || unshare(CLONE_NEWNET) < 0 ||
+            unit_dataset_setup(&it->store) < 0)
                 return -1;
         it->ctx.netns_fd = -1;
         it->ctx.state_dir = it->store;
@@ -299,6 +511,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_random_edits, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_missing_datasets, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_monitor_is_spared, setup, teardown),
         };
 
         if (geteuid() != 0) {
