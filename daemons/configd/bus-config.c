@@ -291,6 +291,18 @@ static int method_get_revision(sd_bus_message *call, void *userdata, sd_bus_erro
         return sd_bus_message_send(m);
 }
 
+static int method_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        Manager *manager = userdata;
+        const PtCaller *caller;
+        int r;
+
+        r = pt_access_check(&manager->access, call, &caller, error);
+        if (r < 0)
+                return r;
+        return sd_bus_reply_method_return(call, "b", manager_cancel(manager, call, caller->uid));
+}
+
 static int get_property(sd_bus *bus, const char *path, const char *interface, const char *property,
                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
 {
@@ -303,6 +315,9 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                                              (uint64_t) pt_slice_count(manager->running, NULL));
         if (g_str_equal(property, "Sessions"))
                 return sd_bus_message_append(reply, "u", g_hash_table_size(manager->sessions));
+        if (g_str_equal(property, "Phase"))
+                return sd_bus_message_append(reply, "s",
+                                             manager->commit ? commit_phase(manager->commit) : "");
 
         PtDigest root;
         char hex[PT_DIGEST_HEX + 1];
@@ -323,6 +338,8 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Revert", SD_BUS_ARGS("t", revision, "a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", reply), method_revert,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", cancelled),
+                                method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_ARGS("s", kind, "s", name),
                                 SD_BUS_RESULT("a{sv}", object), method_get,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
@@ -354,6 +371,7 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_PROPERTY("Root", "s", get_property, 0, 0),
         SD_BUS_PROPERTY("Objects", "t", get_property, 0, 0),
         SD_BUS_PROPERTY("Sessions", "u", get_property, 0, 0),
+        SD_BUS_PROPERTY("Phase", "s", get_property, 0, 0),
         SD_BUS_SIGNAL_WITH_ARGS("Committed", SD_BUS_ARGS("t", revision, "a{sv}", details), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reverted", SD_BUS_ARGS("t", revision, "t", to), 0),
         SD_BUS_VTABLE_END,

@@ -139,6 +139,33 @@ static void refuse(Commit *commit)
         finish(commit, false);
 }
 
+bool commit_cancel(Commit *commit, uid_t uid)
+{
+        if ((uid != 0 && uid != commit->revision->uid) ||
+            (commit->phase != PHASE_PLAN && commit->phase != PHASE_PREPARE))
+                return false;
+        pt_diag_error(commit->reply->diag, "cancelled", NULL,
+                      "it was cancelled before anything was decided");
+        for (guint i = 0; i < commit->legs->len; i++) {
+                Leg *leg = get_leg(commit, i);
+
+                participant_cancel(&leg->call);
+                leg->planned = true; /* or about to: the abort follows the plan */
+        }
+        refuse(commit);
+        return true;
+}
+
+const char *commit_phase(const Commit *commit)
+{
+        static const char *const words[] = {
+                [PHASE_PLAN] = "plan",     [PHASE_PREPARE] = "prepare", [PHASE_COMMIT] = "commit",
+                [PHASE_VERIFY] = "verify", [PHASE_REVERT] = "revert",
+        };
+
+        return words[commit->phase];
+}
+
 static void advance(Commit *commit);
 
 /* An answer came, or will not come. */

@@ -35,5 +35,10 @@ typedef void (*CommitDone)(const Reply *reply, void *userdata);
  */
 void commit_start(struct Manager *manager, const CommitRequest *request, CommitDone done,
                   void *userdata);
+/* Gives up a commit that is of this user (0: of anybody) while nothing is written in the journal
+ * yet: it ends refused, its `done` is called before this returns. false: it is too late. */
+bool commit_cancel(Commit *commit, uid_t uid);
+/* "plan", "prepare", "commit", "verify" or "revert". */
+const char *commit_phase(const Commit *commit);
 /* Drops a commit under way without a word: for the end of the process. */
 void commit_free(Commit *commit);

@@ -16,6 +16,7 @@ const sd_bus_error_map pt_bus_errors[] = {
         SD_BUS_ERROR_MAP(PT_ERROR_PREFIX "TooLarge", EFBIG),
         SD_BUS_ERROR_MAP(PT_ERROR_PREFIX "Damaged", EBADMSG),
         SD_BUS_ERROR_MAP(PT_ERROR_PREFIX "DaemonUnreachable", ENOTCONN),
+        SD_BUS_ERROR_MAP(PT_ERROR_PREFIX "Cancelled", ECANCELED),
         SD_BUS_ERROR_MAP(PT_ERROR_PREFIX "Failed", EIO),
         SD_BUS_ERROR_MAP_END,
 };

@@ -9,7 +9,7 @@
  *   -EINVAL Invalid         -ENOENT NotFound   -EEXIST Exists          -EBUSY Busy
  *   -ESTALE NeedFull        -EAGAIN Conflict   -ETIME Timeout          -EPERM NotAuthorized
  *   -EFBIG TooLarge         -EBADMSG Damaged   -ENOTCONN DaemonUnreachable
- *   -EIO Failed, and all others
+ *   -ECANCELED Cancelled   -EIO Failed, and all others
  */
 
 #include "base/diag.h"
