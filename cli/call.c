@@ -3,6 +3,7 @@
 #include "call.h"
 
 #include "output.h"
+#include "progress.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,6 +91,7 @@ typedef enum Failure {
         FAILURE_DENIED,
         FAILURE_UNREACHABLE, /* somebody that the service needs */
         FAILURE_CONFLICT,
+        FAILURE_CANCELLED,
 } Failure;
 
 static Failure classify(const sd_bus_error *error)
@@ -111,6 +113,7 @@ static Failure classify(const sd_bus_error *error)
                 {PT_ERROR_PREFIX "NotAuthorized", FAILURE_DENIED},
                 {PT_ERROR_PREFIX "DaemonUnreachable", FAILURE_UNREACHABLE},
                 {PT_ERROR_PREFIX "Conflict", FAILURE_CONFLICT},
+                {PT_ERROR_PREFIX "Cancelled", FAILURE_CANCELLED},
         };
 
         for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
@@ -157,6 +160,10 @@ static int say_failure(const Ctl *ctl, const char *service, CtlCallFlags flags,
         case FAILURE_CONFLICT:
                 ctl_error("%s; run the command again", text);
                 return CTL_REFUSED;
+        case FAILURE_CANCELLED:
+                ctl_error("%s", text);
+                fprintf(stderr, "nothing was changed\n");
+                return CTL_REFUSED;
         case FAILURE_OTHER:
                 break;
         }
@@ -200,14 +207,9 @@ int ctl_begin(Ctl *ctl, sd_bus_message *m, CtlCallFlags flags, CtlPending *pendi
 int ctl_finish(Ctl *ctl, CtlCallFlags flags, CtlPending *pending, sd_bus_message **ret)
 {
         pt_auto_message *reply = NULL;
-        int r = 0;
+        int r = ctl_wait(ctl, flags, &pending->reply);
 
-        while (r >= 0 && !pending->reply) {
-                r = sd_bus_process(ctl->bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(ctl->bus, UINT64_MAX);
-        }
-        if (!pending->reply)
+        if (r < 0)
                 return r;
         reply = g_steal_pointer(&pending->reply);
         if (flags == CTL_CALL_PROBES &&
