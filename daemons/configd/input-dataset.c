@@ -258,6 +258,17 @@ static struct json_object *replace_list(struct json_object *spec, const PtField 
         return copy;
 }
 
+/* Whether the row beside the list can take a digest: it is absent, or has one. What else is in it is
+ * for the type to refuse. */
+static bool takes_digest(struct json_object *spec, const PtField *list)
+{
+        const char *named = get_text(spec, list->dataset);
+        PtDigest digest;
+
+        return named ? pt_digest_from_hex(named, &digest) >= 0
+                     : !json_object_object_get_ex(spec, list->dataset, NULL);
+}
+
 static int convert_list(const PtStore *store, const PtField *field, struct json_object **spec,
                         PtDiagnostics *diag)
 {
@@ -296,7 +307,7 @@ static bool is_too_long(const PtField *field, struct json_object *spec)
         return field->dataset && json_object_is_type(spec, json_type_object) &&
                json_object_object_get_ex(spec, field->name, &list) &&
                json_object_is_type(list, json_type_array) &&
-               json_object_array_length(list) > PT_LIST_MAX;
+               json_object_array_length(list) > PT_LIST_MAX && takes_digest(spec, field);
 }
 
 static struct json_object *replace_spec(struct json_object *document, struct json_object *spec)

@@ -242,6 +242,9 @@ def test_wrong_entries_of_a_long_list_have_their_places(configd):
     assert len(reply["diagnostics"]) == 11 and "5000 entries are wrong" in explain(reply)
     reply = configd.client.apply(alias("a", ports=list(range(1, 5000))))
     assert not reply["accepted"] and "too-long" in codes(reply), explain(reply)
+    for wrong in ("nonsense", 5):
+        reply = configd.client.apply(alias("a", addresses=addresses(5000), dataset=wrong))
+        assert not reply["accepted"] and "Alias/a#/spec/dataset" in explain(reply), explain(reply)
     # what is wrong beside a long list is told where it stands
     reply = configd.client.apply(document.replace("nonsense", "192.0.2.1").replace("spec:\n", "spec:\n  hue: red\n"), source="x")
     assert str(reply["diagnostics"][0][1]) == "x:6:3: Alias/a#/spec/hue", explain(reply)

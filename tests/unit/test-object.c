@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kind-unit.h"
 
+#include "kind/field.h"
+
 #define FULL_RULE                                                                                  \
         "{\"apiVersion\":\"patronus.firewall/"                                                     \
         "v1\",\"kind\":\"FirewallRule\",\"metadata\":{\"description\":\"a \\\"site\\\"\","         \
@@ -264,6 +266,54 @@ static void test_refs(void **state)
         g_string_free(refs.text, TRUE);
 }
 
+/* What the handling of datasets relies on, of every table: a dataset's row is not in a nested
+ * struct, and stands beside the lists that it takes over. */
+static void check_dataset_rows(const PtField *fields, bool nested)
+{
+        for (const PtField *field = fields; field && field->name; field++) {
+                bool macs = field->dataset_content == PT_DATASET_MACS;
+                const PtField *row;
+
+                assert_false(nested && (field->dataset || field->type == &pt_type_dataset));
+                check_dataset_rows(field->fields, true);
+                if (!field->dataset)
+                        continue;
+                row = pt_fields_find(fields, field->dataset);
+                assert_true(row && row->type == &pt_type_dataset && !(row->flags & PT_F_LIST));
+                assert_true(field->flags & PT_F_LIST);
+                assert_true(macs ? field->type == &pt_type_mac
+                                 : field->type == &pt_type_address_range ||
+                                            field->type == &pt_type_prefix);
+        }
+}
+
+static int note_dataset(const char *digest, const char *pointer, void *userdata)
+{
+        g_string_append_printf(userdata, "%s %.4s;", pointer, digest);
+        return 7;
+}
+
+static void test_datasets(void **state)
+{
+        g_autoptr(PtObject) with = unit_object(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+                "\"name\":\"a\"},\"spec\":{\"type\":\"network\",\"dataset\":\"e3b0c44298fc1c149afb"
+                "f4c8996fb92427ae41e4649b934ca495991b7852b855\"}}");
+        g_autoptr(PtObject) without = unit_object(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+                "\"name\":\"a\"},\"spec\":{\"type\":\"network\",\"addresses\":[\"10.0.0.1\"]}}");
+        g_autoptr(GString) seen = g_string_new(NULL);
+
+        (void) state;
+        for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
+                check_dataset_rows((*kind)->fields, false);
+        assert_true(pt_kind_has_dataset(&pt_kind_alias));
+        assert_false(pt_kind_has_dataset(&pt_kind_zone));
+        assert_int_equal(pt_object_foreach_dataset(without, note_dataset, seen), 0);
+        assert_int_equal(pt_object_foreach_dataset(with, note_dataset, seen), 7);
+        assert_string_equal(seen->str, "/spec/dataset e3b0;");
+}
+
 static void test_identity(void **state)
 {
         g_autoptr(PtObject) rule = unit_object(UNIT_RULE("b", "\"action\":\"drop\""));
@@ -292,7 +342,7 @@ int main(void)
                 cmocka_unit_test(test_uid),          cmocka_unit_test(test_labels),
                 cmocka_unit_test(test_all_problems), cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_long_list),    cmocka_unit_test(test_refs),
-                cmocka_unit_test(test_identity),
+                cmocka_unit_test(test_datasets),     cmocka_unit_test(test_identity),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
