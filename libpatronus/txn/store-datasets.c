@@ -218,7 +218,18 @@ static bool is_digest(const char *name)
 typedef struct Listing {
         GHashTable *needed;
         GPtrArray *list;
+        GHashTable *found; /* digests, borrowed from the list */
 } Listing;
+
+static PtStoreDataset *add_entry(const Listing *listing, const char *digest)
+{
+        PtStoreDataset *entry = g_new0(PtStoreDataset, 1);
+
+        memcpy(entry->digest, digest, sizeof(entry->digest));
+        entry->revisions = GPOINTER_TO_UINT(g_hash_table_lookup(listing->needed, digest));
+        g_ptr_array_add(listing->list, entry);
+        return entry;
+}
 
 static int list_file(const PtStore *store, const char *name, const struct stat *st, void *userdata)
 {
@@ -230,12 +241,10 @@ static int list_file(const PtStore *store, const char *name, const struct stat *
 
         if (pt_digest_from_hex(name, &digest) < 0)
                 return 0;
-        entry = g_new0(PtStoreDataset, 1);
-        g_ptr_array_add(listing->list, entry);
-        memcpy(entry->digest, name, sizeof(entry->digest));
+        entry = add_entry(listing, name);
+        g_hash_table_add(listing->found, entry->digest);
         entry->time_usec = time_of(st);
         entry->size = (uint64_t) st->st_size;
-        entry->revisions = GPOINTER_TO_UINT(g_hash_table_lookup(listing->needed, name));
         fd = openat(store->datasets_fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         entry->damaged = fd < 0 || pt_dataset_open_fd(fd, &digest, &dataset) < 0;
         if (!entry->damaged)
@@ -254,11 +263,18 @@ int pt_store_list_datasets(const PtStore *store, GPtrArray **ret)
 {
         g_autoptr(GHashTable) needed = needed_by_revisions(store);
         g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
-        Listing listing = {needed, list};
+        g_autoptr(GHashTable) found = g_hash_table_new(g_str_hash, g_str_equal);
+        Listing listing = {needed, list, found};
         int r = foreach_file(store, list_file, &listing);
+        GHashTableIter iter;
+        void *digest;
 
         if (r < 0)
                 return r;
+        g_hash_table_iter_init(&iter, needed);
+        while (g_hash_table_iter_next(&iter, &digest, NULL))
+                if (!g_hash_table_contains(found, digest)) /* lost */
+                        add_entry(&listing, digest)->damaged = true;
         g_ptr_array_sort(list, compare_entries);
         *ret = g_steal_pointer(&list);
         return 0;

@@ -112,7 +112,7 @@ int pt_store_get(PtStore *store, uint64_t number, PtRevision **ret); /* -ENOENT 
  */
 typedef struct PtStoreDataset {
         char digest[PT_DIGEST_HEX + 1];
-        bool damaged;           /* the file cannot be used; header is zeroed */
+        bool damaged;           /* the file cannot be used, or is lost; header is zeroed */
         PtDatasetHeader header; /* its contents were not looked at */
         uint64_t size;          /* bytes of the file */
         uint64_t time_usec;     /* CLOCK_REALTIME: when it was put last */
@@ -127,7 +127,7 @@ gid_t pt_store_datasets_gid(const PtStore *store);
 int pt_store_open_dataset(const PtStore *store, const char *digest, PtDataset **ret);
 /* 0 if another one may be put; -ENOSPC at a limit. */
 int pt_store_datasets_room(const PtStore *store);
-/* Array of PtStoreDataset, owned, by digest. */
+/* Array of PtStoreDataset, owned, by digest; what kept revisions need and is not there too. */
 int pt_store_list_datasets(const PtStore *store, GPtrArray **ret);
 /* The digests that a configuration refers to: char * to the number of rows (GUINT_TO_POINTER). */
 GHashTable *pt_store_dataset_references(const PtSlice *slice);

@@ -221,6 +221,35 @@ static void test_listing(void **state)
         assert_int_equal(needed(store, a), 0);
 }
 
+/* What is needed and was removed by hand is listed, so that somebody can put it again. */
+static void test_lost(void **state)
+{
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtStore) store = open_store(*state);
+        g_autofree char *path = NULL, *full = NULL;
+        g_autoptr(GPtrArray) list = NULL;
+        PtSlice *after = pt_slice_clone(slice);
+        const PtStoreDataset *entry;
+        char a[65];
+
+        unit_dataset_put(*state, "10.0.0.1\n", a);
+        put_alias(after, "one", a);
+        commit(store, &slice, after);
+        path = unit_dataset_path(a);
+        full = unit_path(*state, path);
+        assert_int_equal(unlink(full), 0);
+        assert_int_equal(pt_store_list_datasets(store, &list), 0);
+        assert_int_equal(list->len, 1);
+        entry = g_ptr_array_index(list, 0);
+        assert_string_equal(entry->digest, a);
+        assert_true(entry->damaged);
+        assert_int_equal(entry->revisions, 1);
+        unit_dataset_put(*state, "10.0.0.1\n", a);
+        g_clear_pointer(&list, g_ptr_array_unref);
+        assert_int_equal(pt_store_list_datasets(store, &list), 0);
+        assert_false(((const PtStoreDataset *) g_ptr_array_index(list, 0))->damaged);
+}
+
 static void test_room(void **state)
 {
         g_autoptr(PtStore) store = open_store(*state);
@@ -246,7 +275,8 @@ int main(void)
 #define test(name) cmocka_unit_test_setup_teardown(name, unit_dataset_setup, unit_store_teardown)
         const struct CMUnitTest tests[] = {
                 test(test_references), test(test_intent),  test(test_retention),
-                test(test_other_base), test(test_listing), test(test_room),
+                test(test_other_base), test(test_listing), test(test_lost),
+                test(test_room),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
