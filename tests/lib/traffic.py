@@ -197,6 +197,11 @@ async def probe_expiring(lab, row):
     return await probe_udp(lab, row, hops=2)
 
 
+async def probe_expiring_first(lab, row):
+    """The same for the router."""
+    return await probe_udp(lab, row, hops=1)
+
+
 async def probe_big(lab, row):
     """A packet that is too big for a link behind the second router, and may not be fragmented."""
     return await probe_udp(lab, row, size=1400, whole=True)
@@ -300,6 +305,7 @@ PROBES = {
     "closed-udp": probe_udp,  # nobody listens
     "ping": probe_ping,
     "expiring": probe_expiring,
+    "expiring-first": probe_expiring_first,
     "big": probe_big,
     "syn": probe_segment(TCP_SYN),
     "syn-ack": probe_segment(TCP_SYN | TCP_ACK),

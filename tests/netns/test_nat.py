@@ -1,63 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""NatRules and real connections: each type, both families, TCP and UDP, as the servers see them.
+"""NatRules and real connections: each type, both families, TCP and UDP, as the servers see them."""
 
-Outside addresses are of 10.99.0.0/16 and fd00:99::/32: the host wan sends them to the router, which has none of them.
-"""
-
-import collections
+import signal
 
 import pytest
+from download import Download
+from nat import ALL, EACH, OUTSIDE, ZONES, add_addresses, counters, linked_counters, nat, router, rule
+from nfmonitor import Monitor
 from traffic import address
-from witness import Probe, Sight, Witness
+from witness import Probe, Witness
 
-ZONES = "".join(
-    f"---\n{{apiVersion: patronus.firewall/v1, kind: Zone, metadata: {{name: {zone}}}, spec: {{interfaces: [{zone}]}}}}\n"
-    for zone in ("wan", "lan", "dmz", "guest"))
 PORTS = (25, 53, 80, 443, 3128, 8000, 8001, 8009, 8443, 9000, 9001, 9009)
-OUTSIDE = {4: "10.99.0.", 6: "fd00:99::"}
-
-
-def rule(name, spec, kind="FirewallRule"):
-    return f"---\n{{apiVersion: patronus.firewall/v1, kind: {kind}, metadata: {{name: {name}}}, spec: {{{spec}}}}}\n"
-
-
-def nat(name, spec):
-    return rule(name, spec, "NatRule")
-
-
-ALL = rule("all", "action: allow")
-
-
-def counters(lab):
-    """Packets of each NAT rule, by name and zone: a connection's first packet counts."""
-    return {(name, zone): packets for (name, zone), packets in all_counters(lab).items() if "/" not in zone}
-
-
-def linked_counters(lab):
-    """Of the rules of the filter that came with them, by name."""
-    counts = collections.Counter()
-    for (name, zones), packets in all_counters(lab).items():
-        if "/" in zones:
-            counts[name] += packets
-    return counts
-
-
-def all_counters(lab):
-    rows = [line.split() for line in lab.ctl("filter", "counters").stdout.splitlines()]
-    return {(name, zones): int(packets) for kind, name, zones, packets, *_ in rows if kind == "NatRule"}
 
 
 @pytest.fixture
 def witness(lab):
     with Witness(lab.name, PORTS) as made:
         yield made
-
-
-EACH = [(family, protocol) for family in (4, 6) for protocol in ("tcp", "udp")]
-
-
-def router(at, family):
-    return address("router", family, at)
 
 
 def looks(witness, make, expect):
@@ -101,8 +60,7 @@ def test_forward_of_a_range(lab, witness):
 
 
 def test_forward_for_some_sources(lab, witness):
-    for family in (4, 6):
-        lab.exec("wan", "ip", "addr", "add", f"10.1.0.77/24" if family == 4 else "fd00:1::77/64", "dev", "eth0", *(["nodad"] if family == 6 else []))
+    add_addresses(lab, "wan", ["10.1.0.77", "fd00:1::77"])
     lab.apply(ZONES + ALL + "".join(
         nat(f"ssh-{family}", f"type: forward, zone: wan, protocol: tcp, source: {{addresses: ['{address('wan', family)}']}}, "
                              f"destination: {{ports: [443]}}, translation: {{addresses: ['{address('dmz', family)}']}}") for family in (4, 6)))
@@ -181,3 +139,187 @@ def test_changes_are_incremental(lab, witness):
     lab.ctl("delete", "NatRule/other")
     assert [sight.host for sight in witness.look(probes)] == ["router", "router", "dmz", "wan"]
     assert counters(lab) == {("edited", "wan"): 3, ("away", "wan"): 3}
+
+
+# --- both ways
+
+
+def test_one_to_one(lab, witness):
+    """In from the zone and out to it, whoever begins; one row of counters. Other zones see the inside address."""
+    lab.apply(ZONES + ALL + "".join(
+        nat(f"mail-{family}", f"type: one-to-one, zone: wan, destination: {{addresses: ['{OUTSIDE[family]}5']}}, "
+                              f"translation: {{addresses: ['{address('dmz', family)}']}}") for family in (4, 6)))
+    looks(witness, lambda family, protocol: Probe("wan", protocol, f"{OUTSIDE[family]}5", 25),
+          lambda family, protocol: ("dmz", address("wan", family), address("dmz", family), 25))
+    looks(witness, lambda family, protocol: Probe("dmz", protocol, address("wan", family), 25),
+          lambda family, protocol: ("wan", f"{OUTSIDE[family]}5", address("wan", family), 25))
+    looks(witness, lambda family, protocol: Probe("lan", protocol, address("dmz", family), 25),
+          lambda family, protocol: ("dmz", address("lan", family), address("dmz", family), 25))
+    looks(witness, lambda family, protocol: Probe("dmz", protocol, address("lan", family), 25),
+          lambda family, protocol: ("lan", address("dmz", family), address("lan", family), 25))
+    assert counters(lab) == {("mail-4", "wan"): 4, ("mail-6", "wan"): 4}
+
+
+def test_one_to_one_of_prefixes(lab, witness):
+    """Address by address, the rest of it stays; also for NPTv6."""
+    outside = {4: "10.99.3.", 6: "fd00:99:3::"}
+    add_addresses(lab, "dmz", ["10.3.0.77", "fd00:3::77"])
+    lab.apply(ZONES + ALL +
+              nat("four", "type: one-to-one, zone: wan, destination: {addresses: [10.99.3.0/24]}, translation: {addresses: [10.3.0.0/24]}") +
+              nat("six", "type: prefix, zone: wan, destination: {addresses: ['fd00:99:3::/64']}, translation: {addresses: ['fd00:3::/64']}"))
+    for last in ("2", "77"):
+        inside = {4: f"10.3.0.{last}", 6: f"fd00:3::{last}"}
+        looks(witness, lambda family, protocol: Probe("wan", protocol, outside[family] + last, 25),
+              lambda family, protocol: ("dmz", address("wan", family), inside[family], 25))
+        looks(witness, lambda family, protocol: Probe("dmz", protocol, address("wan", family), 25, source=inside[family]),
+              lambda family, protocol: ("wan", outside[family] + last, address("wan", family), 25))
+    assert counters(lab) == {("four", "wan"): 8, ("six", "wan"): 8}
+
+
+def test_one_to_one_for_some(lab, witness):
+    """`source` is the other side, whoever begins."""
+    add_addresses(lab, "wan", ["10.1.0.77"])
+    lab.apply(ZONES + ALL + nat("partner", f"type: one-to-one, zone: wan, protocol: tcp, source: {{addresses: [{address('wan', 4)}]}}, "
+                                           f"destination: {{addresses: [10.99.0.5]}}, translation: {{addresses: [{address('dmz', 4)}]}}"))
+    assert witness.see("wan", "tcp", "10.99.0.5", 25, source=address("wan", 4)).host == "dmz"
+    assert witness.see("wan", "tcp", "10.99.0.5", 25, source="10.1.0.77", answered=False) is None
+    assert witness.see("wan", "udp", "10.99.0.5", 25, source=address("wan", 4), answered=False) is None
+    assert witness.see("dmz", "tcp", address("wan", 4), 25).source == "10.99.0.5"
+    assert witness.see("dmz", "tcp", "10.1.0.77", 25).source == address("dmz", 4)
+    assert witness.see("dmz", "udp", address("wan", 4), 25).source == address("dmz", 4)
+    assert counters(lab) == {("partner", "wan"): 2}
+
+
+# --- redirect
+
+
+def test_redirect(lab, witness):
+    """A transparent proxy: what passes from the LAN to TCP 80 comes to the router; the client sees whom it asked."""
+    lab.apply(ZONES + nat("proxy", "type: redirect, zone: lan, protocol: tcp, destination: {ports: [80]}, translation: {ports: [3128]}"))
+    for family in (4, 6):
+        for target in (address("wan", family), address("dmz", family), router("lan", family)):
+            seen = witness.see("lan", "tcp", target, 80)
+            assert (seen.host, seen.source, seen.destination, seen.port) == ("router", address("lan", family), router("lan", family), 3128)
+        # The rule that came with it allows what was translated, not the port.
+        assert witness.see("lan", "tcp", router("lan", family), 3128, answered=False) is None
+        assert witness.see("lan", "tcp", address("wan", family), 443, answered=False) is None
+        assert witness.see("lan", "udp", address("wan", family), 80, answered=False) is None
+        assert witness.see("guest", "tcp", address("wan", family), 80, answered=False) is None
+    assert counters(lab) == {("proxy", "lan"): 6} and linked_counters(lab) == {"proxy": 6}
+
+
+# --- the filter
+
+
+FORWARD = "type: forward, zone: wan, protocol: tcp, destination: {{ports: [443]}}, translation: {{addresses: ['{}'], ports: [8000]}}"
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_linked_rule(lab, witness, family):
+    spec, inside = FORWARD.format(address("dmz", family)), address("dmz", family)
+
+    def forwarded(**how):
+        return witness.see("wan", "tcp", router("wan", family), 443, **how)
+
+    lab.apply(ZONES + nat("web", spec))
+    assert forwarded().host == "dmz"
+    assert linked_counters(lab) == {"web": 1}
+    # Exactly what was translated: the same target, asked for directly, stays closed.
+    assert witness.see("wan", "tcp", inside, 8000, answered=False) is None
+    assert witness.see("wan", "tcp", inside, 443, answered=False) is None
+
+    lab.apply(nat("web", spec + ", filter: none"))
+    assert forwarded(answered=False) is None
+    lab.apply(rule("allow-web", "action: allow, from: wan, to: dmz, protocol: tcp, destination: {ports: [8000]}") +
+              nat("web", spec + ", filterRule: allow-web"))
+    assert forwarded().host == "dmz"
+    lab.apply(rule("allow-web", "action: drop, from: wan, to: dmz, protocol: tcp, destination: {ports: [8000]}"))
+    assert forwarded(answered=False) is None
+    assert linked_counters(lab) == {}
+    refused = lab.ctl("delete", "FirewallRule/allow-web", check=False)
+    assert refused.returncode and "NatRule" in refused.stderr
+
+    # It stands at the forward's place in the order of the filter: behind this one.
+    lab.apply(rule("allow-web", "action: drop, priority: 5, from: wan") + nat("web", spec + ", priority: 6"))
+    assert forwarded(answered=False) is None
+    lab.apply(nat("web", spec + ", priority: 4"))
+    assert forwarded().host == "dmz"
+    # And it is for the sources of the forward.
+    lab.apply(nat("web", spec + f", priority: 4, source: {{addresses: ['{OUTSIDE[family]}1']}}"))
+    assert forwarded(answered=False) is None
+
+
+# --- while connections run
+
+
+def test_connections_keep_their_translation(lab):
+    def source(last):
+        return nat("pool", f"type: source, zone: wan, translation: {{addresses: [10.99.0.{last}]}}")
+
+    lab.apply(ZONES + ALL + source(7))
+    with Witness(lab.name, (80,)) as witness, Download(lab, "lan", "wan") as download:
+        download.check()
+        for last in (8, 9):
+            lab.apply(source(last))
+            assert witness.see("lan", "tcp", address("wan", 4), 80).source == f"10.99.0.{last}"
+            download.check()
+        lab.ctl("delete", "NatRule/pool")
+        assert witness.see("lan", "tcp", address("wan", 4), 80).source == address("lan", 4)
+        download.check()
+        tracked = lab.exec("router", "conntrack", "-L", "-p", "tcp", "--dport", "443").stdout
+        assert tracked.count("dst=10.99.0.7") == 1
+
+
+def test_restart_takes_over_what_is_there(lab, witness):
+    lab.apply(ZONES + ALL + "".join(
+        nat(name, spec) for name, spec in (
+            ("in", FORWARD.format(address("dmz", 4))),
+            ("out", "type: source, zone: wan, source: {addresses: [10.2.0.0/16]}, translation: {addresses: [10.99.0.1, 10.99.0.8/29]}"),
+            ("both", "type: one-to-one, zone: any, destination: {addresses: [10.99.0.5]}, translation: {addresses: [10.4.0.2]}"))))
+    probes = [Probe("wan", "tcp", router("wan", 4), 443), Probe("lan", "tcp", address("wan", 4), 80),
+              Probe("guest", "tcp", address("wan", 4), 80)]
+    seen = [(sight.host, sight.source) for sight in witness.look(probes)]
+    before, counted = lab.ruleset("table", "inet", "patronus"), counters(lab)
+    with Monitor(lab.netns("router")) as monitor:
+        lab.end("filterd", signal.SIGKILL)
+        lab.start("filterd")
+        assert monitor.pending() == []
+    assert lab.ruleset("table", "inet", "patronus") == before and counters(lab) == counted
+    assert [(sight.host, sight.source) for sight in witness.look(probes)] == seen
+    assert counters(lab) == {key: 2 * packets for key, packets in counted.items()}
+    lab.apply(nat("out", "type: masquerade, zone: wan"))  # from the layout that was taken over
+    assert witness.see("lan", "tcp", address("wan", 4), 80).source == router("wan", 4)
+
+
+# --- another program's translations
+
+DOCKER = """
+table ip nat {
+        chain PREROUTING { type nat hook prerouting priority -100; policy accept; fib daddr type local counter jump DOCKER; }
+        chain OUTPUT { type nat hook output priority -100; policy accept; ip daddr != 127.0.0.0/8 fib daddr type local counter jump DOCKER; }
+        chain POSTROUTING { type nat hook postrouting priority 100; policy accept; oifname "wan" ip saddr 10.4.0.0/16 counter masquerade; }
+        chain DOCKER { tcp dport 18080 counter dnat to 10.3.0.2:80; }
+}
+"""
+
+
+@pytest.mark.parametrize("first", ("theirs", "ours"))
+def test_beside_docker(lab, witness, first):
+    """Both translate, whoever was there first; ours never touches theirs."""
+    ours = (ZONES + ALL + nat("web", FORWARD.format(address("dmz", 4))) +
+            nat("lan", "type: source, zone: wan, source: {addresses: [10.2.0.0/16]}, translation: {addresses: [10.99.0.7]}"))
+    if first == "ours":
+        lab.apply(ours)
+    lab.nft(DOCKER)
+    if first == "theirs":
+        lab.apply(ours)
+    theirs = lab.ruleset("table", "ip", "nat")
+    for _ in range(2):
+        seen = witness.look([Probe("wan", "tcp", router("wan", 4), 443), Probe("wan", "tcp", router("wan", 4), 18080),
+                             Probe("lan", "tcp", address("wan", 4), 80), Probe("guest", "tcp", address("wan", 4), 80)])
+        assert [(sight.host, sight.source, sight.port) for sight in seen] == [
+            ("dmz", address("wan", 4), 8000), ("dmz", address("wan", 4), 80),
+            ("wan", "10.99.0.7", 80), ("wan", router("wan", 4), 80)]
+        lab.apply(nat("more", "type: masquerade, zone: lan"))
+    lab.ctl("delete", "NatRule/more")
+    assert lab.ruleset("table", "ip", "nat") == theirs
