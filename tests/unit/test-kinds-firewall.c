@@ -231,6 +231,11 @@ static void test_more_refused(void **state)
                 {NAT("forward", ",\"destination\":{\"ports\":[\"80-90\"]},\"translation\":{"
                                 "\"addresses\":[\"10.0.0.1\"],\"ports\":[\"180-181\"]}"),
                  "unequal-ranges", "/spec/translation/ports", "as many"},
+                {NAT("forward",
+                     ",\"destination\":{\"ports\":[\"80-81\"],\"portAliases\":[\"web\"]},"
+                     "\"translation\":{\"addresses\":[\"10.0.0.1\"],\"ports\":["
+                     "\"180-181\"]}"),
+                 "unequal-ranges", "/spec/translation/ports", "one range"},
                 {NAT("redirect", ""), "needs-ports", "/spec/translation/ports", "one port"},
                 {NAT("redirect", ",\"translation\":{\"addresses\":[\"10.0.0.1\"],\"ports\":[1]}"),
                  "no-target", "/spec/translation/addresses", "forward"},

@@ -210,7 +210,9 @@ static int check_forward(const NatRule *rule, PtDiagnostics *diag)
                               "the translation has a port, so the destination needs one: "
                               "ports: [443]");
         wanted = to->hi - to->lo + 1U;
-        if (wanted > 1 && (rule->destination.ports.n != 1 || at->hi - at->lo + 1U != wanted))
+        /* What an alias adds has no port to become. */
+        if (wanted > 1 && (rule->destination.ports.n != 1 || at->hi - at->lo + 1U != wanted ||
+                           fw_endpoint_box(&rule->destination)->port_aliases.n > 0))
                 r = refuse(diag, "unequal-ranges", "/spec/translation/ports",
                            "a range of ports translates port by port, so the destination needs one "
                            "range of as many");
