@@ -25,6 +25,8 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_LIST] = "FILE|-",
         [CTL_WORD_CONTENT] = "addresses|macs",
         [CTL_WORD_DATASET] = "DIGEST",
+        [CTL_WORD_DURATION] = "TIME",
+        [CTL_WORD_PREFIX] = "ADDRESS[/LENGTH]",
 };
 
 const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
@@ -71,6 +73,14 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_CONTENT] = {0, "content", CTL_WORD_CONTENT,
                          "What the list must hold; otherwise its first entry decides."},
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
+        [CTL_FOR] = {0, "for", CTL_WORD_DURATION,
+                     "Only for this time: 30s, 10m, 1h30m, 2d. Without it, until unbanned."},
+        [CTL_FORCE] = {0, "force", CTL_WORD_NONE, "Even where the router's own addresses are."},
+        [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
+        [CTL_WATCH] = {'w', "watch", CTL_WORD_DURATION,
+                       "Show rates instead of totals, anew each time this much has passed."},
+        [CTL_NAME] = {0, "name", CTL_WORD_NAME,
+                      "Only with this name; * is any text, ? any character."},
 };
 
 #define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE)
@@ -244,12 +254,46 @@ const CtlCommand ctl_commands[] = {
          .example = "patronusctl filter connections source=10.0.0.0/24 protocol=tcp\n"
                     "patronusctl filter connections address=10.0.0.7 --kill",
          .run = ctl_run_filter_connections},
+        {.name = "filter ban",
+         .arguments = {{CTL_WORD_PREFIX, 1, CTL_MANY}},
+         .options = 1U << CTL_FOR | 1U << CTL_FORCE,
+         .doc = "Drop all packets from and to addresses",
+         .help = "At once and whatever the rules say, connections that exist included. A ban is no "
+                 "configuration: it survives commits and restarts of the daemons, and ends after "
+                 "its time, by unban, or when the machine restarts. The loopback cannot be "
+                 "banned; what contains an address of the router itself only with --force.",
+         .example = "patronusctl filter ban 203.0.113.7 --for 1h\n"
+                    "patronusctl filter ban 198.51.100.0/24 2001:db8:bad::/48",
+         .run = ctl_run_filter_ban},
+        {.name = "filter unban",
+         .arguments = {{CTL_WORD_PREFIX, 0, CTL_MANY}},
+         .options = 1U << CTL_ALL,
+         .doc = "Lift bans",
+         .help = "Of exactly these addresses and prefixes, as \"filter bans\" lists them, or all "
+                 "with --all.",
+         .example = "patronusctl filter unban 203.0.113.7",
+         .run = ctl_run_filter_unban},
+        {.name = "filter bans",
+         .doc = "List who is banned, and for how long",
+         .help = "In order of family, prefix length and address. How many packets bans have "
+                 "dropped is among the counters, as bans/from and bans/to.",
+         .run = ctl_run_filter_bans},
+        {.name = "filter drift",
+         .doc = "List what other programs changed in the firewall's table",
+         .help = "The last 64 since filterd started, newest first, each repaired after the time "
+                 "shown.",
+         .run = ctl_run_filter_drift},
         {.name = "filter counters",
+         .options = 1U << CTL_KIND | 1U << CTL_NAME | 1U << CTL_WATCH,
          .doc = "Show the packet filter's counters",
          .help = "Packets and bytes of each rule since it was made, for every pair of zones it "
                  "applies to, and of the "
                  "built-in rules. A counter marked \"carried\" began at the value that an earlier "
-                 "form of the rule had.",
+                 "form of the rule had. With --watch, what passes a second, the busiest first, "
+                 "until "
+                 "interrupted: as a screen on a terminal, else as lines.",
+         .example = "patronusctl filter counters --kind FirewallRule --name \"guest-*\"\n"
+                    "patronusctl filter counters --watch 2s",
          .run = ctl_run_filter_counters},
         {.name = "explain",
          .arguments = {{CTL_WORD_FIELD, 0, 1}},

@@ -351,6 +351,8 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                 break;
         case CTL_WORD_REVISION:
                 return offer_revisions(ctl, before, word);
+        case CTL_WORD_DURATION:
+        case CTL_WORD_PREFIX:
         case CTL_WORD_NONE:
         case CTL_WORD_TEXT:
         case CTL_WORD_NAME:

@@ -47,6 +47,8 @@ typedef enum CtlWord {
         CTL_WORD_LIST,
         CTL_WORD_CONTENT,
         CTL_WORD_DATASET,
+        CTL_WORD_DURATION,
+        CTL_WORD_PREFIX,
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -72,6 +74,11 @@ typedef enum CtlOptionId {
         CTL_LAST,
         CTL_KILL,
         CTL_CONTENT,
+        CTL_FOR,
+        CTL_FORCE,
+        CTL_ALL,
+        CTL_WATCH,
+        CTL_NAME,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -182,8 +189,12 @@ int ctl_run_dataset_put(Ctl *ctl);
 int ctl_run_dataset_list(Ctl *ctl);
 int ctl_run_dataset_show(Ctl *ctl);
 int ctl_run_dataset_delete(Ctl *ctl);
+int ctl_run_filter_ban(Ctl *ctl);
+int ctl_run_filter_bans(Ctl *ctl);
 int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
+int ctl_run_filter_drift(Ctl *ctl);
+int ctl_run_filter_unban(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);
 int ctl_run_schema(Ctl *ctl);
 int ctl_run_help(Ctl *ctl);

@@ -39,7 +39,39 @@ static int property_drifts(sd_bus *bus, const char *path, const char *interface,
                            const char *property, sd_bus_message *reply, void *userdata,
                            sd_bus_error *error)
 {
-        return sd_bus_message_append(reply, "t", fw_manager_drifts(userdata));
+        return sd_bus_message_append(reply, "t", fw_manager_drifts(userdata)->total);
+}
+
+static int property_bans(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "u", fw_bans_count(fw_manager_bans(userdata)));
+}
+
+static int property_sequence(sd_bus *bus, const char *path, const char *interface,
+                             const char *property, sd_bus_message *reply, void *userdata,
+                             sd_bus_error *error)
+{
+        return sd_bus_message_append(reply, "t", fw_manager_signals(userdata)->sequence);
+}
+
+static int method_list_drift(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        FwManager *manager = userdata;
+        pt_auto_message *reply = NULL;
+        const FwDrift *drift;
+        int r = fw_bus_may(manager, m, error);
+
+        if (r >= 0)
+                r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(tst)");
+        for (unsigned i = 0; r >= 0 && (drift = fw_drift_get(fw_manager_drifts(manager), i)); i++)
+                r = sd_bus_message_append(reply, "(tst)", drift->time_usec, drift->what,
+                                          drift->repair_usec);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static const sd_bus_vtable filter_vtable[] = {
@@ -55,8 +87,25 @@ static const sd_bus_vtable filter_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("CountConnections", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", count),
                                 fw_method_count_connections, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Ban", SD_BUS_ARGS("a(st)", entries, "a{sv}", options),
+                                SD_BUS_RESULT("u", added, "a(us)", refused), fw_method_ban,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Unban", SD_BUS_ARGS("as", addresses), SD_BUS_RESULT("u", removed),
+                                fw_method_unban, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("FlushBans", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", removed),
+                                fw_method_flush_bans, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListBans", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("a(st)", bans, "s", next), fw_method_list_bans,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListDrift", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tst)", drifts),
+                                method_list_drift, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Drifts", "t", property_drifts, 0, 0),
-        SD_BUS_SIGNAL_WITH_ARGS("DriftRepaired", SD_BUS_ARGS("s", what, "t", repairUSec), 0),
+        SD_BUS_PROPERTY("Bans", "u", property_bans, 0, 0),
+        SD_BUS_PROPERTY("Sequence", "t", property_sequence, 0, 0),
+        SD_BUS_SIGNAL_WITH_ARGS("DriftRepaired",
+                                SD_BUS_ARGS("t", sequence, "s", what, "t", repairUSec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS(
+                "BansChanged", SD_BUS_ARGS("t", sequence, "u", added, "u", removed, "u", total), 0),
         SD_BUS_VTABLE_END,
 };
 
@@ -65,9 +114,4 @@ int fw_bus_attach(FwManager *manager, sd_bus *bus, const char *path)
         if (manager)
                 pt_access_reset(fw_manager_access(manager));
         return sd_bus_add_object_vtable(bus, NULL, path, FW_BUS_INTERFACE, filter_vtable, manager);
-}
-
-void fw_bus_drift_repaired(sd_bus *bus, const char *path, const char *what, uint64_t usec)
-{
-        (void) sd_bus_emit_signal(bus, path, FW_BUS_INTERFACE, "DriftRepaired", "st", what, usec);
 }

@@ -18,6 +18,7 @@
  * list ruleset` when the value of one map is the key of another (netlink_parse_concat_expr).
  */
 
+#include "bans.h"
 #include "counters.h"
 #include "interval.h"
 #include "nat.h"
@@ -415,6 +416,25 @@ static void put_jump_to(const Dispatch *dispatch, const char *chain, const char 
         fw_finish(dispatch->batch, rule, target);
 }
 
+/* Before all else, so that a ban ends connections; but nobody bans the machine from itself. */
+static void put_bans(const Dispatch *dispatch, unsigned i)
+{
+        static const char lo[16] = "lo";
+        struct nftnl_rule *rule;
+
+        if (hooks[i].hook == NF_INET_LOCAL_OUT)
+                return;
+        rule = pt_nft_rule_new(TABLE, hooks[i].chain);
+        if (hooks[i].hook == NF_INET_LOCAL_IN) {
+                pt_nft_meta(rule, NFT_META_IIFNAME, PT_REG(REG_DATA));
+                pt_nft_cmp(rule, PT_REG(REG_DATA), NFT_CMP_NEQ, lo, sizeof(lo));
+        }
+        pt_nft_verdict(rule, NFT_JUMP, FW_CHAIN_BANS);
+        fw_finish(dispatch->batch, rule, FW_CHAIN_BANS);
+        if (hooks[i].hook == NF_INET_FORWARD)
+                put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_BANS_TO);
+}
+
 static void put_hook(const Dispatch *dispatch, unsigned i)
 {
         g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
@@ -429,6 +449,7 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
                      &chains};
         struct nftnl_rule *rule;
 
+        put_bans(dispatch, i);
         put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
                 put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
@@ -624,7 +645,8 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
 {
         static const char *const fixed[] = {
                 CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
-                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE};
+                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE,
+                FW_CHAIN_BANS,  FW_CHAIN_BANS_TO};
         g_autoptr(GHashTable) counts =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         int r = 0;

@@ -32,6 +32,7 @@ struct FwEngine {
         PtNftMonitor *monitor; /* borrowed; may be NULL */
         bool quiet;            /* it does not listen, since */
         uint32_t quiet_generation;
+        FwBans *bans;
 };
 
 struct PtObserved {
@@ -65,6 +66,11 @@ void fw_engine_distrust(FwEngine *engine)
 void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor)
 {
         engine->monitor = monitor;
+}
+
+void fw_engine_set_bans(FwEngine *engine, FwBans *bans)
+{
+        engine->bans = bans;
 }
 
 PtNft *fw_engine_nft_socket(FwEngine *engine)
@@ -393,6 +399,8 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         if (r == -EINTR)
                 return r;
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
+        if (engine->bans)
+                fw_bans_put(engine->bans, counts, batch);
         return 0;
 }
 
@@ -431,7 +439,9 @@ static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
 /* A monitor that cannot be paused listens on: it only costs time. */
 static void begin_quiet(FwEngine *engine)
 {
-        if (!engine->monitor || pt_nft_monitor_pause(engine->monitor) < 0)
+        /* A transaction of bans on its way would be taken for somebody else's. */
+        if (!engine->monitor || (engine->bans && fw_bans_sending(engine->bans)) ||
+            pt_nft_monitor_pause(engine->monitor) < 0)
                 return;
         engine->quiet = true;
         if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
@@ -463,6 +473,8 @@ static void sent(int result, const char *what, void *userdata)
         FwEngine *engine = plan->ctx->engine;
 
         end_quiet(engine, result == 0);
+        if (engine->bans)
+                fw_bans_hold(engine->bans, false);
         if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
                 try_commit(plan);
                 return;
@@ -493,6 +505,8 @@ static void try_commit(NftPlan *plan)
                 /* Before the loop runs there is nothing to keep waiting. */
                 if (pt_nft_batch_size(batch) >= FORK_SIZE &&
                     sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
+                        if (engine->bans)
+                                fw_bans_hold(engine->bans, true);
                         r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
                         if (r == 0) {
                                 (void) g_steal_pointer(&batch); /* the socket has taken it */

@@ -4,6 +4,7 @@
 /* The nft engine: txn/engine.h over one nf_tables table. Commits in one transaction: it is ATOMIC.
  */
 
+#include "bans.h"
 #include "counters.h"
 #include "layout.h"
 #include "txn/engine.h"
@@ -17,6 +18,8 @@ typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
 void fw_engine_distrust(FwEngine *engine);
 /* The monitor that is to be spared the engine's own large transactions; borrowed, NULL: none. */
 void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
+/* What else is in the table, and goes into one that is made anew; may be NULL. */
+void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */
 const FwLayout *fw_engine_layout(const FwEngine *engine);

@@ -20,6 +20,7 @@ struct FwManager {
         PtParticipant *participant;
         PtNftMonitor *monitor;
         FwConnections *connections;
+        FwBans *bans;
         PtAccess access;
 
         /* A foreign change that waits for its repair, and those of the last window. */
@@ -29,7 +30,8 @@ struct FwManager {
         sd_event_source *retry;
         uint64_t window_usec;
         unsigned burst;
-        uint64_t drifts;
+        FwDriftLog drifts;
+        FwSignals signals;
 };
 
 static uint64_t now_usec(void)
@@ -75,13 +77,11 @@ static void repaired(int result, void *userdata)
                 retry_later(manager);
                 return;
         }
-        manager->drifts++;
+        fw_drift_note(&manager->drifts, what, (uint64_t) g_get_real_time(), usec);
         pt_participant_set_condition(manager->participant, "Drift", NULL);
         pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us",
                what, usec);
-        if (pt_daemon_bus(manager->daemon))
-                fw_bus_drift_repaired(pt_daemon_bus(manager->daemon),
-                                      pt_daemon_class(manager->daemon)->path, what, usec);
+        fw_signals_drift_repaired(&manager->signals, what, usec);
 }
 
 static void repair(FwManager *manager)
@@ -114,7 +114,7 @@ static void changed(int type, uint32_t port, const char *chain, const char *set,
         const char *name = chain ?: set;
 
         if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) ||
-            !fw_engine_layout(manager->ctx.engine))
+            port == fw_bans_port(manager->bans) || !fw_engine_layout(manager->ctx.engine))
                 return;
         if (!manager->drift) {
                 manager->drift_usec = now_usec();
@@ -124,6 +124,13 @@ static void changed(int type, uint32_t port, const char *chain, const char *set,
                                         : g_strdup("it was touched");
         }
         repair(manager);
+}
+
+static void bans_changed(uint32_t added, uint32_t removed, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        fw_signals_bans_changed(&manager->signals, added, removed, fw_bans_count(manager->bans));
 }
 
 static void closed(int result, void *userdata)
@@ -172,6 +179,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
         int r;
 
         manager->daemon = daemon;
+        manager->signals.daemon = daemon;
         pt_access_init(&manager->access);
         manager->ctx = (PtEngineCtx){
                 .event = pt_daemon_event(daemon),
@@ -186,6 +194,12 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                        r == -EPERM ? "; filterd needs CAP_NET_ADMIN" : "");
                 return r;
         }
+        /* Before anything is loaded: what is banned stays so. */
+        r = fw_bans_new(manager->ctx.event, manager->ctx.netns_fd, &manager->bans);
+        if (r < 0)
+                return r;
+        fw_bans_watch(manager->bans, bans_changed, manager);
+        fw_engine_set_bans(manager->ctx.engine, manager->bans);
         r = pt_participant_start(manager->participant, diag);
         log_diagnostics(diag);
         if (r < 0 && early) {
@@ -229,6 +243,8 @@ void fw_manager_free(FwManager *manager)
         fw_connections_free(manager->connections);
         pt_access_done(&manager->access);
         pt_participant_free(manager->participant);
+        fw_bans_free(manager->bans);
+        fw_signals_done(&manager->signals);
         g_free(manager->drift);
         g_free(manager);
 }
@@ -243,6 +259,11 @@ FwEngine *fw_manager_engine(FwManager *manager)
         return manager->ctx.engine;
 }
 
+FwBans *fw_manager_bans(FwManager *manager)
+{
+        return manager->bans;
+}
+
 PtAccess *fw_manager_access(FwManager *manager)
 {
         return &manager->access;
@@ -253,7 +274,17 @@ FwConnections *fw_manager_connections(FwManager *manager)
         return manager->connections;
 }
 
-uint64_t fw_manager_drifts(const FwManager *manager)
+const FwDriftLog *fw_manager_drifts(const FwManager *manager)
 {
-        return manager->drifts;
+        return &manager->drifts;
+}
+
+const FwSignals *fw_manager_signals(const FwManager *manager)
+{
+        return &manager->signals;
+}
+
+int fw_manager_netns(const FwManager *manager)
+{
+        return manager->ctx.netns_fd;
 }

@@ -3,10 +3,13 @@
 
 /* filterd as a whole: the engine, its participant in transactions, and the watch over the table. */
 
+#include "bans.h"
 #include "bus/access.h"
 #include "bus/daemon.h"
 #include "connections.h"
+#include "drift.h"
 #include "engine-nft.h"
+#include "signals.h"
 #include "txn/participant.h"
 
 typedef struct FwManager FwManager;
@@ -23,9 +26,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 PtParticipant *fw_manager_participant(FwManager *manager);
 FwEngine *fw_manager_engine(FwManager *manager);
 PtAccess *fw_manager_access(FwManager *manager);
+FwBans *fw_manager_bans(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
-uint64_t fw_manager_drifts(const FwManager *manager); /* changes by others that were repaired */
+const FwDriftLog *fw_manager_drifts(const FwManager *manager);
+const FwSignals *fw_manager_signals(const FwManager *manager);
+int fw_manager_netns(const FwManager *manager); /* negative: the process's own */
 
 /* bus-filter.c */
 int fw_bus_attach(FwManager *manager, sd_bus *bus, const char *path);
-void fw_bus_drift_repaired(sd_bus *bus, const char *path, const char *what, uint64_t usec);

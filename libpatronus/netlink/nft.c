@@ -56,7 +56,7 @@ static int enter_namespace(int netns_fd, int *ret_previous)
         return 0;
 }
 
-int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
+int pt_netlink_socket_open(int family, int netns_fd, unsigned groups, struct mnl_socket **ret)
 {
         pt_auto_fd int previous = -EBADF;
         struct mnl_socket *socket;
@@ -65,7 +65,7 @@ int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
         r = enter_namespace(netns_fd, &previous);
         if (r < 0)
                 return r;
-        socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+        socket = mnl_socket_open2(family, SOCK_CLOEXEC);
         r = socket ? 0 : -errno;
         if (previous >= 0 && setns(previous, CLONE_NEWNET) < 0)
                 g_error("cannot return to the network namespace: %m");
@@ -83,6 +83,11 @@ int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
         }
         *ret = socket;
         return 0;
+}
+
+int pt_nft_socket_open(int netns_fd, unsigned groups, struct mnl_socket **ret)
+{
+        return pt_netlink_socket_open(NETLINK_NETFILTER, netns_fd, groups, ret);
 }
 
 int pt_nft_open(int netns_fd, PtNft **ret)

@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
 COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "revert", "export", "status",
-            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter counters", "explain", "schema",
+            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter ban",
+            "filter unban", "filter bans", "filter drift", "filter counters", "explain", "schema",
             "help"]
 
 
@@ -126,6 +127,13 @@ def test_man_page_names_all_and_formats(ctl, tmp_path):
     ("filter connections 10.0.0.1", '"10.0.0.1" is not FIELD=VALUE of a connection'),
     ("filter connections source=10.0.0", "/source"),
     ("filter connections state=estab", "/state"),
+    ("filter ban", '"filter ban" needs an argument'),
+    ("filter ban 192.0.2.1 --for 30", '"30" is no time; write a number with'),
+    ("filter ban 192.0.2.1 --for 367d", "at most 366d"),
+    ("filter unban", "takes either addresses or --all"),
+    ("filter unban --all 192.0.2.1", "takes either addresses or --all"),
+    ("filter counters --watch 1ms", '"1ms" is no time to wait'),
+    ("filter counters --kind Nothing", 'unknown kind "Nothing"'),
     ("filter connections --kill", "--kill needs a condition"),
     ("filter connections --limit x", "--limit is a number from 1"),
     ("explain FirewallRule.prioritty", "priority"),
@@ -315,7 +323,7 @@ def complete(ctl, line):
 def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl ap") == ["apply"]
     assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
-    assert complete(ctl, "patronusctl filter ") == ["connections", "counters"]
+    assert complete(ctl, "patronusctl filter ") == ["connections", "ban", "unban", "bans", "drift", "counters"]
     assert complete(ctl, "patronusctl help fil") == ["filter"]
     assert complete(ctl, "patronusctl help filter cou") == ["counters"]
     assert complete(ctl, "patronusctl filter connections ass") == ["assured="]

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* org.patronus.Filter1: bans (docs/DBUS.md). */
+
+#include "bus-filter.h"
+
+#include "base/text.h"
+#include "kind/field.h"
+#include "netlink/addresses.h"
+
+#include <string.h>
+#include <time.h>
+
+#define LIST_MAX 1000
+/* Entries of a call that are refused by name; the reply stays below 64 KiB. */
+#define REFUSED_MAX 400
+#define REASON_MAX 120
+#define CURSOR_MAX 64
+
+static uint64_t now_usec(void)
+{
+        struct timespec ts;
+
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * G_USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
+}
+
+/* A call of Ban, from its reading to its answer. */
+typedef struct Call {
+        sd_bus_message *message;
+        GArray *bans;    /* FwBan */
+        GArray *refused; /* Refusal */
+} Call;
+
+typedef struct Refusal {
+        uint32_t index;
+        char *reason;
+} Refusal;
+
+static void refusal_clear(void *p)
+{
+        g_free(((Refusal *) p)->reason);
+}
+
+static Call *call_new(sd_bus_message *m)
+{
+        Call *call = g_new0(Call, 1);
+
+        call->message = sd_bus_message_ref(m);
+        call->bans = g_array_new(FALSE, FALSE, sizeof(FwBan));
+        call->refused = g_array_new(FALSE, FALSE, sizeof(Refusal));
+        g_array_set_clear_func(call->refused, refusal_clear);
+        return call;
+}
+
+static void call_free(Call *call)
+{
+        sd_bus_message_unref(call->message);
+        g_array_unref(call->bans);
+        g_array_unref(call->refused);
+        g_free(call);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
+
+static void refuse(Call *call, uint32_t index, const char *reason)
+{
+        Refusal refusal = {index, NULL};
+
+        if (call->refused->len >= REFUSED_MAX)
+                return;
+        refusal.reason = g_utf8_make_valid(reason, (gssize) strnlen(reason, REASON_MAX));
+        g_array_append_val(call->refused, refusal);
+}
+
+static const FwBan loopback[] = {
+        {.family = AF_INET, .plen = 8, .address = {127}},
+        {.family = AF_INET6, .plen = 128, .address = {[15] = 1}},
+};
+
+/* Why an entry must not be banned, or NULL. */
+static char *objection(const FwBan *ban, const GArray *own, bool force)
+{
+        for (unsigned i = 0; i < G_N_ELEMENTS(loopback); i++)
+                if (fw_ban_contains(&loopback[i], ban->family, ban->address) &&
+                    ban->plen >= loopback[i].plen)
+                        return g_strdup("the loopback cannot be banned");
+        for (unsigned i = 0; !force && i < own->len; i++) {
+                const PtLocalAddress *address = &g_array_index(own, PtLocalAddress, i);
+                g_autoptr(GString) text = g_string_new(NULL);
+                FwBan host = {.family = address->family,
+                              .plen = address->family == AF_INET ? 32 : 128};
+
+                if (!fw_ban_contains(ban, address->family, address->address) ||
+                    fw_ban_contains(&loopback[address->family != AF_INET], address->family,
+                                    address->address))
+                        continue;
+                memcpy(host.address, address->address, sizeof(host.address));
+                fw_ban_format(&host, text);
+                return g_strdup_printf("the router itself has %s there; force is an option",
+                                       text->str);
+        }
+        return NULL;
+}
+
+static void take(Call *call, uint32_t index, const char *text, uint64_t timeout, uint64_t now,
+                 const GArray *own, bool force)
+{
+        g_autofree char *reason = NULL;
+        FwBan ban = {.until = timeout == 0 ? FW_BAN_FOREVER : now + timeout};
+
+        if (timeout > PT_DURATION_MAX_USEC)
+                reason = g_strdup("the time is longer than 366 days; 0 is until unbanned");
+        else if (fw_ban_parse(text, &ban, &reason) == 0)
+                reason = objection(&ban, own, force);
+        if (reason)
+                refuse(call, index, reason);
+        else
+                g_array_append_val(call->bans, ban);
+}
+
+/* The entries, which come before the options, are read again once those are known. */
+static int read_entries(sd_bus_message *m, Call *call, const GArray *own, bool force)
+{
+        uint64_t now = now_usec(), timeout;
+        const char *text;
+        uint32_t index = 0;
+        int r = sd_bus_message_rewind(m, true);
+
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, 'a', "(st)");
+        while (r >= 0 && (r = sd_bus_message_read(m, "(st)", &text, &timeout)) > 0) {
+                if (index == FW_BAN_BATCH_MAX)
+                        return -EFBIG;
+                take(call, index++, text, timeout, now, own, force);
+        }
+        return r;
+}
+
+static int answer(Call *call, uint32_t added)
+{
+        pt_auto_message *reply = NULL;
+        int r = sd_bus_message_new_method_return(call->message, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "u", added);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(us)");
+        for (unsigned i = 0; r >= 0 && i < call->refused->len; i++) {
+                const Refusal *refusal = &g_array_index(call->refused, Refusal, i);
+
+                r = sd_bus_message_append(reply, "(us)", refusal->index, refusal->reason);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int fail(sd_bus_message *m, int r, sd_bus_error *error)
+{
+        if (r == -EFBIG)
+                return pt_bus_fail(error, r, "At most %u bans of a call, and %u in all",
+                                   FW_BAN_BATCH_MAX, FW_BANS_MAX);
+        if (r == -EBUSY)
+                return pt_bus_fail(error, r, "%u changes of bans wait already", FW_BAN_QUEUE_MAX);
+        if (r == -EAGAIN)
+                return pt_bus_fail(error, r,
+                                   "This comes into force when the table, which another program "
+                                   "changed, has been repaired");
+        return pt_bus_fail(error, r, "The bans cannot be changed: %s", g_strerror(-r));
+}
+
+static void fail_later(sd_bus_message *m, int r)
+{
+        pt_auto_error error = SD_BUS_ERROR_NULL;
+
+        (void) fail(m, r, &error);
+        (void) sd_bus_reply_method_error(m, &error);
+}
+
+static void ban_done(int result, uint32_t n, void *userdata)
+{
+        g_autoptr(Call) call = userdata;
+
+        if (result < 0)
+                fail_later(call->message, result);
+        else
+                (void) answer(call, n);
+}
+
+typedef struct BanOptions {
+        uint64_t present;
+        bool force;
+} BanOptions;
+
+static const PtField ban_rows[] = {
+        PT_FIELD(BanOptions, bool, force, "force", 0),
+        {},
+};
+
+static int in_force(FwManager *manager, sd_bus_error *error)
+{
+        return fw_engine_layout(fw_manager_engine(manager))
+                       ? 0
+                       : pt_bus_fail(error, -ENOENT, "No ruleset is in force yet");
+}
+
+int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        FwManager *manager = userdata;
+        g_autoptr(Call) call = call_new(m);
+        g_autoptr(GArray) own = NULL;
+        BanOptions options = {0};
+        int r = sd_bus_message_skip(m, "a(st)");
+
+        if (r >= 0)
+                r = fw_bus_begin(manager, m, ban_rows, &options, &options.present, error);
+        if (r <= 0)
+                return r;
+        r = in_force(manager, error);
+        if (r >= 0)
+                r = pt_local_addresses(fw_manager_netns(manager), &own);
+        if (r >= 0)
+                r = read_entries(m, call, own, options.force);
+        if (r < 0)
+                return sd_bus_error_is_set(error) ? r : fail(m, r, error);
+        if (call->bans->len == 0)
+                return answer(call, 0);
+        r = fw_bans_add(fw_manager_bans(manager), &g_array_index(call->bans, FwBan, 0),
+                        call->bans->len, ban_done, call);
+        if (r < 0)
+                return fail(m, r, error);
+        (void) g_steal_pointer(&call); /* ban_done's */
+        return 1;
+}
+
+static void removed(int result, uint32_t n, void *userdata)
+{
+        pt_auto_message *call = userdata;
+
+        if (result < 0)
+                fail_later(call, result);
+        else
+                (void) sd_bus_reply_method_return(call, "u", n);
+}
+
+static int read_addresses(sd_bus_message *m, GArray *bans, sd_bus_error *error)
+{
+        const char *text;
+        int r = sd_bus_message_enter_container(m, 'a', "s");
+
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &text)) > 0) {
+                g_autofree char *reason = NULL;
+                FwBan ban = {0};
+
+                if (bans->len == FW_BAN_BATCH_MAX)
+                        return fail(m, -EFBIG, error);
+                r = fw_ban_parse(text, &ban, &reason);
+                if (r < 0)
+                        return pt_bus_fail(error, r, "%s", reason);
+                g_array_append_val(bans, ban);
+        }
+        return r;
+}
+
+int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        FwManager *manager = userdata;
+        g_autoptr(GArray) bans = g_array_new(FALSE, FALSE, sizeof(FwBan));
+        int r = fw_bus_may(manager, m, error);
+
+        if (r >= 0)
+                r = read_addresses(m, bans, error);
+        if (r < 0)
+                return r;
+        if (bans->len == 0)
+                return sd_bus_reply_method_return(m, "u", 0);
+        r = fw_bans_remove(fw_manager_bans(manager), &g_array_index(bans, FwBan, 0), bans->len,
+                           removed, sd_bus_message_ref(m));
+        if (r >= 0)
+                return 1;
+        sd_bus_message_unref(m);
+        return fail(m, r, error);
+}
+
+int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        FwManager *manager = userdata;
+        int r = fw_bus_may(manager, m, error);
+
+        if (r < 0)
+                return r;
+        r = fw_bans_flush(fw_manager_bans(manager), removed, sd_bus_message_ref(m));
+        if (r >= 0)
+                return 1;
+        sd_bus_message_unref(m);
+        return fail(m, r, error);
+}
+
+typedef struct ListOptions {
+        uint64_t present;
+        char *after;
+        uint32_t limit;
+} ListOptions;
+
+enum { OPTION_AFTER, OPTION_LIMIT };
+
+static const PtField list_rows[] = {
+        [OPTION_AFTER] = PT_FIELD(ListOptions, string, after, "after", 0, .max = CURSOR_MAX),
+        [OPTION_LIMIT] = PT_FIELD(ListOptions, u32, limit, "limit", 0, .min = 1, .max = LIST_MAX),
+        {},
+};
+
+static void list_options_done(ListOptions *options)
+{
+        pt_fields_done(list_rows, options, options->present);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ListOptions, list_options_done)
+
+typedef struct Lister {
+        sd_bus_message *reply;
+        GString *last;
+        uint64_t now;
+        int result;
+} Lister;
+
+static void append_ban(const FwBan *ban, void *userdata)
+{
+        Lister *lister = userdata;
+        uint64_t left = ban->until == FW_BAN_FOREVER ? 0
+                        : ban->until > lister->now   ? ban->until - lister->now
+                                                     : 1;
+
+        g_string_truncate(lister->last, 0);
+        fw_ban_format(ban, lister->last);
+        if (lister->result >= 0)
+                lister->result =
+                        sd_bus_message_append(lister->reply, "(st)", lister->last->str, left);
+}
+
+int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        FwManager *manager = userdata;
+        g_auto(ListOptions) options = {.limit = LIST_MAX};
+        g_autoptr(GString) last = g_string_new(NULL);
+        g_autofree char *reason = NULL;
+        pt_auto_message *reply = NULL;
+        Lister lister = {.last = last, .now = now_usec()};
+        FwBan after = {0};
+        bool more, from;
+        int r;
+
+        r = fw_bus_begin(manager, m, list_rows, &options, &options.present, error);
+        if (r <= 0)
+                return r;
+        from = options.after && options.after[0];
+        if (from && fw_ban_parse(options.after, &after, &reason) < 0)
+                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListBans", options.after);
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(st)");
+        if (r < 0)
+                return r;
+        lister.reply = reply;
+        more = fw_bans_list(fw_manager_bans(manager), from ? &after : NULL, options.limit,
+                            append_ban, &lister);
+        r = lister.result;
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", more ? last->str : "");
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}

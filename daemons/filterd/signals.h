@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What filterd tells without being asked. Every signal of org.patronus.Filter1 has a number, one
+ * more than that of the one before: a reader that finds a gap, or a smaller number, lists again.
+ */
+
+#include "base/macros.h"
+#include <systemd/sd-bus.h>
+
+typedef struct PtDaemon PtDaemon;
+
+/* Bans may change 50,000 times a second, and are told this often at most. */
+#define FW_SIGNAL_INTERVAL_USEC (G_USEC_PER_SEC / 5)
+
+typedef struct FwSignals {
+        PtDaemon *daemon;
+        uint64_t sequence;      /* of the last */
+        sd_event_source *pause; /* not NULL: bans were told a moment ago */
+        uint32_t added, removed, total;
+} FwSignals;
+
+void fw_signals_done(FwSignals *signals);
+void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t removed, uint32_t total);
+void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t usec);

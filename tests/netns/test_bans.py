@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bans and real packets: what they stop, what they outlive, when they end."""
+
+import ipaddress
+import signal
+import time
+
+import dbus
+import pytest
+import traffic
+from dbus.mainloop.glib import DBusGMainLoop
+from download import Download
+from gi.repository import GLib
+from nfmonitor import Monitor
+
+INTERFACE = "org.patronus.Filter1"
+WAN, LAN = traffic.address("wan", 4), traffic.address("lan", 4)
+MANY = 50000
+
+
+@pytest.fixture
+def running(lab):
+    lab.ctl("apply", "--replace", "-f", "examples/edge.yaml")
+    return lab
+
+
+def filterd(lab):
+    return dbus.bus.BusConnection(lab.bus).get_object(INTERFACE, "/org/patronus/Filter1", introspect=False)
+
+
+def ban(lab, *addresses, seconds=0, **options):
+    entries = dbus.Array([(address, dbus.UInt64(seconds * 1000000)) for address in addresses], signature="(st)")
+    return filterd(lab).Ban(entries, dbus.Dictionary(options, signature="sv"), dbus_interface=INTERFACE)
+
+
+def unban(lab, *addresses):
+    return int(filterd(lab).Unban(dbus.Array(addresses, signature="s"), dbus_interface=INTERFACE))
+
+
+def bans(lab):
+    """Address: seconds left."""
+    proxy, after, listed = filterd(lab), "", {}
+    while True:
+        rows, after = proxy.ListBans(dbus.Dictionary({"after": str(after)}, signature="sv"), dbus_interface=INTERFACE)
+        listed.update((str(address), int(left) / 1e6) for address, left in rows)
+        if not after:
+            return listed
+
+
+def prop(lab, name):
+    return int(filterd(lab).Get(INTERFACE, name, dbus_interface="org.freedesktop.DBus.Properties"))
+
+
+
+
+def pings(lab, *pairs):
+    """What is seen when each pings the other; those that are to be silent are waited for together."""
+    return [result.seen for result in traffic.run(lab.name, [traffic.Row("", "ping", source, target, family, "no answer")
+                                                             for source, target, family in pairs])]
+
+
+def stands_still(download):
+    """Whether nothing more arrives in a time in which a megabyte would."""
+    before = download.received
+    time.sleep(traffic.SILENCE_S)
+    return download.received == before
+
+
+@pytest.mark.parametrize("banned", [WAN, LAN, "10.1.0.0/24"])
+def test_a_ban_ends_what_is_established_and_ends_itself(running, banned):
+    with Download(running, "lan", "wan") as download:
+        download.check()
+        added, refused = ban(running, banned, seconds=2, **({"force": True} if "/" in banned else {}))
+        assert (int(added), list(refused)) == (1, [])
+        assert running.nft_json("chain", "inet", "patronus", "p_bans")
+        # what had passed the router before is still on its way through sockets
+        deadline = time.monotonic() + 1
+        while not stands_still(download) and time.monotonic() < deadline:
+            pass
+        assert stands_still(download)
+        dropped = counters(running)
+        assert sum(dropped.get(name, 0) for name in ("bans/from", "bans/to")) > 0
+        download.check()  # the ban is over, and TCP sends again what was lost
+        assert bans(running) == {}
+    assert prop(running, "Drifts") == 0
+
+
+def counters(lab):
+    rows, _ = filterd(lab).ListCounters(dbus.Dictionary({"limit": dbus.UInt32(1)}, signature="sv"), dbus_interface=INTERFACE)
+    return {str(name): int(packets) for kind, name, _, packets, *_ in rows if not kind}
+
+
+def test_both_ends_and_both_families(running):
+    ban(running, WAN, traffic.address("dmz", 6))
+    seen = pings(running, ("lan", "wan", 4), ("wan", "router", 4), ("lan", "dmz", 6), ("dmz", "wan", 6), ("lan", "wan", 6), ("lan", "dmz", 4))
+    assert seen == ["no answer"] * 4 + ["answer"] * 2
+    assert unban(running, WAN, "192.0.2.99") == 1
+    assert pings(running, ("lan", "wan", 4), ("lan", "dmz", 6)) == ["answer", "no answer"]
+
+
+def test_prefixes_in_prefixes(running):
+    ban(running, "10.1.0.0/16", force=True)
+    ban(running, "10.1.0.2/31", seconds=1)
+    assert pings(running, ("lan", "wan", 4)) == ["no answer"]
+    while "10.1.0.2/31" in bans(running):  # ends, and the one around it does not
+        time.sleep(0.05)
+    assert pings(running, ("lan", "wan", 4)) == ["no answer"]
+    unban(running, "10.1.0.0/16")
+    assert pings(running, ("lan", "wan", 4)) == ["answer"]
+
+
+def test_bans_outlive_all_but_the_machine(running):
+    ban(running, WAN, seconds=600)
+    ban(running, "198.51.100.0/24", traffic.address("wan", 6))
+
+    def holds(drifts):
+        left = bans(running)
+        assert set(left) == {WAN, "198.51.100.0/24", traffic.address("wan", 6)}
+        assert 500 < left[WAN] <= 600 and left["198.51.100.0/24"] == 0
+        assert pings(running, ("lan", "wan", 4), ("lan", "wan", 6)) == ["no answer", "no answer"]
+        assert prop(running, "Drifts") == drifts
+
+    holds(0)
+    running.ctl("set", "FirewallRule/guest-internet", "enabled=false")  # a commit of one rule
+    holds(0)
+    running.ctl("set", "Zone/lan", "masquerade=true")  # the dispatch made anew
+    holds(0)
+    with Monitor(running.netns("router")) as monitor:
+        running.exec("router", "nft", "flush", "ruleset")
+        monitor.next_commit(), monitor.next_commit()
+    holds(1)
+    with Monitor(running.netns("router")) as monitor:
+        running.exec("router", "nft", "delete", "element", "inet", "patronus", "b_ban4", "{", WAN, "}")
+        monitor.next_commit(), monitor.next_commit()
+    holds(2)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        running.end("filterd", number)
+        running.start("filterd")
+        holds(0)
+    running.ctl("apply", "--replace", "-f", "examples/edge.yaml")
+    holds(0)
+
+
+def test_what_is_refused(running):
+    added, refused = ban(running, "192.0.2.1", "127.0.0.1", "127.3.0.0/16", "::1", "10.2.0.1", "10.0.0.0/8", "fd00:2::1", "lan", "10.0.0.1-10.0.0.9",
+                         "10.0.0.1/8")
+    assert int(added) == 1
+    reasons = {int(index): str(reason) for index, reason in refused}
+    assert sorted(reasons) == list(range(1, 10))
+    assert all("loopback" in reasons[index] for index in (1, 2, 3)) and all("router itself has" in reasons[index] for index in (4, 5, 6))
+    assert "is not an address" in reasons[7] and "range" in reasons[8] and "bits beyond" in reasons[9]
+    added, refused = ban(running, "0.0.0.0/0", "127.0.0.1", force=True)
+    assert (int(added), [int(index) for index, _ in refused]) == (1, [1])
+    # the loopback works, and with it the way to lift the ban
+    running.exec("router", "ping", "-c1", "-W1", "127.0.0.1")
+    assert unban(running, "0.0.0.0/0") == 1
+    entries = dbus.Array([("192.0.2.1", dbus.UInt64(0))] * 65537, signature="(st)")
+    with pytest.raises(dbus.DBusException, match="At most 65536"):
+        filterd(running).Ban(entries, dbus.Dictionary({}, signature="sv"), dbus_interface=INTERFACE)
+
+
+def test_before_there_is_a_ruleset(lab):
+    with pytest.raises(dbus.DBusException, match="No ruleset is in force"):
+        ban(lab, "192.0.2.1")
+
+
+def test_many_at_once(running):
+    first = int(ipaddress.ip_address("45.0.0.0"))
+    with Monitor(running.netns("router")) as monitor:
+        added, refused = ban(running, *(str(ipaddress.ip_address(first + i)) for i in range(MANY)), seconds=600)
+        assert (int(added), len(refused)) == (MANY, 0)
+        assert len(monitor.pending()) == 1  # one transaction
+    assert prop(running, "Bans") == MANY == len(bans(running))
+    running.exec("router", "nft", "flush", "ruleset")
+    while prop(running, "Drifts") == 0:
+        time.sleep(0.02)
+    listed = running.nft_json("set", "inet", "patronus", "b_ban4")[0]["set"]
+    assert len(listed["elem"]) == MANY
+    assert int(filterd(running).FlushBans(dbus_interface=INTERFACE)) == MANY
+    assert not [item for item in running.nft_json() if item.get("set", {}).get("name", "").startswith("b_")]
+
+
+def test_signals_are_numbered(running):
+    loop, heard = GLib.MainLoop(), []
+    bus = dbus.bus.BusConnection(running.bus, mainloop=DBusGMainLoop())
+
+    def hear(*values, member):
+        heard.append((str(member), [int(value) if not isinstance(value, str) else str(value) for value in values]))
+        if member == "DriftRepaired":
+            loop.quit()
+
+    bus.add_signal_receiver(hear, dbus_interface=INTERFACE, member_keyword="member")
+    before = prop(running, "Sequence")
+    for i in range(40):
+        ban(running, f"192.0.2.{i}")
+    running.exec("router", "nft", "flush", "ruleset")
+    GLib.timeout_add_seconds(10, loop.quit)
+    loop.run()
+    while bus.get_object(INTERFACE, "/org/patronus/Filter1", introspect=False) and sum(v[1] for m, v in heard if m == "BansChanged") < 40:
+        GLib.MainContext.default().iteration(True)
+    changes = [values for member, values in heard if member == "BansChanged"]
+    assert sum(added for _, added, _, _ in changes) == 40 and changes[-1][3] == 40
+    assert len(changes) < 40  # told at most five times a second
+    assert [values[0] for _, values in heard] == list(range(before + 1, before + 1 + len(heard)))
+    assert [values[1] for member, values in heard if member == "DriftRepaired"] == [str(row[1]) for row in filterd(running).ListDrift(dbus_interface=INTERFACE)]
+
+
+def test_patronusctl(running):
+    assert running.ctl("filter", "bans").stderr == "nobody is banned\n"
+    assert running.ctl("filter", "ban", "192.0.2.7", "198.51.100.0/24", "--for", "1h").stdout == "2 banned for 1h\n"
+    done = running.ctl("filter", "ban", "192.0.2.8", "10.2.0.1", check=False)
+    assert (done.returncode, done.stdout) == (1, "1 banned\n") and "10.2.0.1: the router itself" in done.stderr
+    lines = [line.split() for line in running.ctl("filter", "bans").stdout.splitlines()]
+    assert [line[0] for line in lines] == ["ADDRESS", "198.51.100.0/24", "192.0.2.7", "192.0.2.8"]
+    assert lines[1][1].startswith("59m") and lines[3][1:] == ["until", "unbanned"]
+    assert running.ctl("filter", "unban", "192.0.2.7").stdout == "1 unbanned\n"
+    assert running.ctl("filter", "unban", "192.0.2.7", check=False).returncode == 1
+    assert running.ctl("filter", "unban", "--all").stdout == "2 unbanned\n"
+    assert running.ctl("filter", "drift").stderr.startswith("no other program")
+    with Monitor(running.netns("router")) as monitor:
+        running.exec("router", "nft", "flush", "ruleset")
+        monitor.next_commit(), monitor.next_commit()
+    while prop(running, "Drifts") == 0:
+        time.sleep(0.02)
+    assert "was touched" in running.ctl("filter", "drift").stdout or "was deleted" in running.ctl("filter", "drift").stdout
