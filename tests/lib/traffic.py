@@ -54,6 +54,7 @@ class Row:
     expect: str  # the text to be seen
     port: int = 0
     to: str = ""  # address, when it is not the target's first
+    listen: int = 0  # the server's port, when a translation makes it another
 
     @property
     def destination(self):
@@ -334,7 +335,7 @@ async def _run(lab, rows):
     try:
         for row in rows:
             if row.probe in LISTENERS:
-                servers.need(row.target, row.family, LISTENERS[row.probe], row.port)
+                servers.need(row.target, row.family, LISTENERS[row.probe], row.listen or row.port)
         return await asyncio.gather(*(_run_row(lab, row) for row in rows))
     finally:
         await servers.close()
