@@ -318,7 +318,7 @@ int ctl_parse(Ctl *ctl, int argc, char **argv)
 
                 if (ctl->values[CTL_HELP])
                         return CTL_DONE;
-                ctl_help(NULL, help);
+                ctl_short_help(help);
                 fputs(help->str, stderr);
                 return CTL_USAGE;
         }

@@ -103,6 +103,7 @@ typedef struct CtlCommand {
         CtlArgument arguments[CTL_ARGUMENTS_MAX];
         unsigned options;    /* 1U << CTL_..., besides the global ones */
         unsigned required;   /* those of them that must be given */
+        bool common;         /* in the short list */
         const char *doc;     /* one line */
         const char *help;    /* paragraphs for --help and the man page */
         const char *example; /* lines, or NULL */
@@ -170,6 +171,7 @@ int ctl_parse_object(const char *text, const PtKind **ret_kind, const char **ret
 /* help.c */
 void ctl_usage(const CtlCommand *command, GString *out); /* "patronusctl get KIND[/NAME]\n" */
 void ctl_help(const CtlCommand *command, GString *out);  /* NULL: of the whole program */
+void ctl_short_help(GString *out); /* for one who typed the program's name alone */
 
 /* Commands, by file. */
 int ctl_run_apply(Ctl *ctl);

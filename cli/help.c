@@ -1,32 +1,35 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* Usage, --help and the man page, all from the tables in commands.c. */
+/* Usage and --help, from the tables in commands.c. */
+
+#include "help.h"
 
 #include "output.h"
-
-#include "config.h"
 #include <string.h>
 
-#define INTRODUCTION                                                                               \
-        "patronusctl talks to configd, the keeper of Patronus's configuration. Objects have a "    \
-        "kind and a name; every change makes a numbered revision that can be compared and "        \
-        "brought back."
+const char *const ctl_introduction =
+        "patronusctl talks to configd, the keeper of Patronus's configuration. Objects have a "
+        "kind and a name; every change makes a numbered revision that can be compared and "
+        "brought back.";
 
-static const struct {
-        CtlExit code;
-        const char *doc;
-} exits[] = {
-        {CTL_DONE, "Done."},
-        {CTL_REFUSED, "Refused; standard error says why, and nothing was changed."},
-        {CTL_USAGE, "The command line is wrong."},
-        {CTL_UNREACHABLE, "A service or the bus does not answer."},
+const CtlDoc ctl_exits[] = {
+        {"0", "Done."},
+        {"1", "Refused; standard error says why, and nothing was changed."},
+        {"2", "The command line is wrong."},
+        {"3", "A service or the bus does not answer. When that was in the middle of a change, "
+              "standard error says that its outcome is not known."},
+        {"130", "Left by a second Ctrl-C, as a shell shows it; the outcome is not known."},
+        {},
 };
 
-static const struct {
-        const char *name, *doc;
-} variables[] = {
+const CtlDoc ctl_variables[] = {
         {"DBUS_SYSTEM_BUS_ADDRESS", "Address of the bus when --bus is not given."},
+        {"VISUAL, EDITOR", "The editor of edit; otherwise the system's \"editor\", or vi."},
+        {"TMPDIR", "Where edit keeps its text."},
         {"NO_COLOR", "No colours, even on a terminal."},
+        {"CLICOLOR_FORCE", "Colours everywhere, as with --color=always."},
+        {"COLUMNS", "Width of tables on a terminal, instead of the terminal's own."},
+        {},
 };
 
 static void append_option(const CtlOption *option, bool required, GString *out)
@@ -84,8 +87,7 @@ static void append_wrapped(const char *text, unsigned column, unsigned indent, G
         g_string_append_c(out, '\n');
 }
 
-/* "  -o, --output table|yaml|json" */
-static char *option_title(const CtlOption *option)
+char *ctl_option_title(const CtlOption *option)
 {
         g_autoptr(GString) out = g_string_new(NULL);
 
@@ -104,7 +106,7 @@ static void append_options(unsigned options, GString *out)
 
                 if (!(options >> i & 1))
                         continue;
-                title = option_title(&ctl_options[i]);
+                title = ctl_option_title(&ctl_options[i]);
                 g_string_append_printf(out, "  %s\n        ", title);
                 append_wrapped(ctl_options[i].doc, 8, 8, out);
         }
@@ -141,6 +143,18 @@ static void append_usage(const CtlCommand *command, GString *out)
         g_string_append(out, usage->str);
 }
 
+void ctl_short_help(GString *out)
+{
+        g_string_append(out, "usage: patronusctl COMMAND [OPTION...] [ARGUMENT...]\n\n");
+        for (const CtlCommand *command = ctl_commands; command->doc; command++)
+                if (command->common)
+                        g_string_append_printf(out, "  %-10s %s\n", command->name, command->doc);
+        g_string_append(out,
+                        "\n\"patronusctl help\" lists all commands, \"patronusctl help COMMAND\" "
+                        "explains one with\nexamples, \"patronusctl explain\" what can be "
+                        "configured.\n");
+}
+
 void ctl_help(const CtlCommand *command, GString *out)
 {
         if (command) {
@@ -162,15 +176,17 @@ void ctl_help(const CtlCommand *command, GString *out)
         }
 
         g_string_append(out, "usage: patronusctl COMMAND [OPTION...] [ARGUMENT...]\n\n");
-        append_wrapped(INTRODUCTION, 0, 0, out);
+        append_wrapped(ctl_introduction, 0, 0, out);
         g_string_append(out, "\nCommands:\n");
         for (const CtlCommand *c = ctl_commands; c->doc; c++)
                 g_string_append_printf(out, "  %-16s %s\n", c->name, c->doc);
         g_string_append(out, "\nOptions of all commands:\n");
         append_options(CTL_GLOBAL_OPTIONS, out);
         g_string_append(out, "\nExit codes:\n");
-        for (unsigned i = 0; i < G_N_ELEMENTS(exits); i++)
-                g_string_append_printf(out, "  %d  %s\n", (int) exits[i].code, exits[i].doc);
+        for (const CtlDoc *code = ctl_exits; code->name; code++) {
+                g_string_append_printf(out, "  %-4s ", code->name);
+                append_wrapped(code->doc, 7, 7, out);
+        }
         g_string_append(out, "\n\"patronusctl help COMMAND\" says more.\n");
 }
 
@@ -190,97 +206,6 @@ int ctl_run_help(Ctl *ctl)
                 }
         }
         ctl_help(command, out);
-        fputs(out->str, stdout);
-        return CTL_DONE;
-}
-
-/* Appends text for man(7): no line begins a request, hyphens stay ASCII, backslashes are
- * characters. */
-static void append_roff(const char *text, GString *out)
-{
-        bool start = true;
-
-        for (const char *p = text; *p; p++) {
-                if (start && (*p == '.' || *p == '\''))
-                        g_string_append(out, "\\&");
-                if (*p == '\\')
-                        g_string_append(out, "\\e");
-                else if (*p == '-')
-                        g_string_append(out, "\\-");
-                else
-                        g_string_append_c(out, *p);
-                start = *p == '\n';
-        }
-}
-
-/* A tagged paragraph: title and text. */
-static void append_roff_item(const char *title, const char *text, GString *out)
-{
-        g_string_append(out, ".TP\n.B ");
-        append_roff(title, out);
-        g_string_append_c(out, '\n');
-        append_roff(text, out);
-        g_string_append_c(out, '\n');
-}
-
-static void append_roff_options(unsigned options, GString *out)
-{
-        for (unsigned i = 0; i < CTL_OPTION_MAX; i++) {
-                g_autofree char *title = NULL;
-
-                if (!(options >> i & 1))
-                        continue;
-                title = option_title(&ctl_options[i]);
-                append_roff_item(title, ctl_options[i].doc, out);
-        }
-}
-
-static void append_roff_command(const CtlCommand *command, GString *out)
-{
-        g_autoptr(GString) usage = g_string_new(NULL), examples = g_string_new(NULL);
-
-        ctl_usage(command, usage);
-        g_string_append_printf(out, ".SS %s\n.B ", command->name);
-        append_roff(usage->str, out);
-        g_string_append(out, ".PP\n");
-        append_roff(command->doc, out);
-        g_string_append(out, ".\n");
-        append_roff(command->help, out);
-        g_string_append_c(out, '\n');
-        append_roff_options(command->options, out);
-        if (command->example) {
-                append_examples(command, "", examples);
-                g_string_append(out, ".PP\n.RS 4\n.nf\n");
-                append_roff(examples->str, out);
-                g_string_append(out, ".fi\n.RE\n");
-        }
-}
-
-int ctl_run_man(Ctl *ctl)
-{
-        g_autoptr(GString) out = g_string_new(NULL);
-
-        (void) ctl;
-        g_string_append(out, ".TH PATRONUSCTL 8 \"\" \"Patronus " PT_VERSION "\"\n"
-                             ".SH NAME\npatronusctl \\- control the Patronus firewall\n"
-                             ".SH SYNOPSIS\n.B patronusctl\n"
-                             "\\fICOMMAND\\fR [\\fIOPTION\\fR...] [\\fIARGUMENT\\fR...]\n"
-                             ".SH DESCRIPTION\n");
-        append_roff(INTRODUCTION, out);
-        g_string_append(out, "\n.SH OPTIONS\nOptions may stand before or after the command.\n");
-        append_roff_options(CTL_GLOBAL_OPTIONS, out);
-        g_string_append(out, ".SH COMMANDS\n");
-        for (const CtlCommand *command = ctl_commands; command->doc; command++)
-                append_roff_command(command, out);
-        g_string_append(out, ".SH \"EXIT STATUS\"\n");
-        for (unsigned i = 0; i < G_N_ELEMENTS(exits); i++) {
-                char code[] = {(char) ('0' + exits[i].code), '\0'};
-
-                append_roff_item(code, exits[i].doc, out);
-        }
-        g_string_append(out, ".SH ENVIRONMENT\n");
-        for (unsigned i = 0; i < G_N_ELEMENTS(variables); i++)
-                append_roff_item(variables[i].name, variables[i].doc, out);
         fputs(out->str, stdout);
         return CTL_DONE;
 }

@@ -33,17 +33,10 @@ static void append_wrapped(GString *out, const char *text, size_t indent, size_t
         g_string_append_c(out, '\n');
 }
 
-static void append_property(GString *out, const char *label, const char *format, ...)
-        G_GNUC_PRINTF(3, 4);
-
-static void append_property(GString *out, const char *label, const char *format, ...)
+static void append_property(const char *label, const char *text, void *userdata)
 {
-        g_autofree char *text = NULL;
-        va_list args;
+        GString *out = userdata;
 
-        va_start(args, format);
-        text = g_strdup_vprintf(format, args);
-        va_end(args);
         g_string_append_printf(out, "  %-*s", LABEL_WIDTH, label);
         append_wrapped(out, text, LABEL_WIDTH + 2, LABEL_WIDTH + 2);
 }
@@ -88,20 +81,6 @@ static void append_indented(GString *out, const char *text)
                         g_string_append_printf(out, "  %s\n", *line);
 }
 
-/* "NatRule.filterRule", …: rows of the tables that refer to the kind. */
-static void append_referrers(GString *out, const char *before, const PtField *fields,
-                             const PtKind *kind)
-{
-        for (const PtField *field = fields; field->name; field++) {
-                g_autofree char *path = g_strconcat(before, ".", field->name, NULL);
-
-                if (field->ref && strcmp(field->ref, kind->name) == 0)
-                        g_string_append_printf(out, "%s%s", out->len ? ", " : "", path);
-                if (pt_field_nested(field))
-                        append_referrers(out, path, field->fields, kind);
-        }
-}
-
 static void append_paragraph(GString *out, const char *title, const char *text)
 {
         if (!*text)
@@ -113,7 +92,8 @@ static void append_paragraph(GString *out, const char *title, const char *text)
 /* What else there is to know about its objects. */
 static void append_kind_notes(GString *out, const PtKind *kind)
 {
-        g_autoptr(GString) referrers = g_string_new(NULL), builtins = g_string_new(NULL);
+        g_autoptr(GString) builtins = g_string_new(NULL);
+        g_autofree char *referrers = pt_kind_referrers(kind);
 
         if (kind->singleton)
                 append_paragraph(out, "Name",
@@ -123,9 +103,7 @@ static void append_kind_notes(GString *out, const PtKind *kind)
                 append_paragraph(out, "Order",
                                  "\"move\" changes it; new objects come after those that are "
                                  "there, objects of a file in its order");
-        for (const PtKind *const *other = pt_kinds(); *other; other++)
-                append_referrers(referrers, (*other)->name, (*other)->fields, kind);
-        append_paragraph(out, "Referred to by", referrers->str);
+        append_paragraph(out, "Referred to by", referrers);
         for (const PtBuiltin *builtin = kind->builtins; builtin && builtin->name; builtin++)
                 g_string_append_printf(builtins, "%s%s", builtins->len ? ", " : "", builtin->name);
         append_paragraph(out, "Built in", builtins->str);
@@ -144,67 +122,6 @@ static void explain_kind(const PtKind *kind, GString *out)
         g_string_append(out, "\nExample:\n");
         append_indented(out, kind->example);
         g_string_append_printf(out, "\n\"explain %s.FIELD\" says more about one.\n", kind->name);
-}
-
-static const char *impact_words(PtImpact impact)
-{
-        switch (impact) {
-        case PT_IMPACT_LIVE:
-                return "live: a change interrupts nothing";
-        case PT_IMPACT_RELOAD:
-                return "reload: the service reads its configuration again";
-        case PT_IMPACT_RECREATE:
-                return "recreate: what it describes is removed and made again";
-        case PT_IMPACT_DISRUPTIVE:
-                return "disruptive: connections break";
-        case PT_IMPACT_MAX:
-        case PT_IMPACT_INVALID:
-                break;
-        }
-        return "unknown";
-}
-
-static void append_type(GString *out, const PtField *field)
-{
-        if (!(field->flags & PT_F_LIST))
-                append_property(out, "type", "%s", field->type->name);
-        else if (field->flags & PT_F_ORDERED)
-                append_property(out, "type", "list of %s, in order", field->type->name);
-        else
-                append_property(out, "type", "list of %s; the order has no meaning",
-                                field->type->name);
-        append_property(out, "syntax", "%s%s", field->type->syntax,
-                        field->flags & PT_F_LIST ? ", each" : "");
-}
-
-static void append_limits(GString *out, const PtField *field)
-{
-        if (field->min || field->max)
-                append_property(out, "limits", "%" PRId64 "-%" PRId64 "%s%s", field->min,
-                                field->max, field->unit ? " " : "", field->unit ? field->unit : "");
-        else if (field->unit)
-                append_property(out, "unit", "%s", field->unit);
-        if (field->flags & PT_F_LIST)
-                append_property(out, "limits", "1-%u entries",
-                                field->max_items ? field->max_items : PT_LIST_MAX);
-}
-
-static void append_flags(GString *out, const PtField *field)
-{
-        static const struct {
-                PtFieldFlags flag;
-                const char *words;
-        } flags[] = {
-                {PT_F_REQUIRED, "every object has it"},
-                {PT_F_IMMUTABLE, "cannot be changed later"},
-                {PT_F_READONLY, "is set by the system"},
-                {PT_F_SECRET, "is secret: it is sealed and never shown"},
-                {PT_F_DEPRECATED, "will go away: do not use it in new configurations"},
-        };
-
-        for (size_t i = 0; i < G_N_ELEMENTS(flags); i++)
-                if (field->flags & flags[i].flag)
-                        append_property(out, "note", "%s", flags[i].words);
 }
 
 /* The example as `set` takes it: "[80, \"x\"]" is 80,x there. */
@@ -244,19 +161,7 @@ static void explain_field(const PtKind *kind, const char *path, const PtField *f
         g_string_append_printf(out, "%s.%s\n\n", kind->name, path);
         append_wrapped(out, field->doc, 0, 0);
         g_string_append_c(out, '\n');
-        append_type(out, field);
-        for (const PtChoice *choice = field->choices; choice && choice->name; choice++)
-                append_property(out, choice == field->choices ? "words" : "", "%s%s%s",
-                                choice->name, choice->doc ? ": " : "",
-                                choice->doc ? choice->doc : "");
-        append_property(out, "default", "%s", field->def ? field->def : "none");
-        append_limits(out, field);
-        if (field->ref)
-                append_property(out, "refers to", "%s", field->ref);
-        append_flags(out, field);
-        append_property(out, "impact", "%s", impact_words(field->impact));
-        if (field->since)
-                append_property(out, "since", "version %s", field->since);
+        pt_field_foreach_property(field, append_property, out);
         if (pt_field_nested(field)) {
                 g_string_append(out, "\nFields:\n");
                 append_fields(out, field->fields);

@@ -12,6 +12,13 @@ struct json_object *pt_kind_schema(const PtKind *kind);
 void pt_kind_schema_digest(PtDigest *ret);
 /* Help for KIND or KIND.field.path; -ENOENT with a diagnostic that suggests the nearest word. */
 int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out);
+/* What there is to know of a field besides its text: "type", "default", "refers to", …. A label ""
+ * continues the last. */
+typedef void (*PtPropertyFunc)(const char *label, const char *text, void *userdata);
+void pt_field_foreach_property(const PtField *field, PtPropertyFunc each, void *userdata);
+/* The fields that refer to objects of the kind: "FirewallRule.from, FirewallRule.to"; "": none. The
+ * caller's. */
+char *pt_kind_referrers(const PtKind *kind);
 /* Candidates for the last word of `set KIND/NAME a.b=` and of `explain`: newline-separated words.
  */
 void pt_kind_complete(const PtKind *kind, const char *word, GString *out);

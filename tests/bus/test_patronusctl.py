@@ -385,6 +385,19 @@ def test_diff_history_revert(base):
     assert base.ctl("diff", 9999, check=False).returncode == 1
 
 
+def test_diff_in_colours(base):
+    base.ctl("set", "FirewallRule/web", "destination.ports=80")
+    base.ctl("set", "Zone/wan", "masquerade=false", "metadata.description=out")
+    text = "\n".join(on_a_terminal(base, "diff", NO_COLOR=""))
+    assert "\x1b[33m~\x1b[0m Zone/wan" in text
+    assert "/spec/masquerade: \x1b[31mtrue\x1b[0m -> \x1b[32mfalse\x1b[0m" in text
+    assert "/metadata/description: \x1b[32mout\x1b[0m" in text
+    assert "\x1b" not in base.ctl("diff").stdout and "\x1b[33m~" in base.ctl("diff", "--color=always").stdout
+    added = base.ctl("apply", "--color", "always", "-f", "-", stdin=rule("new")).stdout
+    assert added.startswith("\x1b[32m+\x1b[0m FirewallRule/new\n")
+    assert base.ctl("delete", "FirewallRule/new", "--color=always").stdout.startswith("\x1b[31m-\x1b[0m FirewallRule/new\n")
+
+
 def test_diff_of_a_file(base, tmp_path):
     before = revision(base)
     policy = tmp_path / "policy.yaml"

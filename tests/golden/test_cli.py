@@ -69,7 +69,8 @@ def test_help_of_a_command(ctl, command):
 def test_no_command_is_a_usage_error(ctl):
     done = ctl()
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == ctl("--help").stdout
+    same("no-command.txt", done.stderr)
+    assert len(done.stderr.splitlines()) < 20, "a short screen"
 
 
 def test_version(ctl):
@@ -78,15 +79,42 @@ def test_version(ctl):
     assert re.fullmatch(r"patronusctl \d+\.\d+\.\d+\n", done.stdout)
 
 
+def formatted(page):
+    """The page as man shows it; nothing in it is amiss."""
+    for width in ("80", "120"):
+        done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, env={**os.environ, "MANWIDTH": width})
+        assert (done.returncode, done.stderr) == (0, ""), page
+    found = subprocess.run(["lexgrog", page], capture_output=True, text=True)
+    assert found.returncode == 0 and f'"{page.stem} - ' in found.stdout, "whatis finds it"
+    return done.stdout
+
+
 def test_man_page_names_all_and_formats(ctl, tmp_path):
     page = tmp_path / "patronusctl.8"
     page.write_text(ctl("man").stdout)
-    done = subprocess.run(["man", "--warnings", "-l", page], capture_output=True, text=True, env={**os.environ, "MANWIDTH": "100"})
-    assert (done.returncode, done.stderr) == (0, "")
+    text = formatted(page)
     for command in COMMANDS:
-        assert re.search(rf"^   {command}$", done.stdout, re.M), command
+        assert re.search(rf"^   {command}$", text, re.M), command
     for option in re.findall(r"--[a-z-]+", (GOLDEN / "help-apply.txt").read_text()):
-        assert option in done.stdout
+        assert option in text
+    for code in ("0", "1", "2", "3", "130"):
+        assert re.search(rf"^       {code} ", text.partition("EXIT STATUS")[2], re.M)
+
+
+def test_man_pages_of_kinds(ctl, kinds, tmp_path):
+    assert ctl("man", tmp_path / "man5").returncode == 0
+    pages = {page.name: formatted(page) for page in (tmp_path / "man5").iterdir()}
+    assert set(pages) == {"patronus-kinds.5", *(f"patronus-{kind['kind'].lower()}.5" for kind in kinds)}
+    for kind in kinds:
+        text = pages[f"patronus-{kind['kind'].lower()}.5"]
+        assert f"patronus-{kind['kind'].lower()}(5)" in pages["patronus-kinds.5"]
+        for path, _ in leaves(json.loads(ctl("schema", kind["kind"]).stdout)["properties"]["spec"]):
+            assert re.search(rf"^ +{re.escape(path)}( |$)", text, re.M), path
+        assert f"kind: {kind['kind']}\n" in text.partition("EXAMPLE")[2]
+    services = pages["patronus-service.5"].partition("BUILT IN")[2]
+    assert all(re.search(rf"^ +{name}\b", services, re.M) for name in ("ssh", "https", "wireguard"))
+    full = ctl("man", "/proc/nonexistent/man5")
+    assert full.returncode == 1 and "/proc/nonexistent" in full.stderr
 
 
 # --- the command line ---------------------------------------------------------------------------------------------------
