@@ -7,6 +7,8 @@
 #include "engine-nft.h"
 #include "sets.h"
 
+#include <libnftnl/expr.h>
+
 #include <linux/netfilter/nf_tables.h>
 #include <sched.h>
 #include <signal.h>
@@ -291,9 +293,46 @@ static PtSlice *slice_with_hosts(Fixture *it, unsigned n)
         fw_put(slice, text);
         fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
         fw_put_rule(slice, "a", 1,
-                    "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"lan\","
+                    "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"lan\",\"family\":\"ipv4\","
                     "\"source\":{\"aliases\":[\"big\"]}}");
         return slice;
+}
+
+typedef struct Lookups {
+        const char *set;
+        unsigned right, wrong;
+} Lookups;
+
+static int look_for_lookup(struct nftnl_expr *expr, void *userdata)
+{
+        Lookups *lookups = userdata;
+
+        if (strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "lookup") != 0)
+                return 0;
+        *(strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_LOOKUP_SET), lookups->set) == 0
+                  ? &lookups->right
+                  : &lookups->wrong) += 1;
+        return 0;
+}
+
+static int look_into_rule(struct nftnl_rule *rule, void *userdata)
+{
+        return nftnl_expr_foreach(rule, look_for_lookup, userdata);
+}
+
+/* The one rule looks up the set of that name, and no other. */
+static void assert_rule_follows(Fixture *it, const char *name)
+{
+        const FwClass *klass =
+                g_hash_table_lookup(fw_engine_layout(it->ctx.engine)->classes, "lan/lan");
+        const FwUnit *unit = g_ptr_array_index(klass->units, 0);
+        Lookups lookups = {.set = name};
+
+        assert_int_equal(pt_nft_dump_rules(fw_engine_nft_socket(it->ctx.engine), TABLE, unit->name,
+                                           look_into_rule, &lookups),
+                         0);
+        assert_int_equal(lookups.right, 1);
+        assert_int_equal(lookups.wrong, 0);
 }
 
 static void assert_set_named(Fixture *it, const char *wanted, unsigned n)
@@ -305,6 +344,7 @@ static void assert_set_named(Fixture *it, const char *wanted, unsigned n)
         assert_string_equal(name, wanted);
         elements = kernel_elements(it, name, FW_SET_IPV4);
         assert_int_equal(elements->len, n);
+        assert_rule_follows(it, name);
         assert_int_equal(count_kernel_sets(it), 2); /* the one of IPv6 too, though empty */
 }
 
