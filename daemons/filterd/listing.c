@@ -156,16 +156,27 @@ static const FwUnit *unit_of(const FwClass *klass, unsigned entry, unsigned *ret
         g_assert_not_reached();
 }
 
+/* The class of a zone's other side, which has rules of both ways too; NULL: the zone has no class of
+ * its own there. */
+static const FwClass *other_side(const Listing *listing, const FwClass *klass)
+{
+        bool in = strcmp(klass->from, "in") == 0;
+        g_autofree char *name = g_strdup_printf("%s/%s", in ? "out" : "in", klass->to);
+
+        return g_hash_table_lookup(listing->layout->nat->classes, name);
+}
+
 /* Adds what rules that translate both ways have counted on their way out. Both classes have one
  * order, so each unit is read once. */
 static int add_way_out(Listing *listing, const FwClass *in, unsigned from, unsigned n,
                        FwCounterRow *rows)
 {
-        g_autofree char *name = g_strdup_printf("out/%s", in->to);
-        const FwClass *out = g_hash_table_lookup(listing->layout->nat->classes, name);
+        const FwClass *out = other_side(listing, in);
         g_autofree FwCounterRow *read = NULL;
         unsigned start = 0, len = 0;
 
+        if (!out)
+                return 0;
         for (unsigned i = 0; i < n; i++) {
                 const NatRule *nat = both_ways(in, from + i, NULL);
                 unsigned entry;
@@ -193,7 +204,7 @@ static int add_way_out(Listing *listing, const FwClass *in, unsigned from, unsig
 static int list_class(Listing *listing, const FwClass *klass, unsigned from, unsigned limit)
 {
         g_autofree FwCounterRow *rows = g_new0(FwCounterRow, limit);
-        bool nat = klass->sort == FW_CLASS_NAT;
+        bool nat = klass->sort == FW_CLASS_NAT, listed = nat && other_side(listing, klass);
         int n = read_class(listing, klass, from, limit, rows), r = 0;
 
         if (n > 0 && nat && strcmp(klass->from, "in") == 0)
@@ -204,7 +215,7 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
                 const PtObject *object = &rule_at(klass, from + i)->object;
                 FwNatSide side;
 
-                if (nat && both_ways(klass, from + i, &side) && side == FW_NAT_OUT)
+                if (listed && both_ways(klass, from + i, &side) && side == FW_NAT_OUT)
                         continue; /* it came with the way in */
                 rows[i].kind = object->kind->name;
                 rows[i].name = object->name;

@@ -115,6 +115,21 @@ def test_any_zone(lab, witness):
     assert counters(lab) == {("everywhere", "any"): 1, ("everywhere", "wan"): 1, ("own", "wan"): 1}
 
 
+def test_counters_of_both_ways_for_any_zone(lab, witness):
+    """Where a zone has rules of its own on one side only."""
+    both = nat("both", "type: one-to-one, zone: any, destination: {addresses: [10.99.0.5]}, translation: {addresses: [10.3.0.2]}")
+    for own in ("type: forward, zone: wan, destination: {ports: [443]}, translation: {addresses: [10.2.0.2]}", "type: masquerade, zone: wan"):
+        lab.apply(ZONES + ALL + both + nat("own", own), "--replace")
+        before = counters(lab)
+        assert witness.see("wan", "tcp", "10.99.0.5", 25).host == "dmz"
+        assert witness.see("dmz", "tcp", address("wan", 4), 25).source == "10.99.0.5"
+        assert witness.see("guest", "tcp", "10.99.0.5", 25).host == "dmz"
+        after = counters(lab)
+        assert sum(packets for (name, _), packets in after.items() if name == "both") == sum(
+            packets for (name, _), packets in before.items() if name == "both") + 3
+        assert {zone for name, zone in after if name == "both"} == {"any", "wan"}
+
+
 def test_changes_are_incremental(lab, witness):
     """A change replaces the rule that changed: the counters of others go on, its own is carried, and other chains stay as they are."""
     def forward(port):
