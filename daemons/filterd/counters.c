@@ -7,20 +7,35 @@
 
 #include <string.h>
 
-G_STATIC_ASSERT(sizeof(FwTag) == 27);
+G_STATIC_ASSERT(sizeof(FwTag) == 28);
 
 void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret)
 {
         *ret = (FwTag){.version = FW_TAG_VERSION,
                        .flags = carried ? FW_TAG_CARRIED : 0,
-                       .part = (uint8_t) part};
+                       .part = {(uint8_t) (part >> 8), (uint8_t) part}};
         pt_object_uid(&rule->object, ret->uid);
         memcpy(ret->generation, rule->object.digest.bytes, sizeof(ret->generation));
 }
 
+char *fw_log_prefix(const FirewallRule *rule)
+{
+        GString *prefix = g_string_new("rule/");
+        uint8_t uid[16];
+
+        pt_object_uid(&rule->object, uid);
+        for (unsigned i = 0; i < sizeof(uid); i++)
+                g_string_append_printf(prefix, "%02x", uid[i]);
+        g_string_append_c(prefix, '/');
+        for (unsigned i = 0; i < sizeof(((FwTag *) NULL)->generation); i++)
+                g_string_append_printf(prefix, "%02x", rule->object.digest.bytes[i]);
+        return g_string_free(prefix, FALSE);
+}
+
 bool fw_tag_same(const FwTag *a, const FwTag *b)
 {
-        return a->part == b->part && memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
+        return memcmp(a->part, b->part, sizeof(a->part)) == 0 &&
+               memcmp(a->uid, b->uid, sizeof(a->uid)) == 0 &&
                memcmp(a->generation, b->generation, sizeof(a->generation)) == 0;
 }
 

@@ -15,14 +15,28 @@
 typedef struct FwTag {
         uint8_t version; /* FW_TAG_VERSION */
         uint8_t flags;
-        uint8_t part; /* of a rule that is several in its chain (match.h) */
+        uint8_t part
+                [2]; /* big endian: of a rule that is several in its chain (match.h), and whether
+                            it is the one that logs */
         uint8_t uid[16];
         uint8_t generation[8]; /* first bytes of the object's digest: which state of the object this
                                   is */
 } FwTag;
-#define FW_TAG_VERSION 1
+#define FW_TAG_VERSION 2
 #define FW_TAG_CARRIED (1 << 0)
 
+/* The rule before a part that logs what the part matches: it has no counter. */
+#define FW_PART_LOG 0x8000U
+
+/*
+ * What a log line begins with: which rule, and in which state of it, 54 characters.
+ *
+ *      rule/6f1ed002ab5595859014ebf0951522d9/0123456789abcdef
+ *           uid                              generation
+ */
+char *fw_log_prefix(const FirewallRule *rule);
+
+/* `part` with FW_PART_LOG or without. */
 void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret);
 bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */

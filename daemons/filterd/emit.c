@@ -3,9 +3,10 @@
 #include "emit.h"
 
 #include "base/marks.h"
-#include "nat-emit.h"
+#include "emit-rule.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
+#include "objects.h"
 #include "resync.h"
 #include "sequence.h"
 #include "sets-emit.h"
@@ -29,35 +30,6 @@ typedef struct Emit {
         uint32_t set_id;
 } Emit;
 
-static int verdict_of(const FirewallRule *rule, const char **ret_chain)
-{
-        *ret_chain = NULL;
-        switch ((FwAction) rule->action) {
-        case FW_ALLOW:
-                return NF_ACCEPT;
-        case FW_DROP:
-                return NF_DROP;
-        case FW_REJECT:
-                *ret_chain = FW_CHAIN_REJECT;
-                return NFT_GOTO;
-        case FW_ACTION_MAX:
-        case FW_ACTION_INVALID:
-                break;
-        }
-        g_assert_not_reached();
-}
-
-static size_t userdata_of(const FirewallRule *rule, unsigned part, bool carried,
-                          uint8_t ret[static NFT_USERDATA_MAXLEN])
-{
-        g_autofree char *comment =
-                g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
-        FwTag tag;
-
-        fw_tag_of(rule, part, carried, &tag);
-        return pt_nft_userdata(comment, &tag, sizeof(tag), ret);
-}
-
 static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwCount *ret)
 {
         uint8_t uid[16];
@@ -67,26 +39,9 @@ static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwC
         return fw_carry_take(emit->carry, klass->chain, uid, ret);
 }
 
-static struct nftnl_rule *rule_new(Emit *emit, const char *chain, const FirewallRule *rule,
-                                   unsigned part, const FwCount *count, bool carried)
+static struct nftnl_rule *rule_new(Emit *emit, const FwRulePart *part)
 {
-        struct nftnl_rule *r = pt_nft_rule_new(TABLE, chain);
-        uint8_t userdata[NFT_USERDATA_MAXLEN];
-        const char *target;
-        FwMatch match;
-        int verdict = verdict_of(rule, &target);
-
-        fw_match_part(rule, part, &match);
-        fw_match_put(&match, TABLE, emit->sets, emit->batch, &emit->set_id, r);
-        if (fw_nat_of(rule, NULL)) {
-                fw_nat_put(&match, TABLE, emit->batch, &emit->set_id, count, r);
-        } else {
-                pt_nft_counter(r, count->packets, count->bytes);
-                pt_nft_verdict(r, verdict, target);
-        }
-        nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata,
-                            (uint32_t) userdata_of(rule, part, carried, userdata));
-        return r;
+        return fw_rule_new(part, emit->sets, emit->batch, &emit->set_id);
 }
 
 /* Folds. */
@@ -100,9 +55,9 @@ static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const
         FwKey keys[FW_KEYS_MAX];
         FwCount count = {0};
         const char *target;
-        uint32_t verdict = (uint32_t) verdict_of(rule, &target);
+        uint32_t verdict = (uint32_t) fw_rule_verdict(rule, &target);
         bool carried = !remove && take(emit, klass, rule, &count);
-        size_t size = userdata_of(rule, 0, carried, userdata);
+        size_t size = fw_rule_userdata(rule, 0, carried, userdata);
         unsigned n = fw_match_keys(rule, unit->shape, keys);
 
         for (unsigned i = 0; i < n; i++) {
@@ -153,7 +108,7 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
 /* The rules of a shard as its chain has them: an entry may be several. */
 typedef struct ShardItem {
         const FirewallRule *rule;
-        unsigned part;
+        unsigned part; /* perhaps with FW_PART_LOG */
 } ShardItem;
 
 static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned start)
@@ -164,8 +119,13 @@ static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned st
                 ShardItem item = {.rule = g_array_index(klass->entries, FwEntry, start + i).rule};
                 unsigned parts = fw_match_parts(item.rule);
 
-                for (; item.part < parts; item.part++)
+                for (unsigned part = 0; part < parts; part++) {
+                        item.part = part | FW_PART_LOG;
+                        if (fw_rule_box(item.rule)->log)
+                                g_array_append_val(items, item);
+                        item.part = part;
                         g_array_append_val(items, item);
+                }
         }
         return items;
 }
@@ -177,11 +137,10 @@ static void put_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsi
         pt_nft_batch_add_chain(emit->batch, TABLE, unit->name, NULL);
         for (unsigned i = 0; i < items->len; i++) {
                 const ShardItem *item = &g_array_index(items, ShardItem, i);
-                FwCount count = {0};
-                bool carried = item->part == 0 && take(emit, klass, item->rule, &count);
+                FwRulePart part = {.chain = unit->name, .rule = item->rule, .part = item->part};
 
-                pt_nft_batch_append_rule(emit->batch, rule_new(emit, unit->name, item->rule,
-                                                               item->part, &count, carried));
+                part.carried = item->part == 0 && take(emit, klass, item->rule, &part.count);
+                pt_nft_batch_append_rule(emit->batch, rule_new(emit, &part));
         }
         fw_touched_chain(emit->touched, klass, unit, start);
 }
@@ -238,6 +197,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         }
         fw_ruleset_put_base(batch);
         fw_sets_put(layout->sets, batch, touched);
+        fw_objects_put(layout->objects, NULL, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
         fw_ruleset_put_dispatch(&to, NULL, counts, batch);
         fw_ruleset_put_marker(marker, false, batch);
@@ -309,10 +269,10 @@ static struct nftnl_rule *make_shard_rule(unsigned i, void *userdata)
         const ShardSync *shard = userdata;
         Emit *emit = shard->emit;
         const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
-        FwCount count;
-        bool carried = begin_count(emit, shard, i, &count);
+        FwRulePart part = {.chain = shard->unit->name, .rule = item->rule, .part = item->part};
 
-        return rule_new(emit, shard->unit->name, item->rule, item->part, &count, carried);
+        part.carried = begin_count(emit, shard, i, &part.count);
+        return rule_new(emit, &part);
 }
 
 static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start,
@@ -343,7 +303,8 @@ static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, uns
                 match[i] = -1;
                 for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
                         if (fw_kernel_rule_is(fw_kernel_rule(kernel, (int) k), &tag) &&
-                            fw_kernel_rule(kernel, (int) k)->tag.part == tag.part)
+                            memcmp(fw_kernel_rule(kernel, (int) k)->tag.part, tag.part,
+                                   sizeof(tag.part)) == 0)
                                 match[i] = (int) k;
         }
         fw_sequence_keep(match, items->len, keep);
@@ -651,6 +612,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
                 emit.moves = delta->sets;
         if (delta->sets)
                 fw_sets_put(delta->sets, batch, touched);
+        if (delta->objects)
+                fw_objects_put(delta->objects, delta->layout->objects, batch);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);
@@ -694,6 +657,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         }
         if (delta->sets)
                 fw_sets_put_drops(delta->sets, batch);
+        if (delta->objects)
+                fw_objects_put_drops(delta->layout->objects, delta->objects, batch);
         fw_ruleset_put_marker(marker, true, batch);
         return 0;
 }

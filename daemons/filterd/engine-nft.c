@@ -6,6 +6,7 @@
 #include "base/marks.h"
 #include "base/memory.h"
 #include "emit.h"
+#include "objects.h"
 
 #include <string.h>
 
@@ -311,6 +312,18 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
         return 0;
 }
 
+/* Early, since a missing module would else be a refusal of the whole transaction. */
+static int probe_helpers(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
+{
+        const FwLayout *layout = plan->delta ? plan->delta->layout : plan->layout;
+        GHashTable *objects = plan->delta ? plan->delta->objects : plan->layout->objects;
+
+        if (!objects || plan->adopt)
+                return 0;
+        return fw_objects_probe(objects, plan->delta ? layout->objects : NULL, layout->effective,
+                                plan->wanted, engine->nft, diag);
+}
+
 static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret)
 {
@@ -341,6 +354,8 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         else if (r == -EUCLEAN)
                 r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL, diag);
         plan->plan.empty = plan->plan.empty && same_revision;
+        if (r == 0)
+                r = probe_helpers(engine, plan, diag);
         if (r == 0)
                 notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
         if (r < 0) {

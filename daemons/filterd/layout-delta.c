@@ -3,6 +3,7 @@
 #include "layout-delta.h"
 
 #include "nat.h"
+#include "objects.h"
 
 #include <string.h>
 
@@ -145,6 +146,24 @@ static GHashTable *copy_scopes(GHashTable *scopes)
         while (g_hash_table_iter_next(&iter, &scope, &n))
                 g_hash_table_insert(copy, g_strdup(scope), n);
         return copy;
+}
+
+/* Objects that rules need, when one that changed needs any. */
+static void change_objects(FwLayoutDelta *delta)
+{
+        for (unsigned i = 0; i < delta->rules->len; i++) {
+                const FwRuleChange *change = &g_array_index(delta->rules, FwRuleChange, i);
+                bool before = change->before && fw_objects_needed(change->before),
+                     after = change->after && fw_objects_needed(change->after);
+
+                if ((before || after) && !delta->objects)
+                        delta->objects = fw_objects_copy(delta->layout->objects);
+                /* The new ones first: what both need stays the same object. */
+                if (after)
+                        fw_objects_count(delta->objects, change->after, 1);
+                if (before)
+                        fw_objects_count(delta->objects, change->before, -1);
+        }
 }
 
 /* The unit of the entry with an index, or NULL past the end. */
@@ -458,6 +477,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         r = fw_sets_change(layout->sets, layout->slice, slice, diag, &delta->sets);
         if (r < 0)
                 return r;
+        change_objects(delta);
         if (compare.zones || edge)
                 change_pairs(delta);
         add_moved_rules(delta);
@@ -555,6 +575,10 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 g_array_unref(layout->pairs);
                 layout->pairs = g_steal_pointer(&delta->pairs);
         }
+        if (delta->objects) {
+                g_hash_table_unref(layout->objects);
+                layout->objects = g_steal_pointer(&delta->objects);
+        }
         if (delta->sets) {
                 fw_sets_unref(layout->sets);
                 layout->sets = g_steal_pointer(&delta->sets);
@@ -578,6 +602,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->pairs, g_array_unref);
         g_clear_pointer(&delta->nat_scopes, g_hash_table_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
+        g_clear_pointer(&delta->objects, g_hash_table_unref);
         fw_sets_unref(delta->sets);
         fw_zones_free(delta->zones);
         pt_slice_unref(delta->slice);

@@ -33,6 +33,7 @@ typedef struct FwLayoutDelta {
         FwZones *zones;         /* NULL: no zone changed */
         GHashTable *scopes;     /* NULL: the same */
         GArray *pairs;          /* NULL: the same; FwPair of the new zones */
+        GHashTable *objects;    /* NULL: the same; of objects.h */
         FwSets *sets;           /* NULL: the same */
         GHashTable *nat_scopes; /* NULL: the same */
         bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */

@@ -3,6 +3,7 @@
 #include "layout.h"
 
 #include "nat.h"
+#include "objects.h"
 
 #include <string.h>
 
@@ -438,13 +439,15 @@ void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each,
         }
 }
 
-static void count_scope(const FirewallRule *rule, void *userdata)
+static void count_rule(const FirewallRule *rule, void *userdata)
 {
-        GHashTable *scopes = userdata;
+        FwLayout *layout = userdata;
+        GHashTable *scopes = layout->scopes;
         char *scope = fw_scope_of(rule);
         unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
 
         g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + 1));
+        fw_objects_count(layout->objects, rule, 1);
 }
 
 static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)
@@ -469,6 +472,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
 
         layout->slice = pt_slice_ref(slice);
         layout->effective = fw_effective_new();
+        layout->objects = fw_objects_new();
         layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                                 (GDestroyNotify) fw_class_free);
@@ -477,7 +481,7 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         if (r < 0)
                 return r;
         layout->sets = fw_sets_new(slice);
-        fw_effective_foreach(layout->effective, slice, count_scope, layout->scopes);
+        fw_effective_foreach(layout->effective, slice, count_rule, layout);
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
         r = fw_nat_new(slice, diag, &layout->nat);
         if (r < 0)
@@ -509,6 +513,7 @@ void fw_layout_free(FwLayout *layout)
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);
+        g_clear_pointer(&layout->objects, g_hash_table_unref);
         fw_sets_unref(layout->sets);
         fw_zones_free(layout->zones);
         fw_effective_free(layout->effective);

@@ -88,6 +88,7 @@ typedef struct FwLayout {
         PtSlice *slice;
         FwZones *zones;
         FwEffective *effective;
+        GHashTable *objects; /* name -> FwObject (objects.h) */
         GHashTable *scopes;  /* "from/to" of rules -> number of enabled rules */
         GHashTable *classes; /* name -> FwClass */
         GArray *pairs;       /* FwPair */

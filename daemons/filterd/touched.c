@@ -107,6 +107,9 @@ void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *un
                 for (unsigned part = 0; part < parts; part++) {
                         FwTag tag;
 
+                        fw_tag_of(rule, part | FW_PART_LOG, false, &tag);
+                        if (fw_rule_box(rule)->log)
+                                g_array_append_val(tags, tag);
                         fw_tag_of(rule, part, false, &tag);
                         g_array_append_val(tags, tag);
                 }

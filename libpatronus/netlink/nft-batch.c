@@ -9,6 +9,7 @@
 #include <libnftnl/udata.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/expr.h>
+#include <libnftnl/object.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -238,6 +239,55 @@ void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *s
         end(batch, header);
 }
 
+/* Frees the object. */
+static void put_object(PtNftBatch *batch, uint16_t type, uint16_t flags, struct nftnl_obj *object)
+{
+        struct nlmsghdr *header = begin(batch, type, flags);
+
+        nftnl_obj_nlmsg_build_payload(header, object);
+        end(batch, header);
+        nftnl_obj_free(object);
+}
+
+static struct nftnl_obj *object_new(const char *table, const char *name, uint32_t type)
+{
+        struct nftnl_obj *object = nftnl_obj_alloc();
+
+        g_assert(object);
+        nftnl_obj_set_str(object, NFTNL_OBJ_TABLE, table);
+        nftnl_obj_set_str(object, NFTNL_OBJ_NAME, name);
+        nftnl_obj_set_u32(object, NFTNL_OBJ_TYPE, type);
+        return object;
+}
+
+void pt_nft_batch_add_helper(PtNftBatch *batch, const char *table, const char *name,
+                             const char *helper, uint8_t protocol)
+{
+        struct nftnl_obj *object = object_new(table, name, NFT_OBJECT_CT_HELPER);
+
+        nftnl_obj_set_str(object, NFTNL_OBJ_CT_HELPER_NAME, helper);
+        nftnl_obj_set_u8(object, NFTNL_OBJ_CT_HELPER_L4PROTO, protocol);
+        put_object(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, object);
+}
+
+void pt_nft_batch_add_limit(PtNftBatch *batch, const char *table, const char *name, uint64_t count,
+                            uint64_t seconds)
+{
+        struct nftnl_obj *object = object_new(table, name, NFT_OBJECT_LIMIT);
+
+        nftnl_obj_set_u64(object, NFTNL_OBJ_LIMIT_RATE, count);
+        nftnl_obj_set_u64(object, NFTNL_OBJ_LIMIT_UNIT, seconds);
+        nftnl_obj_set_u32(object, NFTNL_OBJ_LIMIT_BURST, (uint32_t) MIN(count, PT_NFT_LIMIT_BURST));
+        nftnl_obj_set_u32(object, NFTNL_OBJ_LIMIT_TYPE, NFT_LIMIT_PKTS);
+        put_object(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE, object);
+}
+
+void pt_nft_batch_delete_object(PtNftBatch *batch, const char *table, const char *name,
+                                uint32_t type)
+{
+        put_object(batch, NFT_MSG_DELOBJ, 0, object_new(table, name, type));
+}
+
 void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
                                  uint32_t set_id, bool remove)
 {
@@ -362,7 +412,9 @@ static char *describe(const struct nlmsghdr *header)
                 nftnl_rule_free(rule);
                 return text;
         } else {
-                what = type <= NFT_MSG_DELSET ? "set" : "elements of set";
+                what = type <= NFT_MSG_DELSET                             ? "set"
+                       : type == NFT_MSG_NEWOBJ || type == NFT_MSG_DELOBJ ? "object"
+                                                                          : "elements of set";
         }
         return g_strdup_printf("%s %s", what, name ?: "?");
 }

@@ -65,6 +65,17 @@ typedef struct PtNftSetSpec {
 
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec);
 void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *set);
+
+/* Objects that rules refer to by name (pt_nft_object()). A helper of connection tracking, by the
+ * name that the kernel has for it; -ENOENT when it has none. */
+void pt_nft_batch_add_helper(PtNftBatch *batch, const char *table, const char *name,
+                             const char *helper, uint8_t protocol);
+/* As pt_nft_limit(), shared by all that refer to it. */
+void pt_nft_batch_add_limit(PtNftBatch *batch, const char *table, const char *name, uint64_t count,
+                            uint64_t seconds);
+void pt_nft_batch_delete_object(PtNftBatch *batch, const char *table, const char *name,
+                                uint32_t type); /* NFT_OBJECT_* */
+
 /* Elements between begin and end go into as few messages as fit. */
 void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
                                  uint32_t set_id, bool remove);

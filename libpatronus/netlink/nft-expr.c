@@ -112,6 +112,14 @@ void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, 
                            NFT_LOOKUP_F_INV);
 }
 
+void pt_nft_object(struct nftnl_rule *rule, uint32_t type, const char *name)
+{
+        struct nftnl_expr *expr = add(rule, "objref");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_OBJREF_IMM_TYPE, type);
+        nftnl_expr_set_str(expr, NFTNL_EXPR_OBJREF_IMM_NAME, name);
+}
+
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain)
 {
         struct nftnl_expr *expr = add(rule, "immediate");
@@ -235,16 +243,13 @@ void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32
         nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_DREG, dreg);
 }
 
-/* nft's own default: so many may come at once (net/netfilter/nft_limit.c). */
-#define LIMIT_BURST 5
-
 void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds)
 {
         struct nftnl_expr *expr = add(rule, "limit");
 
         nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, count);
         nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, seconds);
-        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, LIMIT_BURST);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, (uint32_t) MIN(count, PT_NFT_LIMIT_BURST));
         nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 }
 

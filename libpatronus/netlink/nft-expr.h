@@ -30,6 +30,8 @@ void pt_nft_lookup(struct nftnl_rule *rule, uint32_t sreg, int dreg, const char 
 /* True when the set does not have it. */
 void pt_nft_lookup_not(struct nftnl_rule *rule, uint32_t sreg, const char *set, uint32_t set_id);
 void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
+/* Has an object of the table (NFT_OBJECT_*) do to the packet what it does. */
+void pt_nft_object(struct nftnl_rule *rule, uint32_t type, const char *name);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code);
 /* Registers that hold a translation's addresses (of `family`) and ports, network byte order; 0: none
@@ -54,6 +56,8 @@ void pt_nft_hton32(struct nftnl_rule *rule, uint32_t sreg, uint32_t dreg);
 /* What the routing table says (NFT_FIB_RESULT_*) of the address and interface that NFTA_FIB_F_*
  * choose. */
 void pt_nft_fib(struct nftnl_rule *rule, uint32_t result, uint32_t flags, uint32_t dreg);
+/* So many may come at once, as by nft's default, but no more than the rate says at all. */
+#define PT_NFT_LIMIT_BURST 5
 /* Goes on to the next expression for `count` packets in so many seconds at most. */
 void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds);
 /* A copy of the packet's beginning to whoever listens to the group of nfnetlink_log, with a prefix

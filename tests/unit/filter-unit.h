@@ -78,6 +78,19 @@ static inline const char *fw_pick(GRand *rand, const char *const *words, int n)
 static const char *const fw_service_names[] = {"ssh", "dns", "ftp", "ipsec", "shop"};
 #define FW_SERVICE_NAMES 5
 
+/* What keeps a rule from being folded, each beside what would fold. */
+static const char *const fw_odd_specs[] = {
+        "\"protocol\":\"tcp\",\"destination\":{\"ports\":[1]},\"log\":true",
+        "\"protocol\":\"tcp\",\"destination\":{\"ports\":[1]},\"log\":true,\"logRate\":\"1/hour\"",
+        "\"source\":{\"addresses\":[\"10.0.1.1\"],\"except\":{\"addresses\":[\"10.0.1.0/28\"]}}",
+        "\"source\":{\"macs\":[\"02:00:00:00:00:01\"]},\"destination\":{\"ports\":[2]}",
+        "\"icmpTypes\":[\"echo-request\",\"packet-too-big\"]",
+        "\"mark\":\"0x1/0xff\",\"states\":[\"new\"],\"dscp\":46",
+        "\"source\":{\"aliases\":[\"some\"],\"addresses\":[\"10.0.1.1\"]}",
+        "\"destination\":{\"aliases\":[\"some\"]},\"dscp\":3",
+};
+#define FW_ODD_SPECS 8
+
 static inline void fw_random_service(PtSlice *slice, GRand *rand)
 {
         const char *name = fw_pick(rand, fw_service_names, FW_SERVICE_NAMES);
@@ -89,7 +102,9 @@ static inline void fw_random_service(PtSlice *slice, GRand *rand)
                 return;
         }
         spec = g_strdup_printf("{\"tcp\":[%d]%s}", g_rand_int_range(rand, 1, 6),
-                               g_rand_boolean(rand) ? ",\"udp\":[\"6-9\"]" : "");
+                               g_rand_boolean(rand)   ? ",\"udp\":[\"6-9\"]"
+                               : g_rand_boolean(rand) ? ",\"helper\":\"irc\""
+                                                      : "");
         fw_put_service(slice, name, spec);
 }
 
@@ -121,7 +136,10 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 g_string_append(spec, ",\"enabled\":false");
         if (g_rand_int_range(rand, 0, 10) == 0)
                 g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
-        switch (g_rand_int_range(rand, 0, 12)) {
+        switch (g_rand_int_range(rand, 0, 16)) {
+        case 5: /* what is no key */
+                g_string_append_printf(spec, ",%s", fw_pick(rand, fw_odd_specs, FW_ODD_SPECS));
+                break;
         case 4: /* what other objects say */
                 g_string_append_printf(spec, ",\"services\":[\"%s\"%s]",
                                        fw_pick(rand, fw_service_names, FW_SERVICE_NAMES),
@@ -172,7 +190,7 @@ static inline void fw_random_rule(PtSlice *slice, GRand *rand, unsigned names, b
         fw_put_rule(slice, name, n + 1, spec);
 }
 
-/* Zones, and services that rules name. */
+/* Zones, and what rules name beside them. */
 static inline void fw_random_zones(PtSlice *slice, GRand *rand)
 {
         static const char *const specs[] = {
@@ -194,6 +212,9 @@ static inline void fw_random_zones(PtSlice *slice, GRand *rand)
                 g_string_replace(spec, "%s", fw_zone_names[i], 0);
                 fw_put_zone(slice, fw_zone_names[i], spec->str);
         }
+        fw_put(slice, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+                      "\"name\":\"some\"},\"spec\":{\"type\":\"host\","
+                      "\"addresses\":[\"10.0.1.7\",\"2001:db8::7\"]}}");
         if (!pt_slice_get(slice, &pt_kind_service, "shop"))
                 fw_put_service(slice, "shop", "{\"tcp\":[3,8443]}");
 }

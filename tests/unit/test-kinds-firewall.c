@@ -225,6 +225,14 @@ static void test_more_refused(void **state)
                 {RULE("\"source\":{\"addresses\":[\"10.0.0.1\"],\"except\":{\"addresses\":[\"::1\"]"
                       "}}"),
                  "mixed-families", "/spec/source/except/addresses", "IPv4"},
+                {RULE("\"from\":\"router\",\"source\":{\"macAliases\":[\"x\"]}"), "never-matches",
+                 "/spec/source/macAliases", "name the zone"},
+                {RULE("\"source\":{\"addresses\":[\"10.0.0.1\"],\"aliases\":[\"a\",\"b\",\"c\","
+                      "\"d\","
+                      "\"e\",\"f\",\"g\"]},\"destination\":{\"aliases\":[\"a\",\"b\",\"c\",\"d\","
+                      "\"e\","
+                      "\"f\",\"g\",\"h\",\"i\"]}"),
+                 "too-many-aliases", "/spec", "one alias that includes them"},
                 {NAT("forward", ""), "one-target", "/spec/translation/addresses", "one address"},
                 {NAT("forward", ",\"translation\":{\"addresses\":[\"10.0.0.1\"],\"ports\":[80]}"),
                  "needs-ports", "/spec/destination/ports", "needs one"},

@@ -5,6 +5,7 @@
 
 #include "filter-unit.h"
 #include "layout-delta.h"
+#include "objects.h"
 #include "nat.h"
 
 /* Of a rule that is no view of others, the object; else what it comes from, and how that reads. */
@@ -78,6 +79,21 @@ static void assert_same_nat(const FwNat *a, const FwNat *b)
                 assert_same_class(klass, g_hash_table_lookup(b->classes, klass->name));
 }
 
+static void assert_same_objects(GHashTable *a, GHashTable *b)
+{
+        GHashTableIter iter;
+        const FwObject *object;
+
+        assert_int_equal(g_hash_table_size(a), g_hash_table_size(b));
+        g_hash_table_iter_init(&iter, a);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object)) {
+                const FwObject *other = g_hash_table_lookup(b, object->name);
+
+                assert_non_null(other);
+                assert_int_equal(object->users, other->users);
+        }
+}
+
 static void assert_same_layout(const FwLayout *a, const FwLayout *b)
 {
         GHashTableIter iter;
@@ -85,6 +101,7 @@ static void assert_same_layout(const FwLayout *a, const FwLayout *b)
 
         assert_int_equal(g_hash_table_size(a->classes), g_hash_table_size(b->classes));
         assert_int_equal(a->pairs->len, b->pairs->len);
+        assert_same_objects(a->objects, b->objects);
         for (unsigned i = 0; i < a->pairs->len; i++) {
                 const FwPair *x = &g_array_index(a->pairs, FwPair, i),
                              *y = &g_array_index(b->pairs, FwPair, i);

@@ -325,6 +325,55 @@ static int check_helper(const FirewallRule *rule, PtDiagnostics *diag)
         return -EINVAL;
 }
 
+/* Values of one list are one question, each alias is another; the kernel has no "or" of sets. */
+static unsigned combinations(const FwEndpoint *endpoint)
+{
+        const FwEndpointBox *box = fw_endpoint_box(endpoint);
+        const struct {
+                unsigned values, aliases;
+        } rows[] = {
+                {endpoint->addresses.n, box->aliases.n},
+                {endpoint->ports.n, box->port_aliases.n},
+                {box->macs.n, box->mac_aliases.n},
+        };
+        unsigned n = 1;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+                unsigned own = (rows[i].values > 0) + rows[i].aliases;
+
+                n = MIN(n * MAX(own, 1), UINT16_MAX); /* 4097 times that is a number */
+        }
+        return n;
+}
+
+static int check_combinations(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        uint64_t n = (uint64_t) combinations(&rule->source) * combinations(&rule->destination);
+
+        if (n <= FW_ALIAS_COMBINATIONS_MAX)
+                return 0;
+        pt_diag_error(diag, "too-many-aliases", "/spec",
+                      "the aliases of source and destination make more than %d combinations; put "
+                      "some into one alias that includes them",
+                      FW_ALIAS_COMBINATIONS_MAX);
+        return -EINVAL;
+}
+
+/* What the machine itself sends has come by no interface. */
+static int check_macs(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        const FwEndpointBox *box = fw_endpoint_box(&rule->source);
+
+        if (!rule->from || strcmp(rule->from, FW_ZONE_ROUTER) != 0 ||
+            (box->macs.n == 0 && box->mac_aliases.n == 0))
+                return 0;
+        pt_diag_error(diag, "never-matches",
+                      box->macs.n > 0 ? "/spec/source/macs" : "/spec/source/macAliases",
+                      "packets of the router itself come from no hardware address; name the zone "
+                      "that they come from, or remove this");
+        return -EINVAL;
+}
+
 static int rule_check(const PtObject *object, PtDiagnostics *diag)
 {
         const FirewallRule *rule = (const FirewallRule *) object;
@@ -335,7 +384,8 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
         if (fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0)
                 r = -EINVAL;
         if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0 ||
-            check_helper(rule, diag) < 0)
+            check_helper(rule, diag) < 0 || check_combinations(rule, diag) < 0 ||
+            check_macs(rule, diag) < 0)
                 r = -EINVAL;
         if (rule->from && rule->to && strcmp(rule->from, FW_ZONE_ROUTER) == 0 &&
             strcmp(rule->to, FW_ZONE_ROUTER) == 0) {

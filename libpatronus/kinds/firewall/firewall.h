@@ -98,6 +98,9 @@ enum {
 
 #define FW_PRIORITY_DEFAULT 32768
 
+/* Ways in which the aliases of one rule may come together: each is a rule in the kernel. */
+#define FW_ALIAS_COMBINATIONS_MAX 64
+
 typedef enum FwState { /* of the connection that a packet belongs to */
                        FW_STATE_NEW,
                        FW_STATE_RELATED, /* an expectation of a helper; ICMP errors pass without a rule */

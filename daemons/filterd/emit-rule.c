@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "emit-rule.h"
+
+#include "base/marks.h"
+#include "nat-emit.h"
+#include "nat.h"
+#include "objects.h"
+#include "ruleset.h"
+
+#include <linux/netfilter.h>
+
+#define TABLE PT_MARK_NFT_TABLE
+
+int fw_rule_verdict(const FirewallRule *rule, const char **ret_chain)
+{
+        *ret_chain = NULL;
+        switch ((FwAction) rule->action) {
+        case FW_ALLOW:
+                return NF_ACCEPT;
+        case FW_DROP:
+                return NF_DROP;
+        case FW_REJECT:
+                *ret_chain = FW_CHAIN_REJECT;
+                return NFT_GOTO;
+        case FW_ACTION_MAX:
+        case FW_ACTION_INVALID:
+                break;
+        }
+        g_assert_not_reached();
+}
+
+size_t fw_rule_userdata(const FirewallRule *rule, unsigned part, bool carried,
+                        uint8_t ret[static NFT_USERDATA_MAXLEN])
+{
+        g_autofree char *comment =
+                g_strdup_printf("%s/%s", rule->object.kind->name, rule->object.name);
+        FwTag tag;
+
+        fw_tag_of(rule, part, carried, &tag);
+        return pt_nft_userdata(comment, &tag, sizeof(tag), ret);
+}
+
+static void put_log(const FirewallRule *rule, struct nftnl_rule *r)
+{
+        g_autofree char *rate = fw_object_rate_name(rule), *prefix = fw_log_prefix(rule);
+
+        pt_nft_object(r, NFT_OBJECT_LIMIT, rate);
+        pt_nft_log(r, PT_MARK_NFLOG_GROUP, prefix);
+}
+
+/* Connections get the helper before they are confirmed: in the rule that lets their first packet
+ * pass. */
+static void put_decision(const FwRulePart *part, const FwMatch *match, struct nftnl_rule *r)
+{
+        const char *target;
+        int verdict = fw_rule_verdict(part->rule, &target);
+
+        pt_nft_counter(r, part->count.packets, part->count.bytes);
+        if (match->helper != FW_HELPER_INVALID) {
+                g_autofree char *helper =
+                        fw_object_helper_name((FwHelper) match->helper, match->protocol);
+
+                pt_nft_object(r, NFT_OBJECT_CT_HELPER, helper);
+        }
+        pt_nft_verdict(r, verdict, target);
+}
+
+struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNftBatch *batch,
+                               uint32_t *set_id)
+{
+        struct nftnl_rule *r = pt_nft_rule_new(TABLE, part->chain);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        FwMatch match;
+
+        fw_match_part(part->rule, part->part & ~FW_PART_LOG, &match);
+        fw_match_put(&match, TABLE, sets, batch, set_id, r);
+        if (part->part & FW_PART_LOG)
+                put_log(part->rule, r);
+        else if (fw_nat_of(part->rule, NULL))
+                fw_nat_put(&match, TABLE, batch, set_id, &part->count, r);
+        else
+                put_decision(part, &match, r);
+        nftnl_rule_set_data(
+                r, NFTNL_RULE_USERDATA, userdata,
+                (uint32_t) fw_rule_userdata(part->rule, part->part, part->carried, userdata));
+        return r;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* One rule as the kernel has it: what it asks, that it counts, what it decides, who it is. */
+
+#include "counters.h"
+#include "match.h"
+#include "netlink/nft-expr.h"
+
+/* Where a rule leads: the verdict, and the chain of one that goes to a chain, or NULL. */
+int fw_rule_verdict(const FirewallRule *rule, const char **ret_chain);
+/* The userdata of a rule or an element; its size. */
+size_t fw_rule_userdata(const FirewallRule *rule, unsigned part, bool carried,
+                        uint8_t ret[static NFT_USERDATA_MAXLEN]);
+
+typedef struct FwRulePart {
+        const char *chain;
+        const FirewallRule *rule;
+        unsigned part; /* with FW_PART_LOG: logs, and goes on */
+        FwCount count; /* what it begins at */
+        bool carried;
+} FwRulePart;
+
+/* Sets that it needs go into the batch; *set_id numbers them. */
+struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNftBatch *batch,
+                               uint32_t *set_id);

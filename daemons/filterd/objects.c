@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "objects.h"
+
+#include "base/marks.h"
+#include "match.h"
+
+#include <linux/netfilter/nf_tables.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#define TABLE PT_MARK_NFT_TABLE
+
+static void object_free(void *p)
+{
+        FwObject *object = p;
+
+        g_free(object->name);
+        g_free(object);
+}
+
+GHashTable *fw_objects_new(void)
+{
+        return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, object_free);
+}
+
+GHashTable *fw_objects_copy(GHashTable *objects)
+{
+        GHashTable *copy = fw_objects_new();
+        GHashTableIter iter;
+        FwObject *object;
+
+        g_hash_table_iter_init(&iter, objects);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object)) {
+                FwObject *same = g_memdup2(object, sizeof(*object));
+
+                same->name = g_strdup(object->name);
+                g_hash_table_insert(copy, same->name, same);
+        }
+        return copy;
+}
+
+char *fw_object_helper_name(FwHelper helper, int protocol)
+{
+        return g_strdup_printf("h_%s_%s", fw_helpers[helper].name,
+                               protocol == IPPROTO_TCP ? "tcp" : "udp");
+}
+
+static PtRate rate_of(const FirewallRule *rule)
+{
+        return pt_object_has(&rule->object, FW_RULE_LOG_RATE) ? fw_rule_box(rule)->log_rate
+                                                              : FW_LOG_RATE_DEFAULT;
+}
+
+char *fw_object_rate_name(const FirewallRule *rule)
+{
+        PtRate rate = rate_of(rule);
+
+        return g_strdup_printf("l_%s/%s/%u/%u", rule->object.kind->name, rule->object.name,
+                               rate.count, rate.seconds);
+}
+
+/* Takes the name. */
+static void count(GHashTable *objects, char *name, const FwObject *like, int by)
+{
+        g_autofree char *taken = name;
+        FwObject *object = g_hash_table_lookup(objects, name);
+
+        if (!object) {
+                object = g_memdup2(like, sizeof(*like));
+                object->name = g_steal_pointer(&taken);
+                g_hash_table_insert(objects, object->name, object);
+        }
+        object->users += (unsigned) by;
+        if (object->users == 0)
+                g_hash_table_remove(objects, object->name);
+}
+
+bool fw_objects_needed(const FirewallRule *rule)
+{
+        const FwEffectiveRule *effective = fw_effective_of(rule);
+
+        if (!rule->box)
+                return false;
+        for (unsigned i = 0; effective && i < effective->n_choices; i++)
+                if (effective->choices[i].helper != FW_HELPER_INVALID)
+                        return true;
+        return rule->box->log || pt_object_has(&rule->object, FW_RULE_HELPER);
+}
+
+void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
+{
+        FwWays ways = {.rule = rule};
+        FwMatch match;
+
+        if (!fw_objects_needed(rule))
+                return;
+        if (fw_rule_box(rule)->log)
+                count(objects, fw_object_rate_name(rule),
+                      &(FwObject){.helper = FW_HELPER_INVALID, .rate = rate_of(rule)}, by);
+        while (fw_ways_next(&ways, &match))
+                if (match.helper != FW_HELPER_INVALID)
+                        count(objects,
+                              fw_object_helper_name((FwHelper) match.helper, match.protocol),
+                              &(FwObject){.helper = (FwHelper) match.helper,
+                                          .protocol = match.protocol},
+                              by);
+}
+
+static void put_object(const FwObject *object, PtNftBatch *batch)
+{
+        if (object->helper == FW_HELPER_INVALID)
+                pt_nft_batch_add_limit(batch, TABLE, object->name, object->rate.count,
+                                       object->rate.seconds);
+        else
+                pt_nft_batch_add_helper(batch, TABLE, object->name,
+                                        fw_helper_kernel_name(object->helper),
+                                        (uint8_t) object->protocol);
+}
+
+void fw_objects_put(GHashTable *objects, GHashTable *before, PtNftBatch *batch)
+{
+        GHashTableIter iter;
+        FwObject *object;
+
+        g_hash_table_iter_init(&iter, objects);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
+                if (!before || !g_hash_table_contains(before, object->name))
+                        put_object(object, batch);
+}
+
+void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch)
+{
+        GHashTableIter iter;
+        FwObject *object;
+
+        g_hash_table_iter_init(&iter, objects);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
+                if (!g_hash_table_contains(after, object->name))
+                        pt_nft_batch_delete_object(batch, TABLE, object->name,
+                                                   object->helper == FW_HELPER_INVALID
+                                                           ? NFT_OBJECT_LIMIT
+                                                           : NFT_OBJECT_CT_HELPER);
+}
+
+/* Who is told: the first by name of those that need an object. */
+typedef struct Needer {
+        const char *name;
+        const FirewallRule *rule;
+} Needer;
+
+static void find_needer(const FirewallRule *rule, void *userdata)
+{
+        Needer *needer = userdata;
+        g_autoptr(GHashTable) own = NULL;
+
+        if (!fw_objects_needed(rule) ||
+            (needer->rule && strcmp(rule->object.name, needer->rule->object.name) >= 0))
+                return;
+        own = fw_objects_new();
+        fw_objects_count(own, rule, 1);
+        if (g_hash_table_contains(own, needer->name))
+                needer->rule = rule;
+}
+
+/* The kernel tries all of a batch, and then throws it away because of its end: there is no such
+ * chain. */
+static int probe(const FwObject *object, PtNft *nft)
+{
+        g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
+        g_autofree char *what = NULL;
+        int r;
+
+        pt_nft_batch_add_table(batch, TABLE);
+        put_object(object, batch);
+        pt_nft_batch_delete_chain(batch, TABLE, "no chain");
+        r = pt_nft_send(nft, batch, &what);
+        if (r == -ENOENT && what && strstr(what, object->name))
+                return -EOPNOTSUPP;
+        return r == -ENOENT ? 0 : r;
+}
+
+int fw_objects_probe(GHashTable *objects, GHashTable *before, FwEffective *effective,
+                     const PtSlice *slice, PtNft *nft, PtDiagnostics *diag)
+{
+        GHashTableIter iter;
+        FwObject *object;
+
+        g_hash_table_iter_init(&iter, objects);
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object)) {
+                Needer needer = {.name = object->name};
+
+                if (object->helper == FW_HELPER_INVALID ||
+                    (before && g_hash_table_contains(before, object->name)) ||
+                    probe(object, nft) != -EOPNOTSUPP)
+                        continue;
+                fw_effective_foreach(effective, slice, find_needer, &needer);
+                pt_diag_set_subject(diag, "%s/%s", needer.rule->object.kind->name,
+                                    needer.rule->object.name);
+                pt_diag_error(diag, "no-helper", "/spec",
+                              "this kernel has no connection helper %s for %s; load the module "
+                              "nf_conntrack_%s, or remove the helper",
+                              fw_helpers[object->helper].name,
+                              object->protocol == IPPROTO_TCP ? "TCP" : "UDP",
+                              fw_helpers[object->helper].name);
+                pt_diag_set_subject(diag, NULL);
+                return -EOPNOTSUPP;
+        }
+        return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What several kernel rules share by name, beside sets:
+ *
+ *      h_ftp_tcp                 a helper of connection tracking, for all rules that name it
+ *      l_FirewallRule/web/10/1   the rate at which a rule logs, 10 a second: one for all its parts and
+ *                                classes, so that they log no more together
+ *
+ * An object is there as long as a rule in force needs it. Its name says all of it, so one that
+ * changes is another one.
+ */
+
+#include "effective.h"
+#include "netlink/nft.h"
+
+typedef struct FwObject {
+        char *name;
+        unsigned users;  /* rules, and a rule's ways */
+        FwHelper helper; /* FW_HELPER_INVALID: a rate */
+        int protocol;    /* of a helper */
+        PtRate rate;
+} FwObject;
+
+/* Name -> FwObject. */
+GHashTable *fw_objects_new(void);
+GHashTable *fw_objects_copy(GHashTable *objects);
+/* Whether a rule needs any. */
+bool fw_objects_needed(const FirewallRule *rule);
+/* Adds what a rule needs (1), or takes it away (-1). */
+void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by);
+
+char *fw_object_helper_name(FwHelper helper, int protocol);
+char *fw_object_rate_name(const FirewallRule *rule);
+
+/* Creates those that `before` (NULL: nothing) does not have: before the rules. */
+void fw_objects_put(GHashTable *objects, GHashTable *before, PtNftBatch *batch);
+/* Deletes those that `after` does not have: after the rules. */
+void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch);
+
+/*
+ * Asks the kernel for the helpers that `before` (NULL: nothing) does not have, in a transaction that
+ * is never committed. -EOPNOTSUPP after a diagnostic that names a rule of `rules` (FwEffective and
+ * slice) when it lacks one.
+ */
+int fw_objects_probe(GHashTable *objects, GHashTable *before, FwEffective *effective,
+                     const PtSlice *slice, PtNft *nft, PtDiagnostics *diag);
