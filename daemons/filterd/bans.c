@@ -16,6 +16,8 @@
 /* A change that waits, or is on its way. */
 typedef struct Change {
         GTree *bans; /* FwBan; NULL: all */
+        bool other;  /* no bans, but this batch */
+        PtNftBatch *batch;
         bool remove;
         bool over; /* those whose time is over when it is sent */
         FwBansDone done;
@@ -306,6 +308,7 @@ static void change_free(Change *change)
 {
         if (change->bans)
                 g_tree_unref(change->bans);
+        pt_nft_batch_free(change->batch);
         g_free(change);
 }
 
@@ -331,6 +334,13 @@ static void finish(FwBans *bans, int result, const char *what)
         bool again = bans->stale || result < 0;
 
         bans->sending = bans->stale = false;
+        if (((Change *) g_queue_peek_head(bans->queue))->other) {
+                Change *change = g_queue_pop_head(bans->queue);
+
+                change->done(result, 0, change->userdata);
+                change_free(change);
+                return;
+        }
         if (bans->anew) {
                 if (result < 0)
                         pt_log(LOG_WARNING, "bans wait for the repair of the table: %s: %s",
@@ -356,7 +366,7 @@ static void sent(int result, const char *what, void *userdata)
 
 static void send_first(FwBans *bans)
 {
-        const Change *change = g_queue_peek_head(bans->queue);
+        Change *change = g_queue_peek_head(bans->queue);
         g_autoptr(PtNftBatch) batch = NULL, nothing = pt_nft_batch_new(0);
         g_autofree char *what = NULL;
         int r = 0;
@@ -365,7 +375,9 @@ static void send_first(FwBans *bans)
         /* Not before: one that waited here may have got more time meanwhile. */
         if (change->over && !bans->anew)
                 find_over(bans, change->bans);
-        if (bans->anew)
+        if (change->other)
+                batch = g_steal_pointer(&change->batch);
+        else if (bans->anew)
                 r = make_anew(bans, &batch);
         else
                 batch = make_change(bans, change);
@@ -474,6 +486,22 @@ int fw_bans_flush(FwBans *bans, FwBansDone done, void *userdata)
         if (bans->queue->length >= FW_BAN_QUEUE_MAX)
                 return -EBUSY;
         queue(bans, NULL, true, done, userdata);
+        return 0;
+}
+
+int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdata)
+{
+        Change *change;
+
+        if (bans->queue->length >= FW_BAN_QUEUE_MAX)
+                return -EBUSY;
+        change = g_new0(Change, 1);
+        change->other = true;
+        change->batch = batch;
+        change->done = done;
+        change->userdata = userdata;
+        g_queue_push_tail(bans->queue, change);
+        pump(bans);
         return 0;
 }
 

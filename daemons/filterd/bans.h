@@ -67,6 +67,9 @@ int fw_bans_add(FwBans *bans, const FwBan *list, size_t n, FwBansDone done, void
 int fw_bans_remove(FwBans *bans, const FwBan *list, size_t n, FwBansDone done, void *userdata);
 int fw_bans_flush(FwBans *bans, FwBansDone done, void *userdata);
 
+/* A batch of somebody else's runtime elements, in its turn. Takes the batch when it returns 0. */
+int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdata);
+
 uint32_t fw_bans_count(const FwBans *bans);
 bool fw_bans_has(const FwBans *bans, const FwBan *ban);
 /* Up to `limit` in order, after `after` (NULL: from the first); true: there are more. */

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #define BUFFER_SIZE (256U * 1024U)
-#define KILLS_AT_ONCE 1024U
 
 static int send_page(int socket, const FwPage *page, int fd)
 {
@@ -154,17 +153,31 @@ int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, Fw
 }
 
 typedef struct Killer {
+        int socket;
         PtConntrack *conntrack; /* beside the one that dumps */
         PtConnection *found;
         size_t n;
         uint64_t killed;
 } Killer;
 
+/* What was found goes to filterd first, which remembers it, and then ends. */
 static int kill_found(Killer *killer)
 {
+        FwPage page = {.rows = (uint32_t) killer->n};
+        pt_auto_fd int fd = pt_memfd_new_sealed("connections", killer->found,
+                                                killer->n * sizeof(killer->found[0]));
         size_t killed = 0;
-        int r = pt_conntrack_delete(killer->conntrack, killer->found, killer->n, &killed);
+        char remembered;
+        int r;
 
+        if (fd < 0)
+                return fd;
+        r = send_page(killer->socket, &page, fd);
+        if (r < 0)
+                return r;
+        if (recv(killer->socket, &remembered, 1, 0) != 1)
+                return -ECANCELED;
+        r = pt_conntrack_delete(killer->conntrack, killer->found, killer->n, &killed);
         killer->killed += killed;
         killer->n = 0;
         return r;
@@ -175,14 +188,14 @@ static int collect(const PtConnection *connection, void *userdata)
         Killer *killer = userdata;
 
         killer->found[killer->n++] = *connection;
-        return killer->n == KILLS_AT_ONCE ? kill_found(killer) : 0;
+        return killer->n == FW_KILLS_AT_ONCE ? kill_found(killer) : 0;
 }
 
 int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
 {
-        g_autofree PtConnection *found = g_new(PtConnection, KILLS_AT_ONCE);
+        g_autofree PtConnection *found = g_new(PtConnection, FW_KILLS_AT_ONCE);
         g_autoptr(PtConntrack) reader = NULL, writer = NULL;
-        Killer killer = {.found = found};
+        Killer killer = {.socket = socket, .found = found};
         FwPage page = {.last = true};
         int r;
 
@@ -193,7 +206,7 @@ int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
                 killer.conntrack = writer;
                 r = pt_conntrack_dump(reader, filter, collect, &killer);
         }
-        if (r == 0)
+        if (r == 0 && killer.n > 0)
                 r = kill_found(&killer);
         page.result = r;
         page.killed = killer.killed;

@@ -16,7 +16,10 @@ typedef struct FwPage {
 /* Sends a page, waits for a byte that asks for the next, and so on. */
 int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, FwRowFormat format,
                   uint32_t limit);
-/* Ends what matches and sends one FwPage without a memfd. */
+/* Connections that a child asks to be remembered before it ends them. */
+#define FW_KILLS_AT_ONCE 1024U
+/* Sends what matches in packed pages, each of which ends when a byte comes back; the last page has
+ * no memfd and says how many have. */
 int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter);
 
 /* Receives one FwPage; *ret_fd is -EBADF when none came with it. -EPIPE: the child is gone. */

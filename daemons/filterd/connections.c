@@ -3,10 +3,12 @@
 #include "connections.h"
 
 #include "connection-child.h"
+#include "killed.h"
 
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -28,6 +30,7 @@ typedef struct Job {
 struct FwConnections {
         sd_event *event;
         int netns_fd;
+        FwBans *bans; /* may be NULL */
         PtConntrack *conntrack;
         GPtrArray *jobs; /* Job */
 };
@@ -57,12 +60,13 @@ static void job_free(void *p)
         g_free(job);
 }
 
-int fw_connections_new(sd_event *event, int netns_fd, FwConnections **ret)
+int fw_connections_new(sd_event *event, int netns_fd, FwBans *bans, FwConnections **ret)
 {
         g_autoptr(FwConnections) connections = g_new0(FwConnections, 1);
         int r;
 
         connections->netns_fd = netns_fd;
+        connections->bans = bans;
         connections->event = sd_event_ref(event);
         connections->jobs = g_ptr_array_new_with_free_func(job_free);
         r = pt_conntrack_open(netns_fd, &connections->conntrack);
@@ -114,6 +118,48 @@ static void answer_page(Job *job, const FwPage *page, int fd)
         done(result, fd, page->rows, next, userdata);
 }
 
+/* Sends what keeps them from going on, and calls `done` when the kernel has it, or has no place or
+ * table for it: then they are only forgotten. */
+static void remember(FwConnections *connections, const PtConnection *list, size_t n,
+                     FwBansDone done, void *userdata)
+{
+        g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
+        int r = -ENODATA;
+
+        if (connections->bans && fw_killed_put(list, n, batch))
+                r = fw_bans_send(connections->bans, batch, done, userdata);
+        if (r == 0)
+                (void) g_steal_pointer(&batch);
+        else
+                done(r, 0, userdata);
+}
+
+/* The child may go on. */
+static void page_remembered(int result, uint32_t n, void *userdata)
+{
+        Job *job = userdata;
+
+        (void) sd_event_source_set_enabled(job->readable, SD_EVENT_ON);
+        (void) send(job->socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int remember_page(Job *job, int fd, uint32_t rows)
+{
+        size_t size = rows * sizeof(PtConnection);
+        void *page;
+
+        if (rows == 0 || rows > FW_KILLS_AT_ONCE)
+                return -EBADMSG;
+        page = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (page == MAP_FAILED)
+                return -errno;
+        /* Until then the job must not end. */
+        (void) sd_event_source_set_enabled(job->readable, SD_EVENT_OFF);
+        remember(job->connections, page, rows, page_remembered, job);
+        (void) munmap(page, size);
+        return 0;
+}
+
 static int job_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
         Job *job = userdata;
@@ -125,15 +171,17 @@ static int job_readable(sd_event_source *source, int fd, uint32_t events, void *
                 return 0;
         if (r < 0)
                 page = (FwPage){.result = -EIO, .last = true}; /* it died */
-        if (job->page_done) {
-                answer_page(job, &page, pt_steal_fd(&memfd));
-        } else {
+        if (!job->kill_done) {
+                if (job->page_done)
+                        answer_page(job, &page, pt_steal_fd(&memfd));
+                else
+                        (void) g_ptr_array_remove_fast(job->connections->jobs, job);
+        } else if (page.last || remember_page(job, memfd, page.rows) < 0) {
                 FwKillDone done = g_steal_pointer(&job->kill_done);
                 void *data = job->userdata;
 
                 (void) g_ptr_array_remove_fast(job->connections->jobs, job);
-                if (done)
-                        done(page.result, page.killed, data);
+                done(page.last ? page.result : -EIO, page.killed, data);
         }
         return 0;
 }
@@ -248,29 +296,39 @@ int fw_connections_continue(FwConnections *connections, const char *cursor, FwPa
         return 0;
 }
 
-/* The one that is meant, if it is there. */
-static int kill_one(FwConnections *connections, const PtConnectionFilter *filter, size_t *ret)
-{
+/* One that is ended without a child. */
+typedef struct Single {
+        FwConnections *connections;
         PtConnection connection;
+        FwKillDone done;
+        void *userdata;
+} Single;
 
-        *ret = 0;
-        return pt_connection_filter_tuple(filter, &connection)
-                       ? pt_conntrack_delete(connections->conntrack, &connection, 1, ret)
-                       : 0;
+static void single_remembered(int result, uint32_t n, void *userdata)
+{
+        g_autofree Single *single = userdata;
+        size_t killed = 0;
+        int r = result == -ECANCELED ? result
+                                     : pt_conntrack_delete(single->connections->conntrack,
+                                                           &single->connection, 1, &killed);
+
+        single->done(r, killed, single->userdata);
 }
 
 int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *filter,
                         FwKillDone done, void *userdata)
 {
-        size_t killed;
+        PtConnection wanted, found;
         int r, socket;
         Job *job;
 
-        r = kill_one(connections, filter, &killed);
-        if (r < 0)
-                return r;
-        if (killed > 0) {
-                done(0, killed, userdata);
+        if (pt_connection_filter_tuple(filter, &wanted) &&
+            pt_conntrack_get(connections->conntrack, &wanted, &found) == 0 &&
+            pt_connection_matches(filter, &found)) {
+                Single *single = g_new0(Single, 1);
+
+                *single = (Single){connections, found, done, userdata};
+                remember(connections, &single->connection, 1, single_remembered, single);
                 return 0;
         }
         /* Not there, or in another conntrack zone, or not told by one tuple. */

@@ -8,6 +8,7 @@
  * table is kept anywhere; between two pages a listing costs a sleeping process.
  */
 
+#include "bans.h"
 #include "netlink/conntrack.h"
 #include <systemd/sd-event.h>
 
@@ -25,7 +26,9 @@ typedef enum FwRowFormat {
         FW_ROW_FORMAT_MAX,
 } FwRowFormat;
 
-int fw_connections_new(sd_event *event, int netns_fd, FwConnections **ret);
+/* `bans` sends what keeps ended connections from going on (killed.h); NULL: nothing does. It is
+ * freed before. */
+int fw_connections_new(sd_event *event, int netns_fd, FwBans *bans, FwConnections **ret);
 /* Ends all children; what waits for an answer gets -ECANCELED. */
 void fw_connections_free(FwConnections *connections);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwConnections, fw_connections_free)
@@ -44,8 +47,8 @@ int fw_connections_continue(FwConnections *connections, const char *cursor, FwPa
                             void *userdata);
 
 typedef void (*FwKillDone)(int result, uint64_t killed, void *userdata);
-/* Ends all that match: one whose whole tuple the filter has at once and before the return, others
- * by a child. */
+/* Ends all that match: one whose whole tuple the filter has at once, others by a child. TCP
+ * connections are answered with a reset when an end of theirs goes on. */
 int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *filter,
                         FwKillDone done, void *userdata);
 /* How many there are, whatever they are. */

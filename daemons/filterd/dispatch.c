@@ -21,6 +21,7 @@
 #include "bans.h"
 #include "counters.h"
 #include "interval.h"
+#include "killed.h"
 #include "nat.h"
 #include "ruleset-internal.h"
 #include "settings.h"
@@ -646,7 +647,7 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
         static const char *const fixed[] = {
                 CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
                 CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE,
-                FW_CHAIN_BANS,  FW_CHAIN_BANS_TO};
+                FW_CHAIN_BANS,  FW_CHAIN_BANS_TO,     FW_CHAIN_KILLED};
         g_autoptr(GHashTable) counts =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         int r = 0;

@@ -223,7 +223,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                                        manager, &manager->monitor);
                 if (r >= 0)
                         r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd,
-                                               &manager->connections);
+                                               manager->bans, &manager->connections);
                 if (r < 0)
                         return r;
                 fw_engine_watch(manager->ctx.engine, manager->monitor);
@@ -240,10 +240,10 @@ void fw_manager_free(FwManager *manager)
         if (manager->ctx.engine)
                 fw_engine_watch(manager->ctx.engine, NULL);
         pt_nft_monitor_free(manager->monitor);
-        fw_connections_free(manager->connections);
         pt_access_done(&manager->access);
         pt_participant_free(manager->participant);
         fw_bans_free(manager->bans);
+        fw_connections_free(manager->connections);
         fw_signals_done(&manager->signals);
         g_free(manager->drift);
         g_free(manager);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 #include "bans.h"
+#include "killed.h"
 #include "ruleset-internal.h"
 
 #include <arpa/inet.h>
@@ -205,6 +206,7 @@ static void put_prologue(PtNftBatch *batch)
                           i == 0 ? "prologue/related-icmp" : "prologue/related-icmpv6");
         }
         put_related_helpers(batch);
+        fw_killed_put_base(batch);
         put_loopback(batch, CHAIN_PROLOGUE_INPUT, NFT_META_IIFNAME, "prologue/loopback-input");
         put_ndp(batch, CHAIN_PROLOGUE_INPUT, "prologue/ndp-input");
         put_mld(batch, CHAIN_PROLOGUE_INPUT, "prologue/mld-input");

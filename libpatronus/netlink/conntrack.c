@@ -242,6 +242,38 @@ int pt_conntrack_dump(PtConntrack *conntrack, const PtConnectionFilter *filter,
         return r;
 }
 
+int pt_conntrack_get(PtConntrack *conntrack, const PtConnection *wanted, PtConnection *ret)
+{
+        char request[MNL_NLMSG_HDRLEN + DELETE_ROOM];
+        struct nlmsghdr *header =
+                request_new(conntrack, request, IPCTNL_MSG_CT_GET, 0, wanted->family);
+        PtConnection found;
+        const char *message;
+        ssize_t n;
+        int r = 0;
+
+        put_tuple(header, CTA_TUPLE_ORIG, wanted);
+        if (wanted->zone)
+                mnl_attr_put_u16(header, CTA_ZONE, htons(wanted->zone));
+        if (mnl_socket_sendto(conntrack->socket, header, header->nlmsg_len) < 0)
+                return -errno;
+        n = mnl_socket_recvfrom(conntrack->socket, conntrack->buffer, RECEIVE_SIZE);
+        if (n < 0)
+                return -errno;
+        header = (struct nlmsghdr *) (void *) conntrack->buffer;
+        if (!pt_nft_reply_ok(header, (int) n))
+                return -EBADMSG;
+        if (pt_nft_reply_error(header, &r, &message))
+                return r < 0 ? r : -EBADMSG;
+        r = pt_connection_parse(header, &found);
+        if (r < 0)
+                return r;
+        if (wanted->id != 0 && wanted->id != found.id)
+                return -ENOENT;
+        *ret = found;
+        return 0;
+}
+
 /* Answers to the deletions numbered `first` to `last`, of which the last is acknowledged in any
  * case: the number of those that failed because there was nothing, or the first other error. */
 static int count_absent(PtConntrack *conntrack, uint32_t first, uint32_t last, size_t *absent)

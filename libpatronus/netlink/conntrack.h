@@ -28,6 +28,8 @@ typedef int (*PtConnectionEach)(const PtConnection *connection, void *userdata);
 int pt_conntrack_dump(PtConntrack *conntrack, const PtConnectionFilter *filter,
                       PtConnectionEach each, void *userdata);
 
+/* The one with this original tuple and zone, and id unless that is 0. -ENOENT. */
+int pt_conntrack_get(PtConntrack *conntrack, const PtConnection *wanted, PtConnection *ret);
 /*
  * Deletes connections by original tuple, zone and id (0: whatever it is), in as few system calls as
  * fit. Gives how many were there; those that had gone are no error.

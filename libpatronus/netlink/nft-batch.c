@@ -31,7 +31,7 @@ struct PtNftBatch {
         /* Between elements_begin and elements_end. */
         const char *table, *set;
         uint32_t set_id;
-        bool remove;
+        bool remove, may_exist;
         struct nlmsghdr *elements; /* the message being filled, or NULL */
         struct nlattr *nest;
         unsigned n;
@@ -295,7 +295,13 @@ void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const cha
         batch->set = set;
         batch->set_id = set_id;
         batch->remove = remove;
+        batch->may_exist = false;
         batch->elements = NULL;
+}
+
+void pt_nft_batch_elements_may_exist(PtNftBatch *batch)
+{
+        batch->may_exist = true;
 }
 
 static void elements_flush(PtNftBatch *batch)
@@ -315,7 +321,9 @@ static void elements_open(PtNftBatch *batch)
         if (batch->elements)
                 return;
         batch->elements = begin(batch, batch->remove ? NFT_MSG_DELSETELEM : NFT_MSG_NEWSETELEM,
-                                batch->remove ? 0 : NLM_F_CREATE | NLM_F_EXCL);
+                                batch->remove      ? 0
+                                : batch->may_exist ? NLM_F_CREATE
+                                                   : NLM_F_CREATE | NLM_F_EXCL);
         mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_TABLE, batch->table);
         mnl_attr_put_strz(batch->elements, NFTA_SET_ELEM_LIST_SET, batch->set);
         if (batch->set_id)

@@ -79,6 +79,8 @@ void pt_nft_batch_delete_object(PtNftBatch *batch, const char *table, const char
 /* Elements between begin and end go into as few messages as fit. */
 void pt_nft_batch_elements_begin(PtNftBatch *batch, const char *table, const char *set,
                                  uint32_t set_id, bool remove);
+/* After begin: elements that are there already stay as they are, and are no error. */
+void pt_nft_batch_elements_may_exist(PtNftBatch *batch);
 void pt_nft_batch_element(PtNftBatch *batch, struct nftnl_set_elem *element);
 /* An element that is a key and nothing else: 16 bytes of message for an IPv4 address, and no
  * allocation. At most PT_NFT_KEY_MAX bytes. `flags`: NFT_SET_ELEM_INTERVAL_END or 0. */

@@ -4,6 +4,7 @@
 
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -40,6 +41,15 @@ void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg)
 
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, dreg);
+}
+
+void pt_nft_ct_original(struct nftnl_rule *rule, uint32_t key, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "ct");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_DREG, dreg);
+        nftnl_expr_set_u8(expr, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
 }
 
 void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,

@@ -17,6 +17,8 @@ struct nftnl_rule *pt_nft_rule_new(const char *table, const char *chain);
 
 void pt_nft_meta(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
+/* Of a key that has directions (NFT_CT_SRC_IP): that of the first packet. */
+void pt_nft_ct_original(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
                     uint32_t dreg);
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len);

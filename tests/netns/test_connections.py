@@ -3,12 +3,14 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 
 import conntrack
 import dbus
+import netns
 import pytest
 import traffic
 from lab import build_dir
@@ -146,3 +148,65 @@ def test_strangers_are_refused(lab):
     done = subprocess.run([sys.executable, "-c", STRANGER, lab.bus], capture_output=True, text=True, user="nobody", group="nogroup", extra_groups=[])
     assert done.stdout and all(line.endswith(("org.patronus.Error.NotAuthorized", "org.freedesktop.DBus.Error.AccessDenied"))
                                for line in done.stdout.splitlines()), done.stdout + done.stderr
+
+
+@pytest.fixture
+def tcp(lab):
+    """Both ends of a connection from the LAN through masquerade to the internet, and what it is called."""
+    lab.ctl("apply", "--replace", "-f", "examples/edge.yaml")
+    with netns.inside(lab.netns("wan")):
+        listener = socket.create_server((traffic.address("wan", 4), 443))
+    with netns.inside(lab.netns("lan")):
+        client = socket.create_connection((traffic.address("wan", 4), 443), timeout=5)
+    server, _ = listener.accept()
+    server.settimeout(5)
+    listener.close()
+    client.sendall(b"x")
+    assert server.recv(1) == b"x"
+    with client, server:
+        yield lab, client, server, dict(protocol="tcp", source=traffic.address("lan", 4), sourcePort=client.getsockname()[1],
+                                        destination=traffic.address("wan", 4), destinationPort=443)
+
+
+def is_reset(end):
+    """The end sends, and gets a reset for it."""
+    try:
+        end.sendall(b"y")
+        end.recv(1)
+    except ConnectionResetError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+@pytest.mark.parametrize("by", ["tuple", "filter"])
+def test_a_killed_connection_ends_at_once(tcp, by, first):
+    lab, client, server, name = tcp
+    assert kill(lab, **(name if by == "tuple" else {"address": traffic.address("lan", 4), "protocol": "tcp"})) == 1
+    assert connections(lab, protocol="tcp", destinationPort=443) == []
+    ends = [client, server] if first == "client" else [server, client]
+    assert is_reset(ends[0])
+    assert is_reset(ends[1])
+    # the same ports may be used again at once
+    with netns.inside(lab.netns("wan")):
+        listener = socket.create_server((traffic.address("wan", 4), 443))
+    with netns.inside(lab.netns("lan")), listener:
+        again = socket.socket()
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.settimeout(5)
+        again.bind((traffic.address("lan", 4), name["sourcePort"]))
+        again.connect((traffic.address("wan", 4), 443))
+        peer, _ = listener.accept()
+        with again, peer:
+            again.sendall(b"z")
+            assert peer.recv(1) == b"z"
+    assert kill(lab, **name) == 1  # and ended again
+    assert int(filterd(lab).Get("org.patronus.Filter1", "Drifts", dbus_interface="org.freedesktop.DBus.Properties")) == 0
+    lab.exec("router", "nft", "list", "ruleset")
+
+
+def test_only_what_was_killed_ends(tcp):
+    lab, client, server, name = tcp
+    assert kill(lab, **{**name, "sourcePort": name["sourcePort"] ^ 1}) == 0
+    client.sendall(b"y")
+    assert server.recv(1) == b"y"

@@ -175,7 +175,7 @@ static void test_limits(void **state)
         fw_connections_free(connections);
         assert_true(extra.came);
         assert_int_equal(extra.result, -ECANCELED);
-        assert_int_equal(fw_connections_new(event, -1, &connections), 0);
+        assert_int_equal(fw_connections_new(event, -1, NULL, &connections), 0);
         for (unsigned i = 0; i < FW_LISTINGS_MAX; i++)
                 answer_clear(&answers[i]);
         answer_clear(&extra);
@@ -239,7 +239,7 @@ static int setup(void **state)
         for (unsigned i = 0; i < COUNT; i++)
                 unit_make_connection(&(UnitConnection){AF_INET, "10.0.0.1", "192.0.2.1",
                                                        (uint16_t) (i + 1), 443, IPPROTO_TCP, 0, 0});
-        return fw_connections_new(event, -1, &connections);
+        return fw_connections_new(event, -1, NULL, &connections);
 }
 
 static int teardown(void **state)
