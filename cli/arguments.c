@@ -61,8 +61,10 @@ const PtKind *ctl_parse_kind(const char *text)
         if (kind)
                 return kind;
         names = g_ptr_array_new();
-        for (const PtKind *const *k = pt_kinds(); *k; k++)
+        for (const PtKind *const *k = pt_kinds(); *k; k++) {
                 g_ptr_array_add(names, (char *) (*k)->name);
+                g_ptr_array_add(names, (char *) (*k)->plural);
+        }
         g_ptr_array_add(names, NULL);
         nearest = pt_nearest_word(text, (const char *const *) names->pdata);
         if (nearest)
@@ -155,17 +157,48 @@ static int unknown_option(const char *word)
         return CTL_USAGE;
 }
 
-static int unknown_command(const GPtrArray *words)
+/* The words that may follow "filter"; NULL-terminated. */
+static GPtrArray *words_below(const char *word)
 {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
-        const char *word = g_ptr_array_index(words, 0), *second, *nearest;
+        g_autofree char *start = g_strconcat(word, " ", NULL);
+        GPtrArray *words = g_ptr_array_new();
+
+        for (const CtlCommand *command = ctl_commands; command->doc; command++)
+                if (g_str_has_prefix(command->name, start))
+                        g_ptr_array_add(words, (char *) command->name + strlen(start));
+        g_ptr_array_add(words, NULL);
+        return words;
+}
+
+/* The first word is right, as far as it goes. */
+static void say_half_command(const char *word, const char *second, const GPtrArray *below)
+{
+        const char *const *words = (const char *const *) below->pdata;
+        const char *nearest = *second ? pt_nearest_word(second, words) : NULL;
+        g_autofree char *all = g_strjoinv(", ", (char **) below->pdata);
+
+        if (nearest)
+                ctl_error("unknown command \"%s %s\"; did you mean \"%s %s\"?", word, second, word,
+                          nearest);
+        else
+                ctl_error("unknown command \"%s%s%s\"; after \"%s\" comes one of %s", word,
+                          *second ? " " : "", second, word, all);
+}
+
+int ctl_unknown_command(const GPtrArray *words)
+{
+        const char *word = g_ptr_array_index(words, 0), *nearest;
+        g_autoptr(GPtrArray) below = words_below(word), names = g_ptr_array_new();
         g_autofree char *both = NULL;
 
-        second = words->len > 1 ? g_ptr_array_index(words, 1) : "";
-        both = g_strjoin(" ", word, second, NULL);
+        if (below->len > 1) {
+                say_half_command(word, words->len > 1 ? g_ptr_array_index(words, 1) : "", below);
+                return CTL_USAGE;
+        }
         for (const CtlCommand *command = ctl_commands; command->doc; command++)
                 g_ptr_array_add(names, (char *) command->name);
         g_ptr_array_add(names, NULL);
+        both = g_strjoin(" ", word, words->len > 1 ? g_ptr_array_index(words, 1) : "", NULL);
         nearest = pt_nearest_word(word, (const char *const *) names->pdata)
                           ?: pt_nearest_word(both, (const char *const *) names->pdata);
         if (nearest)
@@ -325,7 +358,7 @@ int ctl_parse(Ctl *ctl, int argc, char **argv)
         ctl->command = ctl_find_command((const char *const *) ctl->arguments->pdata,
                                         ctl->arguments->len, &taken);
         if (!ctl->command)
-                return unknown_command(ctl->arguments);
+                return ctl_unknown_command(ctl->arguments);
         g_ptr_array_remove_range(ctl->arguments, 0, taken);
         if (ctl->values[CTL_HELP])
                 return CTL_DONE;

@@ -151,6 +151,8 @@ const char *ctl_argument(const Ctl *ctl, unsigned i);
 int ctl_parse(Ctl *ctl, int argc, char **argv);
 /* The command that the first words name, and in ret_n how many words that took; NULL if none. */
 const CtlCommand *ctl_find_command(const char *const *words, unsigned n, unsigned *ret_n);
+/* Says that the words name no command, and which one is near; CTL_USAGE. */
+int ctl_unknown_command(const GPtrArray *words);
 /* The option that "-o", "--output", "--output=x" or "-ox" names, and its attached value or NULL. */
 const CtlOption *ctl_find_option(const char *word, const char **ret_value);
 /* Whether the command takes the option, with the global ones. */

@@ -199,11 +199,8 @@ int ctl_run_help(Ctl *ctl)
         if (ctl->arguments->len > 0) {
                 command = ctl_find_command((const char *const *) ctl->arguments->pdata,
                                            ctl->arguments->len, &taken);
-                if (!command || taken != ctl->arguments->len) {
-                        ctl_error("there is no command \"%s\"; \"patronusctl help\" lists them",
-                                  ctl_argument(ctl, 0));
-                        return CTL_USAGE;
-                }
+                if (!command || taken != ctl->arguments->len)
+                        return ctl_unknown_command(ctl->arguments);
         }
         ctl_help(command, out);
         fputs(out->str, stdout);

@@ -122,7 +122,12 @@ def test_man_pages_of_kinds(ctl, kinds, tmp_path):
 
 @pytest.mark.parametrize("line, says", [
     ("aply -f x", 'unknown command "aply"; did you mean "apply"?'),
-    ("filter", 'unknown command "filter"'),
+    ("filter", 'unknown command "filter"; after "filter" comes one of '),
+    ("filter nonsense", 'unknown command "filter nonsense"; after "filter" comes one of '),
+    ("fitler counters", 'did you mean "filter counters"?'),
+    ("help filter", 'unknown command "filter"; after "filter" comes one of '),
+    ("help hisotry", 'did you mean "history"?'),
+    ("get zonez", 'unknown kind "zonez"; did you mean zones?'),
     ("filter countrs", 'did you mean "filter counters"?'),
     ("apply", '"apply" needs --file FILE|DIR|-'),
     ("apply -f", "--file needs a value"),
@@ -166,7 +171,7 @@ def test_man_pages_of_kinds(ctl, kinds, tmp_path):
     ("filter connections --limit x", "--limit is a number from 1"),
     ("explain FirewallRule.prioritty", "priority"),
     ("schema Nothing", 'unknown kind "Nothing"'),
-    ("help nothing", "there is no command"),
+    ("help nothing", 'unknown command "nothing"'),
 ])
 def test_usage_errors(ctl, line, says):
     done = ctl(*line.split())

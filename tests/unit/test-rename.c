@@ -51,6 +51,31 @@ static void test_references_follow(void **state)
         assert_ptr_equal(pt_slice_get(slice, &pt_kind_firewall_rule, "ssh"), ssh);
 }
 
+#define ALIAS(name, spec)                                                                          \
+        "{\"apiVersion\":\"patronus.firewall/"                                                     \
+        "v1\",\"kind\":\"Alias\",\"metadata\":{\"name\":\"" name                                   \
+        "\"},\"spec\":{\"type\":\"network\"," spec "}}"
+
+/* In lists, in structs inside structs, and in objects of the kind itself; a set is sorted anew. */
+static void test_references_follow_however_deep(void **state)
+{
+        g_autoptr(PtSlice) slice = SLICE(
+                ALIAS("a", "\"addresses\":[\"192.0.2.1\"]"),
+                ALIAS("b", "\"addresses\":[\"192.0.2.2\"]"),
+                ALIAS("all", "\"aliases\":[\"a\",\"b\"]"),
+                UNIT_RULE("web", "\"action\":\"allow\",\"source\":{\"aliases\":[\"a\",\"b\"]},"
+                                 "\"destination\":{\"except\":{\"aliases\":[\"a\"]}}"));
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autofree char *web = NULL, *all = NULL;
+
+        assert_int_equal(rename_object(slice, &pt_kind_alias, "a", "zoo", diag), 0);
+        web = canonical(slice, &pt_kind_firewall_rule, "web");
+        all = canonical(slice, &pt_kind_alias, "all");
+        assert_non_null(strstr(web, "\"source\":{\"aliases\":[\"b\",\"zoo\"]}"));
+        assert_non_null(strstr(web, "\"except\":{\"aliases\":[\"zoo\"]}"));
+        assert_non_null(strstr(all, "\"aliases\":[\"b\",\"zoo\"]"));
+}
+
 static void test_back_is_as_if_never_renamed(void **state)
 {
         g_autoptr(PtSlice) slice = SLICE(LAN, WEB);
@@ -192,6 +217,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_references_follow),
+                cmocka_unit_test(test_references_follow_however_deep),
                 cmocka_unit_test(test_back_is_as_if_never_renamed),
                 cmocka_unit_test(test_refusals),
                 cmocka_unit_test(test_an_old_name_gets_another_uid),
