@@ -15,6 +15,7 @@ typedef struct Page {
         const char *after_name;
         const char *const *labels;
         unsigned limit;
+        bool brief;
         GPtrArray *objects; /* sorted; one more than `limit` when there is a next page */
 } Page;
 
@@ -89,7 +90,12 @@ static int append_page(const Page *page, sd_bus_message *m)
         if (r < 0)
                 return r;
         for (guint i = 0; i < n; i++) {
-                r = pt_object_append(g_ptr_array_index(page->objects, i), false, m);
+                const PtObject *object = g_ptr_array_index(page->objects, i);
+
+                r = page->brief ? sd_bus_message_append(m, "a{sv}", 2, "kind", "s",
+                                                        object->kind->name, "metadata", "a{sv}", 1,
+                                                        "name", "s", object->name)
+                                : pt_object_append(object, false, m);
                 if (r < 0)
                         return r;
         }
@@ -164,10 +170,12 @@ int page_reply(sd_bus_message *call, const PtSlice *slice, sd_bus_error *error)
         g_auto(GStrv) labels = NULL;
         g_autofree char *after = NULL;
         uint32_t limit = PAGE_DEFAULT;
+        bool brief = false;
         const Option options[] = {
                 {"after", OPTION_STRING, &after},
                 {"limit", OPTION_UINT32, &limit},
                 {"labels", OPTION_STRINGS, &labels},
+                {"brief", OPTION_BOOL, &brief},
                 {},
         };
         Page page = {.objects = objects};
@@ -190,6 +198,7 @@ int page_reply(sd_bus_message *call, const PtSlice *slice, sd_bus_error *error)
         if (r < 0)
                 return pt_bus_fail(error, r, "after: \"%s\" is not what a page gave as its next",
                                    after);
+        page.brief = brief;
         page.limit = CLAMP(limit, 1, PAGE_MAX);
         page.labels = (const char *const *) labels;
         (void) pt_slice_foreach(slice, kind, consider, &page);

@@ -172,6 +172,12 @@ def test_diff_of_the_candidate(client):
     assert '"after":"2","before":"1"' in text and "/spec/priority" in text
 
 
+def test_brief_list(client):
+    client.accept(zone("lan", interfaces=["eth1"]) + rule("web", to="lan"))
+    objects, following = client.config("List", "sa{sv}", "", {"brief": True})
+    assert objects == [{"kind": "FirewallRule", "metadata": {"name": "web"}}, {"kind": "Zone", "metadata": {"name": "lan"}}] and following == ""
+
+
 def test_pages_cover_everything_once_in_order(client):
     client.accept("".join(rule(f"r{i:03}") for i in range(250)) + zone("lan"))
     for kind, expected in (("FirewallRule", 250), ("", 251), ("zones", 1)):
