@@ -118,13 +118,68 @@ static int get_builtins(const Ctl *ctl, const PtKind *kind)
         return CTL_DONE;
 }
 
+static void put_json(void *json)
+{
+        json_object_put(json);
+}
+
+static void collect(struct json_object *object, void *userdata)
+{
+        g_ptr_array_add(userdata, json_object_get(object));
+}
+
+/* What the kind's order_field says; absent is its default. */
+static int64_t order_value(struct json_object *object, const PtKind *kind)
+{
+        const PtField *field =
+                kind->order_field ? pt_kind_find_field(kind, kind->order_field) : NULL;
+        struct json_object *spec = ctl_json_at(object, "spec"),
+                           *value = field ? ctl_json_at(spec, field->name) : NULL;
+
+        if (!field)
+                return 0;
+        return value ? json_object_get_int64(value) : g_ascii_strtoll(field->def, NULL, 10);
+}
+
+/* The order in force: by the kind's field, the position, and, as they come, by name. */
+static int compare_order(const void *a, const void *b, void *userdata)
+{
+        struct json_object *x = *(struct json_object *const *) a,
+                           *y = *(struct json_object *const *) b;
+        int64_t first = order_value(x, userdata), second = order_value(y, userdata);
+        uint64_t before = ctl_json_number(x, "metadata.position"),
+                 after = ctl_json_number(y, "metadata.position");
+
+        if (first != second)
+                return first < second ? -1 : 1;
+        return (before > after) - (before < after);
+}
+
+/* For people, in the order that counts; for programs, which get each as it comes, by name. */
+static int get_rows(Ctl *ctl, const PtKind *kind, CtlFormat format, CtlRows *rows)
+{
+        g_autoptr(GPtrArray) objects = g_ptr_array_new_with_free_func(put_json);
+        int r;
+
+        if (!kind->ordered || !ctl_format_is_table(format))
+                return ctl_foreach_object(ctl, &ctl_config, kind, add_row, rows);
+        r = ctl_foreach_object(ctl, &ctl_config, kind, collect, objects);
+        if (r != CTL_DONE)
+                return r;
+        g_ptr_array_sort_with_data(objects, compare_order, (void *) kind);
+        for (guint i = 0; i < objects->len; i++)
+                ctl_rows_add(rows, g_ptr_array_index(objects, i));
+        return CTL_DONE;
+}
+
 static int get_all(Ctl *ctl, const PtKind *kind)
 {
-        g_autoptr(CtlRows) rows = object_rows(format_or(ctl, CTL_TABLE), kind);
+        CtlFormat format = format_or(ctl, CTL_TABLE);
+        g_autoptr(CtlRows) rows = object_rows(format, kind);
         g_autofree char *empty = NULL;
         int r;
 
-        r = ctl_foreach_object(ctl, &ctl_config, kind, add_row, rows);
+        r = get_rows(ctl, kind, format, rows);
         if (r != CTL_DONE)
                 return r;
         empty = kind->builtins ? g_strdup_printf("there is no %s of your own; \"patronusctl get %s "

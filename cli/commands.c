@@ -113,8 +113,9 @@ const CtlCommand ctl_commands[] = {
          .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
          .options = 1U << CTL_BUILTIN,
          .doc = "Show running objects",
-         .help = "With a kind, a table of its objects; with a name, that object as YAML, which "
-                 "apply takes back. Of a kind that has one object only, the name can be left out. "
+         .help = "With a kind, a table of its objects, in the order that counts if there is one; "
+                 "with a name, that object as YAML, which apply takes back. Of a kind that has one "
+                 "object only, the name can be left out. "
                  "A built-in object is shown unless one of your own has its name.",
          .example = "patronusctl get zones\n"
                     "patronusctl get FirewallRule/web -o json\n"

@@ -84,8 +84,9 @@ static int offer_names(Ctl *ctl, const PtKind *kind, const char *taken, const ch
         if (ctl_connect(ctl, CTL_CALL_QUIET) != CTL_DONE)
                 return CTL_DONE;
         after = before_names(kind, name);
-        r = ctl_ask(ctl, &ctl_config, "List", CTL_CALL_QUIET, &reply, "sa{sv}", kind->name, 2,
-                    "after", "s", after, "limit", "u", (uint32_t) CANDIDATES_MAX);
+        r = ctl_ask(ctl, &ctl_config, "List", CTL_CALL_QUIET, &reply, "sa{sv}", kind->name, 3,
+                    "after", "s", after, "limit", "u", (uint32_t) CANDIDATES_MAX, "brief", "b",
+                    true);
         if (r != CTL_DONE)
                 return r;
         r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "a{sv}");

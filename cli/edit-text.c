@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define MESSAGE "#!"
+#define WIDTH 96 /* of comments; lines of a window that nobody made wider are at least readable */
 
 void ctl_edit_append_object(struct json_object *object, GString *out)
 {
@@ -22,14 +23,6 @@ void ctl_edit_append_object(struct json_object *object, GString *out)
         pt_json_to_yaml(copy, out);
 }
 
-/* The first sentence of a text. */
-static size_t sentence_size(const char *doc)
-{
-        const char *end = strstr(doc, ". ");
-
-        return end ? (size_t) (end + 1 - doc) : strlen(doc);
-}
-
 static void append_commented(const char *text, const char *before, GString *out)
 {
         g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -39,17 +32,53 @@ static void append_commented(const char *text, const char *before, GString *out)
                         g_string_append_printf(out, "%s%s\n", before, *line);
 }
 
+/* Words on lines of WIDTH columns that begin with `before`. */
+static void append_wrapped(const char *text, const char *before, GString *out)
+{
+        g_auto(GStrv) words = g_strsplit(text, " ", -1);
+        size_t column = 0;
+
+        for (char **word = words; *word; word++) {
+                size_t size = strlen(*word);
+
+                if (column > 0 && column + 1 + size > WIDTH)
+                        column = 0;
+                if (column == 0)
+                        g_string_append_printf(out, "%s%s", word == words ? "" : "\n", before);
+                g_string_append_printf(out, " %s", *word);
+                column = (column ?: strlen(before)) + 1 + size;
+        }
+        g_string_append_c(out, '\n');
+}
+
+/* What the field is for, and what can be said. */
+static void append_field_doc(const PtField *field, GString *out)
+{
+        const char *end = strstr(field->doc, ". ");
+        g_autoptr(GString) doc = g_string_new(field->flags & PT_F_REQUIRED ? "Needed. " : "");
+
+        g_string_append_len(doc, field->doc, end ? end + 1 - field->doc : -1);
+        for (const PtChoice *choice = field->choices; choice && choice->name; choice++)
+                g_string_append_printf(doc, "%s%s", choice == field->choices ? " One of " : ", ",
+                                       choice->name);
+        if (field->choices)
+                g_string_append_c(doc, '.');
+        if (field->def)
+                g_string_append_printf(doc, " Otherwise %s.", field->def);
+        append_wrapped(doc->str, "  ##", out);
+}
+
 void ctl_edit_append_skeleton(const PtKind *kind, const char *name, GString *out)
 {
         g_string_append_printf(
                 out,
-                "# There is no %s \"%s\" yet. Below is all that it can say: take away the \"# \" "
+                "## There is no %s \"%s\" yet. Below is all that it can say: take away the \"# \" "
                 "of what you need.\n"
-                "# When nothing is changed, nothing is made. \"patronusctl explain %s.FIELD\" says "
-                "more.\n"
-                "#\n# An example:\n#\n",
+                "## When nothing is changed, nothing is made. \"patronusctl explain %s.FIELD\" "
+                "says more.\n"
+                "##\n## An example:\n##\n",
                 kind->name, name, kind->name);
-        append_commented(kind->example, "#   ", out);
+        append_commented(kind->example, "##   ", out);
         g_string_append_printf(out,
                                "---\napiVersion: %s\nkind: %s\nmetadata:\n  name: %s\n"
                                "  # description: \"what it is for\"\nspec:\n",
@@ -57,10 +86,8 @@ void ctl_edit_append_skeleton(const PtKind *kind, const char *name, GString *out
         for (const PtField *field = kind->fields; field->name; field++) {
                 if (field->flags & (PT_F_READONLY | PT_F_DEPRECATED))
                         continue;
-                g_string_append_printf(out, "  # %s%.*s\n  # %s: %s\n",
-                                       field->flags & PT_F_REQUIRED ? "(needed) " : "",
-                                       (int) sentence_size(field->doc), field->doc, field->name,
-                                       field->example ?: "");
+                append_field_doc(field, out);
+                g_string_append_printf(out, "  # %s: %s\n", field->name, field->example ?: "");
         }
 }
 

@@ -212,10 +212,22 @@ static unsigned append_cut(const char *text, unsigned width, GString *line)
         return used + 1;
 }
 
+/* Of a heading the end says more: "…N.PORTS" of "DESTINATION.PORTS". */
+static unsigned append_cut_heading(const char *text, unsigned width, GString *line)
+{
+        if (width < 2 || ctl_text_width(text) <= width)
+                return append_cut(text, width, line);
+        while (ctl_text_width(text) > width - 1)
+                text = g_utf8_next_char(text);
+        g_string_append_printf(line, ELLIPSIS "%s", text);
+        return ctl_text_width(text) + 1;
+}
+
 static void append_cell(const Column *column, const char *text, unsigned width, GString *line)
 {
         g_autoptr(GString) cell = g_string_new(NULL);
-        unsigned used = append_cut(text, width, cell);
+        unsigned used = text == column->heading ? append_cut_heading(text, width, cell)
+                                                : append_cut(text, width, cell);
         int pad = width > used ? (int) (width - used) : 0;
 
         if (column->flags & CTL_TABLE_RIGHT)

@@ -115,8 +115,9 @@ def test_a_new_object_begins_with_all_that_it_can_say(base, edit):
     assert done.returncode == 0, done.stderr
     assert get(base, "FirewallRule/no-udp")["spec"] == {"action": "drop", "protocol": "udp"}
     skeleton = editing.seen(1)
-    for line in ("  name: no-udp", "  # (needed) What happens", "  # destination: { ports: [80, 443] }", "#   kind: FirewallRule"):
+    for line in ("  name: no-udp", "  ## Needed. What happens", "One of new, related, invalid, untracked.", "  # destination: { ports: [80, 443] }", "##   kind: FirewallRule"):
         assert line in skeleton, skeleton
+    assert max(map(len, skeleton.splitlines())) <= 110
 
 
 def test_skeletons_are_right_when_uncommented(base, edit):
