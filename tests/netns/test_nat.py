@@ -156,6 +156,52 @@ def test_changes_are_incremental(lab, witness):
     assert counters(lab) == {("edited", "wan"): 3, ("away", "wan"): 3}
 
 
+def test_aliases(lab, witness):
+    """Entries come and go without a rule being touched; a set that grows out of its size takes its rules along, with their counts."""
+    def friends(addresses):
+        return rule("friends", "type: host, addresses: [" + ", ".join(f"'{text}'" for text in addresses) + "]", "Alias")
+
+    def forwarded():
+        return witness.see("wan", "tcp", router("wan", 4), 443).host == "dmz"
+
+    def rules(*, handles):
+        listing = lab.exec("router", "nft", *(["-a"] if handles else []), "-s", "list", "table", "inet", "patronus").stdout
+        return [line for line in listing.splitlines() if "NatRule/web" in line and "dnat ip to" in line]
+
+    web = nat("web", f"type: forward, zone: wan, protocol: tcp, source: {{aliases: [friends]}}, destination: {{ports: [443]}}, "
+                     f"translation: {{addresses: [{address('dmz', 4)}]}}")
+    lab.apply(ZONES + ALL + friends(["192.0.2.1"]) + web)
+    assert not forwarded()
+    before = rules(handles=True)
+    lab.apply(friends([address("wan", 4)]))
+    assert forwarded() and rules(handles=True) == before
+    lab.apply(friends([address("wan", 4), *(f"192.0.{n >> 8}.{n & 255}" for n in range(1, 1500))]))
+    assert rules(handles=False) != [line.partition(" # handle")[0] for line in before]  # the set has another name
+    assert forwarded() and counters(lab) == {("web", "wan"): 2}
+    lab.apply(friends(["192.0.2.1"]))
+    assert not forwarded()
+
+
+def test_nft_reads_what_it_lists(lab):
+    """What nft prints of every translation is what it takes, and gives the same again: no expression is one that only we understand."""
+    pool = "'10.99.0.1', 10.99.0.16/28, 10.99.0.33-10.99.0.40"
+    lab.apply(ZONES + ALL + "".join(nat(f"n-{number}", spec) for number, spec in enumerate((
+        "type: masquerade, zone: wan, translation: {ports: [1000-2000]}",
+        "type: forward, zone: wan, destination: {ports: [443]}, translation: {addresses: [10.3.0.2], ports: [8443]}",
+        "type: forward, zone: wan, destination: {ports: [8000-8009]}, translation: {addresses: ['fd00:3::2'], ports: [9000-9009]}",
+        "type: redirect, zone: lan, destination: {ports: [80]}, translation: {ports: [3128]}",
+        "type: one-to-one, zone: any, destination: {addresses: [10.99.0.0/24]}, translation: {addresses: [10.4.0.0/24]}",
+        "type: prefix, zone: wan, destination: {addresses: ['fd00:99::/64']}, translation: {addresses: ['fd00:4::/64']}",
+        f"type: source, zone: wan, translation: {{addresses: [{pool}]}}",
+        f"type: source, zone: dmz, translation: {{addresses: [{pool}], persistent: false, ports: [1024-2047]}}",
+        "type: source, zone: guest, translation: {addresses: ['fd00:99::1', 'fd00:99:1::/64']}"))))
+    listed = lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+    assert listed.count("NatRule/") >= 9
+    lab.exec("spare", "nft", "-f", "-", input=listed)
+    assert lab.exec("spare", "nft", "list", "table", "inet", "patronus").stdout == listed
+    assert lab.nft_json("table", "inet", "patronus")
+
+
 # --- both ways
 
 
