@@ -140,6 +140,12 @@ static char *scope_of(FwNatSide side, const char *zone)
         return g_strdup_printf("%s/%s", side_names[side], zone ?: FW_ZONE_ANY);
 }
 
+static void parse_scope(const char *scope, FwNatSide *ret_side, const char **ret_zone)
+{
+        *ret_side = scope[0] == 'i' ? FW_NAT_IN : FW_NAT_OUT;
+        *ret_zone = strchr(scope, '/') + 1;
+}
+
 char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone)
 {
         g_autofree char *own = scope_of(side, zone), *any = scope_of(side, FW_ZONE_ANY);
@@ -215,6 +221,40 @@ static int check_limits(const PtSlice *slice, PtDiagnostics *diag)
         return 0;
 }
 
+static unsigned scope_count(GHashTable *scopes, FwNatSide side, const char *zone)
+{
+        g_autofree char *scope = scope_of(side, zone);
+
+        return GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
+}
+
+static int check_entries(GHashTable *scopes, PtDiagnostics *diag)
+{
+        GHashTableIter iter;
+        const char *scope;
+        gpointer own;
+        uint64_t n = 0;
+
+        g_hash_table_iter_init(&iter, scopes);
+        while (g_hash_table_iter_next(&iter, (void **) &scope, &own)) {
+                FwNatSide side;
+                const char *zone;
+
+                parse_scope(scope, &side, &zone);
+                n += GPOINTER_TO_UINT(own);
+                if (strcmp(zone, FW_ZONE_ANY) != 0)
+                        n += scope_count(scopes, side, FW_ZONE_ANY);
+        }
+        if (n <= FW_NAT_ENTRIES_MAX)
+                return 0;
+        pt_diag_error(
+                diag, "too-many-nat-rules", "",
+                "NAT rules for any zone stand in the list of every zone that has rules of its "
+                "own: %" PRIu64 " together, more than %d; name the zones that they are for",
+                n, FW_NAT_ENTRIES_MAX);
+        return -E2BIG;
+}
+
 /* Classes. */
 
 static bool class_has(FwNatSide side, const char *zone, const NatRule *nat)
@@ -223,12 +263,6 @@ static bool class_has(FwNatSide side, const char *zone, const NatRule *nat)
 
         return fw_nat_has_side(nat, side) &&
                (strcmp(own, FW_ZONE_ANY) == 0 || strcmp(own, zone) == 0);
-}
-
-static void parse_scope(const char *scope, FwNatSide *ret_side, const char **ret_zone)
-{
-        *ret_side = scope[0] == 'i' ? FW_NAT_IN : FW_NAT_OUT;
-        *ret_zone = strchr(scope, '/') + 1;
 }
 
 typedef struct Collect {
@@ -295,6 +329,9 @@ int fw_nat_new(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret)
         nat->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                              (GDestroyNotify) fw_class_free);
         (void) pt_slice_foreach(slice, &pt_kind_nat_rule, add_scope, nat->scopes);
+        r = check_entries(nat->scopes, diag);
+        if (r < 0)
+                return r;
         g_hash_table_iter_init(&iter, nat->scopes);
         while (g_hash_table_iter_next(&iter, (void **) &scope, NULL)) {
                 FwClass *klass = class_from_slice(scope, slice);
@@ -374,6 +411,9 @@ int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GA
         if (r < 0)
                 return r;
         scopes = changed_scopes(nat, rules, ret_dispatch);
+        r = check_entries(scopes, diag);
+        if (r < 0)
+                return r;
         g_hash_table_iter_init(&iter, nat->classes);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
                 FwClassChange change = {.before = klass};

@@ -15,6 +15,8 @@
 #include "layout.h"
 
 #define FW_NAT_RULES_MAX 65536 /* each connection's first packet may pass them all */
+/* Entries of all lists: a rule for any zone is in each zone's. */
+#define FW_NAT_ENTRIES_MAX 262144
 /* Ports that all forwards of port ranges map: each is an element in the kernel. */
 #define FW_NAT_PORTS_MAX 1048576
 

@@ -179,7 +179,7 @@ static void assert_too_much(PtSlice *slice, const char *code)
 
 static void test_limits(void **state)
 {
-        g_autoptr(PtSlice) rules = pt_slice_new(), ports = pt_slice_new();
+        g_autoptr(PtSlice) rules = pt_slice_new(), ports = pt_slice_new(), zones = pt_slice_new();
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(FwNat) nat = NULL;
 
@@ -193,6 +193,25 @@ static void test_limits(void **state)
                 put_nat(rules, name, i + 1, "{\"type\":\"masquerade\",\"zone\":\"wan\"}");
         }
         assert_too_much(rules, "too-many-nat-rules");
+
+        for (unsigned i = 0; i < 300 * 1000; i += 1000) {
+                g_autofree char *name = g_strdup_printf("own-%u", i),
+                                *spec = g_strdup_printf("{\"type\":\"masquerade\",\"zone\":"
+                                                        "\"zone-%u\"}",
+                                                        i);
+
+                put_nat(zones, name, i + 1, spec);
+        }
+        for (unsigned i = 1; i <= FW_NAT_ENTRIES_MAX / 301; i++) {
+                g_autofree char *name = g_strdup_printf("any-%u", i);
+
+                if (i == FW_NAT_ENTRIES_MAX / 301) {
+                        assert_int_equal(fw_nat_new(zones, diag, &nat), 0);
+                        fw_nat_free(g_steal_pointer(&nat));
+                }
+                put_nat(zones, name, i + 1, "{\"type\":\"masquerade\",\"zone\":\"any\"}");
+        }
+        assert_too_much(zones, "too-many-nat-rules");
 
         for (unsigned i = 0; i <= FW_NAT_PORTS_MAX / 65000; i++) {
                 g_autofree char *name = g_strdup_printf("n-%u", i);
