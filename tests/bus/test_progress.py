@@ -85,7 +85,7 @@ def test_interrupt_when_it_is_too_late(configd, client, ctl):
     assert status == 0 and text.split(ERASE)[-1].endswith(" ms)\n") and client.revision == 1
 
 
-def test_second_interrupt_leaves(configd, ctl):
+def test_second_interrupt_leaves(configd, client, ctl):
     configd.participant.on("Plan", "silent")
     with ctl() as screen:
         screen.wait_for("the daemons plan")
@@ -99,6 +99,7 @@ def test_second_interrupt_leaves(configd, ctl):
             os.kill(configd.process.process.pid, signal.SIGCONT)
     assert status == -signal.SIGINT
     assert text.endswith('left; whether the change is in force is not known; look with "patronusctl status"\n')
+    wait_until(lambda: client.prop("Phase") == "", "end of what the client asked to be given up")
 
 
 def test_interrupt_while_others_are_before(configd, client, ctl):
