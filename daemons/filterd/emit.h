@@ -14,6 +14,7 @@
  * all of it. */
 #define FW_TOUCHED_CHAINS_MAX 256
 #define FW_TOUCHED_ELEMENTS_MAX 1024
+#define FW_TOUCHED_SETS_MAX 1024
 
 typedef struct FwTouched FwTouched;
 FwTouched *fw_touched_new(void);

@@ -155,6 +155,7 @@ struct FwFlat {
         FwSpan pending;      /* may still grow */
         bool begun;
         size_t spans, numbers; /* that were given */
+        FwNumber last;         /* of them */
 };
 
 static void stream_clear(void *p)
@@ -366,6 +367,7 @@ int fw_flat_next(FwFlat *flat, FwSpan *ret)
                         flat->pending = span;
                         flat->begun = r > 0;
                         flat->spans++;
+                        flat->last = ret->hi;
                         flat->numbers += (size_t) (ret->hi - ret->lo) + 1;
                         return 1;
                 } else {
@@ -377,6 +379,11 @@ int fw_flat_next(FwFlat *flat, FwSpan *ret)
 size_t fw_flat_spans(const FwFlat *flat)
 {
         return flat->spans;
+}
+
+bool fw_flat_reaches_end(const FwFlat *flat)
+{
+        return flat->spans > 0 && flat->last == fw_number_max(flat->len);
 }
 
 size_t fw_flat_numbers(const FwFlat *flat)

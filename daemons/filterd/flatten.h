@@ -69,6 +69,8 @@ int fw_flat_next(FwFlat *flat, FwSpan *ret);
  * there may be more than fit). */
 size_t fw_flat_spans(const FwFlat *flat);
 size_t fw_flat_numbers(const FwFlat *flat);
+/* Whether the last of them ends with the last number there is. */
+bool fw_flat_reaches_end(const FwFlat *flat);
 
 /*
  * What has to be removed and added to get from one sequence to another, in ascending order each.

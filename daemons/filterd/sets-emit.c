@@ -127,6 +127,8 @@ void fw_sets_put(const FwSets *sets, PtNftBatch *batch, FwTouched *touched)
                         continue;
                 if (g_strcmp0(change->before, change->after) != 0)
                         create(change, batch);
+                fw_touched_set(touched, change->after,
+                               change->intervals ? change->elements / 2 : change->elements);
                 put_entries(change, change->removed, true, batch);
                 put_entries(change, change->added, false, batch);
                 touch_entries(change, change->removed, true, touched);

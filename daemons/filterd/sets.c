@@ -218,11 +218,12 @@ FwSets *fw_sets_new(const PtSlice *slice)
 typedef struct Packer {
         FwSetChange *change;
         size_t len;
+        bool too_many;
 } Packer;
 
 static void pack(const FwSpan *span, bool added, void *userdata)
 {
-        const Packer *packer = userdata;
+        Packer *packer = userdata;
         GByteArray *out = added ? packer->change->added : packer->change->removed;
         uint8_t bytes[2 * FW_NUMBER_BYTES_MAX];
 
@@ -230,6 +231,11 @@ static void pack(const FwSpan *span, bool added, void *userdata)
                 fw_number_write(span->lo, packer->len, bytes);
                 fw_number_write(span->hi, packer->len, bytes + packer->len);
                 g_byte_array_append(out, bytes, (guint) (2 * packer->len));
+                return;
+        }
+        /* Entries are limited where aliases are checked; a range among hosts would be more. */
+        if (span->hi - span->lo >= FW_ALIAS_ENTRIES_MAX) {
+                packer->too_many = true;
                 return;
         }
         for (FwNumber number = span->lo;; number++) {
@@ -252,9 +258,23 @@ static FwSetChange *change_new(const Use *use, FwSetPart part)
         return change;
 }
 
-static size_t elements(const FwSetChange *change, const GByteArray *packed)
+/* An interval is two, unless it ends with the last number. */
+static size_t count_elements(const FwSetChange *change, const FwFlat *flat)
 {
-        return packed->len / fw_part_key_len(change->part);
+        return change->intervals ? 2 * fw_flat_spans(flat) - fw_flat_reaches_end(flat)
+                                 : fw_flat_numbers(flat);
+}
+
+/* The difference between two contents into the change; `before` may be NULL. */
+static int pack_difference(FwSetChange *change, FwFlat *before, FwFlat *after)
+{
+        Packer packer = {change, fw_part_key_len(change->part), false};
+        int r = fw_flat_compare(before, after, change->intervals, pack, &packer);
+
+        if (r < 0)
+                return r;
+        change->elements = count_elements(change, after);
+        return packer.too_many ? -E2BIG : 0;
 }
 
 /* The size of a set that is made for so many elements. */
@@ -275,13 +295,12 @@ static bool is_full(size_t n, unsigned size)
 /* All that a set holds, into `added`. */
 static int read_whole(FwSetChange *change, const FwSource *source, const GPtrArray *closure)
 {
-        Packer packer = {change, fw_part_key_len(change->part)};
         g_autoptr(FwFlat) flat = NULL;
         int r = fw_flat_new(source, closure, change->part, &flat);
 
         g_byte_array_set_size(change->added, 0);
         g_byte_array_set_size(change->removed, 0);
-        return r < 0 ? r : fw_flat_compare(NULL, flat, change->intervals, pack, &packer);
+        return r < 0 ? r : pack_difference(change, NULL, flat);
 }
 
 /* A set that comes: its contents, and a size that they ask for. */
@@ -292,7 +311,7 @@ static int make_set(FwSets *sets, Use *use, FwSetPart part, FwSetChange *change,
 
         if (r < 0)
                 return r;
-        change->size = size_for(elements(change, change->added));
+        change->size = size_for(change->elements);
         name_set(use, part, change->size);
         change->after = g_strdup(use->names[part]);
         return 0;
@@ -430,19 +449,14 @@ static bool same_closure(const GPtrArray *a, const GPtrArray *b)
 
 static int compare_part(FwSetChange *change, const FwSource *source_before,
                         const GPtrArray *closure_before, const FwSource *source,
-                        const GPtrArray *closure, size_t *ret_n)
+                        const GPtrArray *closure)
 {
-        Packer packer = {change, fw_part_key_len(change->part)};
         g_autoptr(FwFlat) before = NULL, after = NULL;
         int r = fw_flat_new(source_before, closure_before, change->part, &before);
 
         if (r == 0)
                 r = fw_flat_new(source, closure, change->part, &after);
-        if (r == 0)
-                r = fw_flat_compare(before, after, change->intervals, pack, &packer);
-        if (r == 0)
-                *ret_n = change->intervals ? 2 * fw_flat_spans(after) : fw_flat_numbers(after);
-        return r;
+        return r < 0 ? r : pack_difference(change, before, after);
 }
 
 /* One set before and after. */
@@ -451,7 +465,6 @@ static int change_set(FwSets *sets, const Use *old, Use *use, FwSetPart part,
                       const FwSource *source, const GPtrArray *closure)
 {
         FwSetChange *change = change_new(use, part);
-        size_t n = 0;
         int r;
 
         g_ptr_array_add(sets->changes, change);
@@ -459,10 +472,10 @@ static int change_set(FwSets *sets, const Use *old, Use *use, FwSetPart part,
                 return make_set(sets, use, part, change, source, closure);
 
         change->before = g_strdup(old->names[part]);
-        r = compare_part(change, source_before, closure_before, source, closure, &n);
+        r = compare_part(change, source_before, closure_before, source, closure);
         if (r < 0)
                 return r;
-        if (is_full(n, old->sizes[part])) {
+        if (is_full(change->elements, old->sizes[part])) {
                 g_hash_table_add(sets->moved, use->alias);
                 return make_set(sets, use, part, change, source, closure);
         }

@@ -34,6 +34,7 @@ typedef struct FwSetChange {
         FwSetPart part;
         bool intervals;
         unsigned size;
+        size_t elements;      /* afterwards, as the kernel counts them */
         char *before, *after; /* names in the kernel; NULL: comes, or goes */
         /* Keys of fw_part_key_len() bytes, with intervals two of them: first and last. Ascending.
          * When `before` is not `after`, all of the new one is added. */

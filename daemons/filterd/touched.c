@@ -22,7 +22,13 @@ typedef struct TouchedElement {
         FwTag tag;
 } TouchedElement;
 
+typedef struct TouchedSet {
+        char *name;
+        size_t entries;
+} TouchedSet;
+
 struct FwTouched {
+        GArray *sets;
         GArray *chains;
         GArray *elements;
         unsigned chain_step, element_step; /* every how many-th is kept */
@@ -42,9 +48,17 @@ static void element_clear(void *p)
         g_free(((TouchedElement *) p)->map);
 }
 
+static void set_clear(void *p)
+{
+        g_free(((TouchedSet *) p)->name);
+}
+
 FwTouched *fw_touched_new(void)
 {
         FwTouched *touched = g_new0(FwTouched, 1);
+
+        touched->sets = g_array_new(FALSE, FALSE, sizeof(TouchedSet));
+        g_array_set_clear_func(touched->sets, set_clear);
 
         touched->chains = g_array_new(FALSE, FALSE, sizeof(TouchedChain));
         g_array_set_clear_func(touched->chains, chain_clear);
@@ -58,6 +72,7 @@ void fw_touched_free(FwTouched *touched)
 {
         if (!touched)
                 return;
+        g_array_unref(touched->sets);
         g_array_unref(touched->elements);
         g_array_unref(touched->chains);
         g_free(touched);
@@ -153,6 +168,16 @@ void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size
         g_array_append_val(touched->elements, element);
 }
 
+void fw_touched_set(FwTouched *touched, const char *set, size_t entries)
+{
+        TouchedSet it = {.entries = entries};
+
+        if (touched->sets->len == FW_TOUCHED_SETS_MAX)
+                return;
+        it.name = g_strdup(set);
+        g_array_append_val(touched->sets, it);
+}
+
 void fw_touched_member(FwTouched *touched, const char *set, const void *key, size_t len,
                        uint32_t flags, bool gone)
 {
@@ -228,8 +253,26 @@ static int mismatch(PtDiagnostics *diag, const char *what, const char *name)
         return -EUCLEAN;
 }
 
+static int verify_set(const TouchedSet *set, PtNft *nft, PtDiagnostics *diag)
+{
+        uint32_t count;
+        int r = pt_nft_count_elements(nft, PT_MARK_NFT_TABLE, set->name, &count);
+
+        if (r == -ENODATA)
+                return 0;
+        if (r < 0 && r != -ENOENT)
+                return r;
+        return r == -ENOENT || count != set->entries ? mismatch(diag, "set", set->name) : 0;
+}
+
 int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
 {
+        for (unsigned i = 0; i < touched->sets->len; i++) {
+                int r = verify_set(&g_array_index(touched->sets, TouchedSet, i), nft, diag);
+
+                if (r < 0)
+                        return r;
+        }
         for (unsigned i = 0; i < touched->chains->len; i++) {
                 ChainCheck check = {.chain = &g_array_index(touched->chains, TouchedChain, i)};
                 int r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, check.chain->name, check_rule,

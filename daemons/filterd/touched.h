@@ -12,6 +12,8 @@ void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, s
                         const FirewallRule *rule);
 /* A key that leaves, unless it comes again. */
 void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len);
+/* A set that has so many entries afterwards, intervals counted as one. */
+void fw_touched_set(FwTouched *touched, const char *set, size_t entries);
 /* The same of an element of an alias's set, which has no tag: `flags` as in the kernel. Who calls
  * picks the sample. */
 void fw_touched_member(FwTouched *touched, const char *set, const void *key, size_t len,

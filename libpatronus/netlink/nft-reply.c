@@ -58,6 +58,25 @@ static const char *string_of(const struct nlattr *attr)
         return mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0 ? NULL : mnl_attr_get_str(attr);
 }
 
+/* NFTA_SET_COUNT of linux/netfilter/nf_tables.h since 6.17, which is younger than the headers. */
+#define SET_COUNT 20
+
+int pt_nft_reply_count(const struct nlmsghdr *header, void *reply)
+{
+        PtNftReply *each = reply;
+        const struct nlattr *attr;
+
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
+        {
+                if (mnl_attr_get_type(attr) != SET_COUNT ||
+                    mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+                        continue;
+                each->count = ntohl(mnl_attr_get_u32(attr));
+                each->counted = true;
+        }
+        return MNL_CB_OK;
+}
+
 int pt_nft_reply_name(const struct nlmsghdr *header, void *reply)
 {
         PtNftReply *each = reply;

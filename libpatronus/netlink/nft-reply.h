@@ -18,6 +18,8 @@ typedef struct PtNftReply {
         const char *table;
         int name_attribute; /* NFTA_SET_NAME or NFTA_CHAIN_NAME */
         uint32_t generation;
+        uint32_t count; /* of a set's entries, when `counted` */
+        bool counted;
 } PtNftReply;
 
 /* A whole message is at `header`, `left` bytes before the end. mnl_nlmsg_ok() takes lengths above 2
@@ -31,6 +33,7 @@ static inline bool pt_nft_reply_ok(const struct nlmsghdr *header, int left)
 int pt_nft_reply_generation(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_rule(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_elements(const struct nlmsghdr *header, void *reply);
+int pt_nft_reply_count(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_name(const struct nlmsghdr *header, void *reply);
 
 /* true: the message is an error or an acknowledgement (0); *ret_message is the kernel's own

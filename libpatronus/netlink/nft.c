@@ -341,6 +341,24 @@ int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, con
         return talk(nft, request, pt_nft_reply_elements, &each);
 }
 
+int pt_nft_count_elements(PtNft *nft, const char *table, const char *set, uint32_t *ret)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSET, NLM_F_ACK);
+        PtNftReply each = {0};
+        int r;
+
+        mnl_attr_put_strz(request, NFTA_SET_TABLE, table);
+        mnl_attr_put_strz(request, NFTA_SET_NAME, set);
+        r = talk(nft, request, pt_nft_reply_count, &each);
+        if (r < 0)
+                return r;
+        if (!each.counted)
+                return -ENODATA;
+        *ret = each.count;
+        return 0;
+}
+
 static int list_names(PtNft *nft, const char *table, uint16_t type, int attribute, GPtrArray **ret)
 {
         char buffer[1024];

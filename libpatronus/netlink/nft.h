@@ -56,6 +56,9 @@ int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, con
                              uint32_t key_len, uint32_t flags,
                              int (*each)(struct nftnl_set_elem *element, void *userdata),
                              void *userdata);
+/* How many entries a set has, intervals counted as one. -ENOENT; -ENODATA: the kernel does not say
+ * (before Linux 6.17). */
+int pt_nft_count_elements(PtNft *nft, const char *table, const char *set, uint32_t *ret);
 /* Names of all sets (or chains) of a table, with nothing of what is in them. */
 int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret);
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret);

@@ -6,11 +6,12 @@ import argparse
 import json
 import sys
 
+import alias
 import load
 import one_rule
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias)}
 
 
 def as_json(figure: Figure):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The two that are compared: Patronus in a lab's router, and nft in another namespace of the same lab."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -57,9 +59,21 @@ class Ours:
         self.lab = lab
         self.directory = directory
         self.env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": lab.bus}
-        self.daemons = [lab.pid("configd"), lab.pid("filterd")]
-        self.processes = [*self.daemons, lab.pid("bus")]
+        self.find_daemons()
         self.client = None
+
+    def find_daemons(self):
+        self.daemons = [self.lab.pid("configd"), self.lab.pid("filterd")]
+        self.processes = [*self.daemons, self.lab.pid("bus")]
+
+    @contextlib.contextmanager
+    def without_filterd(self):
+        self.lab.end("filterd", signal.SIGTERM)
+        try:
+            yield
+        finally:
+            self.lab.start("filterd")
+            self.find_daemons()
 
     def file(self, name, text):
         path = self.directory / name
