@@ -92,12 +92,12 @@ static void put_interval(const Put *put, const FwTerm *term, const uint8_t *lo, 
         int family = put->match->family, plen = -1;
         size_t len = fw_dimension_bytes(dimension, family);
         bool single = memcmp(lo, hi, len) == 0;
-        uint32_t op = term->not ? NFT_CMP_NEQ : NFT_CMP_EQ;
+        uint32_t op = term->negated ? NFT_CMP_NEQ : NFT_CMP_EQ;
         uint8_t mask[FW_VALUE_BYTES_MAX];
 
         if (fw_dimensions[dimension].compare == FW_COMPARE_PREFIX)
                 plen = prefix_length(lo, hi, len);
-        if (plen == 0 && !term->not )
+        if (plen == 0 && !term->negated)
                 return; /* whatever the value */
         if (plen > 0 && plen % 8 == 0)
                 len = (size_t) plen / 8;
@@ -109,8 +109,8 @@ static void put_interval(const Put *put, const FwTerm *term, const uint8_t *lo, 
                 pt_nft_mask(put->rule, PT_REG(REG), mask, (uint32_t) len);
                 pt_nft_cmp(put->rule, PT_REG(REG), op, lo, (uint32_t) len);
         } else {
-                pt_nft_range(put->rule, PT_REG(REG), term->not ? NFT_RANGE_NEQ : NFT_RANGE_EQ, lo,
-                             hi, (uint32_t) len);
+                pt_nft_range(put->rule, PT_REG(REG), term->negated ? NFT_RANGE_NEQ : NFT_RANGE_EQ,
+                             lo, hi, (uint32_t) len);
         }
 }
 
@@ -152,7 +152,7 @@ static void put_set(const Put *put, const FwTerm *term, GArray *bounds)
         }
         pt_nft_batch_elements_end(put->batch);
         fw_put_load(term->dimension, put->match->family, len, REG, put->rule);
-        if (term->not )
+        if (term->negated)
                 pt_nft_lookup_not(put->rule, PT_REG(REG), spec.name, spec.id);
         else
                 pt_nft_lookup(put->rule, PT_REG(REG), -1, spec.name, spec.id);
@@ -238,7 +238,7 @@ static void put_alias(const Put *put, const FwTerm *term, const char *alias)
 
         fw_put_load(term->dimension, family, fw_dimension_bytes(term->dimension, family), REG,
                     put->rule);
-        if (term->not )
+        if (term->negated)
                 pt_nft_lookup_not(put->rule, PT_REG(REG), set, 0);
         else
                 pt_nft_lookup(put->rule, PT_REG(REG), -1, set, 0);

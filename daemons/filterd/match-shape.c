@@ -68,7 +68,7 @@ static uint32_t way_shape(const FwMatch *match, uint64_t *ret_keys)
         for (unsigned i = 0; i < match->n_terms; i++) {
                 const FwTerm *term = &match->terms[i];
                 const FwDimensionInfo *info = &fw_dimensions[term->dimension];
-                int plen = info->keyed && term->n > 0 && !term->not &&term->n_aliases == 0
+                int plen = info->keyed && term->n > 0 && !term->negated && term->n_aliases == 0
                                    ? common_plen(term)
                                    : -1;
                 unsigned at = 0;

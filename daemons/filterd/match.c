@@ -10,14 +10,14 @@ static const int icmp4 = IPPROTO_ICMP, icmp6 = IPPROTO_ICMPV6;
 
 /* Terms. Absent lists are NULL. */
 
-static void add_lists(FwMatch *match, FwDimension dimension, bool not, const PtList *values,
+static void add_lists(FwMatch *match, FwDimension dimension, bool negated, const PtList *values,
                       const PtList *aliases)
 {
         if ((!values || values->n == 0) && (!aliases || aliases->n == 0))
                 return;
         match->terms[match->n_terms++] = (FwTerm){
                 .dimension = dimension,
-                .not = not,
+                .negated = negated,
                 .n = values ? values->n : 0,
                 .items = values ? values->items : NULL,
                 .n_aliases = aliases ? aliases->n : 0,
@@ -224,12 +224,12 @@ unsigned fw_term_values(const FwTerm *term, int family)
 /* What a term is at least: all values are one set. */
 static unsigned least_parts(const FwTerm *term)
 {
-        return term->not ? 1 : MAX((term->n > 0) + term->n_aliases, 1);
+        return term->negated ? 1 : MAX((term->n > 0) + term->n_aliases, 1);
 }
 
 static unsigned most_parts(const FwTerm *term, int family)
 {
-        return term->not ? 1 : MAX(fw_term_values(term, family) + term->n_aliases, 1);
+        return term->negated ? 1 : MAX(fw_term_values(term, family) + term->n_aliases, 1);
 }
 
 /* The values of which terms are written out as parts, cheapest first, as long as there are few; the
@@ -252,7 +252,7 @@ static unsigned choose_parts(const FwMatch *match, bool ret[static FW_TERMS_MAX]
                         const FwTerm *term = &match->terms[i];
                         unsigned others = parts / least_parts(term);
 
-                        if (term->dimension != order[k] || term->not )
+                        if (term->dimension != order[k] || term->negated)
                                 continue;
                         ret[i] = most_parts(term, match->family) <= FW_PARTS_MAX / others;
                         if (ret[i])
@@ -287,7 +287,7 @@ static void choose_part(FwMatch *match, const bool *written_out, unsigned part)
                 FwTerm *term = &match->terms[i];
                 unsigned n = written_out[i] ? most_parts(term, match->family) : least_parts(term);
 
-                if (!term->not &&term->n + term->n_aliases > 0)
+                if (!term->negated && term->n + term->n_aliases > 0)
                         choose(term, match->family, written_out[i], part % n);
                 part /= n;
         }

@@ -22,8 +22,8 @@
 
 typedef struct FwTerm {
         FwDimension dimension;
-        bool not ;  /* none of what is here */
-        unsigned n; /* values, and where they are: of the C type of the dimension's FwValue */
+        bool negated; /* none of what is here */
+        unsigned n;   /* values, and where they are: of the C type of the dimension's FwValue */
         const void *items; /* borrowed from the rule */
         unsigned n_aliases;
         char *const *aliases;

@@ -245,9 +245,11 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/check", description="Builds with sanitizers and runs all tests.")
     parser.add_argument("tiers", metavar="TIER", nargs="*", help=", ".join(tiers) + "; all when none is given")
     parser.add_argument("--long", action="store_const", const=FUZZ_SECONDS_LONG, default=FUZZ_SECONDS, dest="fuzz_seconds",
-                        help=f"{FUZZ_SECONDS_LONG} s for each fuzzer instead of {FUZZ_SECONDS}")
+                        help=f"{FUZZ_SECONDS_LONG} s for each fuzzer instead of {FUZZ_SECONDS}, more random policies, and mutants")
     parser.add_argument("--fuzz-seconds", metavar="N", type=int, help="N s for each fuzzer")
     options = parser.parse_args()
+    if options.fuzz_seconds == FUZZ_SECONDS_LONG:
+        os.environ["PATRONUS_LONG"] = "1"  # what tests look at that take minutes
     unknown = [name for name in options.tiers if name not in tiers]
     if unknown:
         parser.error(f"no tier '{unknown[0]}': there are {', '.join(tiers)}")

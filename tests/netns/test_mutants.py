@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The compiler of rules with one mistake each: test_match_oracle.py must see every one, else it does not look there.
+
+A copy of the tree is changed and only filterd is built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import lab as lab_module
+import pytest
+
+pytestmark = pytest.mark.skipif("not __import__('os').environ.get('PATRONUS_LONG')", reason="takes minutes: PATRONUS_LONG=1")
+
+FILTERD, KINDS = "daemons/filterd", "libpatronus/kinds/firewall"
+MUTANTS = {  # name: file, what is there, what takes its place
+    "excluded addresses are wanted": (f"{FILTERD}/match.c", "true, &box->except.addresses", "false, &box->except.addresses"),
+    "excluded ports are wanted": (f"{FILTERD}/match.c", "true, &box->except.ports", "false, &box->except.ports"),
+    "untracked is invalid": (f"{FILTERD}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
+    "dscp is not asked": (f"{FILTERD}/match.c", "if (pt_object_has(&rule->object, FW_RULE_DSCP))", "if (false)"),
+    "mark is not asked": (f"{FILTERD}/match.c", "if (pt_object_has(&rule->object, FW_RULE_MARK))", "if (false)"),
+    "IPv6 is forgotten": (f"{FILTERD}/match.c", "found = fill(ways->rule, ways->choice++, AF_INET6, ret);", "found = false; ways->choice++;"),
+    "always the first alias": (f"{FILTERD}/match.c", "term->aliases += digit - values;", ""),
+    "parts of one digit": (f"{FILTERD}/match.c", "                part /= n;\n", ""),
+    "protocols of services are forgotten": (f"{FILTERD}/match.c", "effective->n_choices + (effective->protocols.n > 0)", "effective->n_choices"),
+    "the source's ports are the destination's": (f"{FILTERD}/match.c", "add_ports(match, FW_DIM_SOURCE_PORT, &rule->source, NULL);",
+                                                 "add_ports(match, FW_DIM_DESTINATION_PORT, &rule->source, NULL);"),
+    "one value excludes nothing": (f"{FILTERD}/match-put.c", "term->negated ? NFT_CMP_NEQ : NFT_CMP_EQ", "NFT_CMP_EQ"),
+    "a range excludes nothing": (f"{FILTERD}/match-put.c", "term->negated ? NFT_RANGE_NEQ : NFT_RANGE_EQ", "NFT_RANGE_EQ"),
+    "a set excludes nothing": (f"{FILTERD}/match-put.c", "        if (term->negated)\n                pt_nft_lookup_not(put->rule, PT_REG(REG), spec.name",
+                               "        if (false)\n                pt_nft_lookup_not(put->rule, PT_REG(REG), spec.name"),
+    "an alias excludes nothing": (f"{FILTERD}/match-put.c", "        if (term->negated)\n                pt_nft_lookup_not(put->rule, PT_REG(REG), set,",
+                                  "        if (false)\n                pt_nft_lookup_not(put->rule, PT_REG(REG), set,"),
+    "ends of sets are exclusive twice": (f"{FILTERD}/match-put.c", "if (intervals && fw_interval_increment(each->hi, len))",
+                                         "if (intervals && memcmp(each->lo, each->hi, len) != 0)"),
+    "bits beside a number count": (f"{FILTERD}/match-put.c", "if ((term->mask & all) != all || len * 8 != place->width)", "if (false)"),
+    "prefixes are a bit short": (f"{FILTERD}/match-put.c", "(0xff00 >> bits)", "(0xff00 >> (bits > 0 ? bits - 1 : 0))"),
+    "a code hides the type": (f"{KINDS}/dimension.c", "lo[1] = icmp->code < 0 ? 0 :", "lo[1] = icmp->code < 0 ? 2 :"),
+    "DSCP of IPv6 a bit off": (f"{KINDS}/dimension.c", "{4, 6, 36}", "{5, 6, 36}"),
+    "MAC of the receiver": (f"{KINDS}/dimension.c", "BOTH(48, 48, 9)", "BOTH(0, 48, 9)"),
+    "destination ports are source ports": (f"{KINDS}/dimension.c", "BOTH(16, 16, 13)", "BOTH(0, 16, 13)"),
+    "the first port of a range is out": (f"{KINDS}/dimension.c", "htons(range->lo)", "htons((uint16_t) (range->lo + (range->lo != range->hi)))"),
+    "ranges of services end with the last": (f"{FILTERD}/effective.c", "ports[n].hi = MAX(ports[n].hi, ports[i].hi);", "ports[n].hi = ports[i].hi;"),
+    "keys of the first value": (f"{FILTERD}/match-shape.c", "                n /= term->n;\n", ""),
+    "exceptions fold": (f"{FILTERD}/match-shape.c", "term->n > 0 && !term->negated", "term->n > 0"),
+}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """A copy of the sources with a build of its own; the other programs are those that are there."""
+    tree = tmp_path_factory.mktemp("mutants") / "tree"
+    shutil.copytree(lab_module.ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__", ".pytest_cache"))
+    subprocess.run(["meson", "setup", "build", "-Doptimization=0"], cwd=tree, check=True, capture_output=True)
+    for program in ("daemons/configd/patronus-configd", "cli/patronusctl"):
+        (tree / "build" / program).symlink_to(lab_module.build_dir() / program)
+    build(tree)
+    return tree
+
+
+def build(tree):
+    subprocess.run(["ninja", "-j2", "-C", "build", "daemons/filterd/patronus-filterd"], cwd=tree, check=True, capture_output=True)
+
+
+def oracle(tree):
+    """Runs the copy's test, whose labs have names of their own."""
+    env = {name: value for name, value in os.environ.items() if name != "PATRONUS_LONG" and not name.startswith("PYTEST_")}
+    done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/netns/test_match_oracle.py"],
+                          cwd=tree, env=env | {"PATRONUS_BUILD": str(tree / "build")}, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: tests failed
+    return done
+
+
+def test_the_oracle_agrees_with_what_is_right(tree):
+    done = oracle(tree)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.replace(" ", "-"))
+def test_mutant_is_caught(tree, mutant):
+    name, there, instead = MUTANTS[mutant]
+    path = tree / name
+    right = path.read_text()
+    assert right.count(there) >= 1, f"{name} has changed: mend the mutant"
+    path.write_text(right.replace(there, instead))
+    try:
+        build(tree)
+        assert oracle(tree).returncode == 1, "nobody noticed"
+    finally:
+        path.write_text(right)
