@@ -5,8 +5,9 @@
 
 #include "txn/slice.h"
 
-/* The name nearest to `name` among a kind's objects and what is built in, or NULL; the caller's. */
-char *nearest_name(const PtSlice *slice, const PtKind *kind, const char *name);
+/* What a reference may name that is nearest to `name`: an object of the kind, a built-in one, or a
+ * name with a meaning of its own; or NULL. The caller's. */
+char *nearest_reference(const PtSlice *slice, const PtKind *kind, const char *name);
 /* Reports that there is no such object, with the nearest name; returns -ENOENT. */
 int nearest_not_found(const PtSlice *slice, const PtKind *kind, const char *name,
                       PtDiagnostics *diag);

@@ -36,7 +36,7 @@ static void set_subject(PtDiagnostics *diag, const PtObject *object)
 
 static char *dangling_remedy(const Context *context, const PtKind *kind, const char *name)
 {
-        g_autofree char *nearest = nearest_name(context->slice, kind, name);
+        g_autofree char *nearest = nearest_reference(context->slice, kind, name);
 
         if (nearest)
                 return g_strdup_printf("did you mean \"%s\"?", nearest);

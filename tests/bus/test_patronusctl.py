@@ -326,7 +326,7 @@ def test_builtin_objects(base):
 @pytest.mark.parametrize("line, says", [
     ("get Zone/lann", 'did you mean "lan"?'), ("get Service/htps", 'did you mean "https"?'), ("delete Zone/wann", 'did you mean "wan"?'),
     ("rename FirewallRule/wbe x", 'did you mean "web"?'), ("move FirewallRule/web --before wwb", 'did you mean "web"?'),
-    ("set FirewallRule/web to=lam", 'did you mean "lan"?')])
+    ("set FirewallRule/web to=lam", 'did you mean "lan"?'), ("set FirewallRule/web to=routr", 'did you mean "router"?')])
 def test_names_that_are_nearly_right(base, line, says):
     done = base.ctl(*line.split(), check=False)
     assert done.returncode == 1 and says in done.stderr
