@@ -94,9 +94,20 @@ static int let_edit(const Edit *edit, char **ret)
 /* What becomes of the file when nothing came of the edit. */
 static int give_up(const Edit *edit, int r)
 {
-        ctl_say_diagnostics(edit->wrong);
         fprintf(stderr, "nothing was changed; the text is in %s\n", edit->path);
         return r;
+}
+
+/* The same for a text that was read: without our messages, so that the lines in what is said now
+ * are those of the file. */
+static int give_up_text(const Edit *edit, int r)
+{
+        int written = write_file(edit->path, edit->text);
+
+        if (written < 0)
+                (void) say_file(edit->path, written);
+        ctl_say_diagnostics(edit->wrong);
+        return give_up(edit, r);
 }
 
 static int forget(const Edit *edit, const char *why)
@@ -135,7 +146,7 @@ static int edit_loop(Edit *edit)
                 if (same && !again)
                         return forget(edit, "the text is as it was");
                 if (same && !edit->note)
-                        return give_up(edit, CTL_REFUSED);
+                        return give_up_text(edit, CTL_REFUSED);
                 if (edit->before->len == 0 && is_empty(text))
                         return forget(edit, "the text has no object");
                 g_free(edit->text);
@@ -148,7 +159,7 @@ static int edit_loop(Edit *edit)
                 if (r == CTL_DONE)
                         return forget(edit, NULL);
                 if (r != CTL_REFUSED || pt_diag_count(edit->wrong) == 0)
-                        return give_up(edit, r);
+                        return give_up_text(edit, r);
         }
 }
 

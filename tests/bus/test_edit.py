@@ -179,7 +179,9 @@ def test_given_up_the_text_is_kept(base, edit):
     assert 'unknown value "alow"' in done.stderr
     assert done.stderr.endswith(f"nothing was changed; the text is in {editing.file}\n")
     assert "alow" in editing.file.read_text()
-    # And can be gone on with: our messages are comments.
+    # And can be gone on with: the lines are those of the file.
+    line = int(re.search(rf"{editing.file}:(\d+):", done.stderr)[1])
+    assert "alow" in editing.file.read_text().splitlines()[line - 1] and "#!" not in editing.file.read_text()
     text = editing.file.read_text().replace("action: alow", "action: drop")
     assert base.apply(text).stdout.startswith("~ FirewallRule/web\n")
 
