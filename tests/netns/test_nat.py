@@ -115,6 +115,31 @@ def test_any_zone(lab, witness):
     assert counters(lab) == {("everywhere", "any"): 1, ("everywhere", "wan"): 1, ("own", "wan"): 1}
 
 
+def test_zones_by_address(lab, witness):
+    """The address decides before the interface: of what arrives the source, of what leaves the destination, after its translation."""
+    other = {4: "10.1.0.77", 6: "fd00:1::77"}
+    add_addresses(lab, "wan", other.values())
+    partner = rule("partner", f"sources: [{other[4]}, '{other[6]}']", "Zone")
+    lab.apply(ZONES + partner + ALL + "".join(
+        nat(f"{zone}-in-{family}", f"type: forward, zone: {zone}, destination: {{ports: [443]}}, translation: {{addresses: ['{address(target, family)}']}}") +
+        nat(f"{zone}-out-{family}", f"type: source, zone: {zone}, translation: {{addresses: ['{OUTSIDE[family]}{last}']}}")
+        for family in (4, 6) for zone, target, last in (("wan", "dmz", 1), ("partner", "lan", 2))))
+    for zone, peer, target, last in (("wan", {family: address("wan", family) for family in (4, 6)}, "dmz", 1), ("partner", other, "lan", 2)):
+        looks(witness, lambda family, protocol: Probe("wan", protocol, router("wan", family), 443, source=peer[family]),
+              lambda family, protocol: (target, peer[family], address(target, family), 443))
+        looks(witness, lambda family, protocol: Probe("guest", protocol, peer[family], 80),
+              lambda family, protocol: ("wan", f"{OUTSIDE[family]}{last}", peer[family], 80))
+        assert {key: packets for key, packets in counters(lab).items() if key[1] == zone} == {
+            (f"{zone}-{side}-{family}", zone): 2 for side in ("in", "out") for family in (4, 6)}
+
+    # A zone by address without rules is not asked again by its interface; with its own masquerade, that is all it has.
+    lab.apply(ZONES + partner.replace("sources", "masquerade: true, sources") + ALL + nat("wan", "type: source, zone: wan, translation: {addresses: [10.99.0.1]}"), "--replace")
+    assert witness.see("guest", "tcp", address("wan", 4), 80).source == "10.99.0.1"
+    assert witness.see("guest", "tcp", other[4], 80).source == router("wan", 4)
+    lab.apply(ZONES + partner + ALL + nat("wan", "type: source, zone: wan, translation: {addresses: [10.99.0.1]}"), "--replace")
+    assert witness.see("guest", "tcp", other[4], 80).source == address("guest", 4)
+
+
 def test_counters_of_both_ways_for_any_zone(lab, witness):
     """Where a zone has rules of its own on one side only."""
     both = nat("both", "type: one-to-one, zone: any, destination: {addresses: [10.99.0.5]}, translation: {addresses: [10.3.0.2]}")
@@ -357,6 +382,19 @@ def test_restart_takes_over_what_is_there(lab, witness):
     assert counters(lab) == {key: 2 * packets for key, packets in counted.items()}
     lab.apply(nat("out", "type: masquerade, zone: wan"))  # from the layout that was taken over
     assert witness.see("lan", "tcp", address("wan", 4), 80).source == router("wan", 4)
+
+
+def test_repair_keeps_what_was_counted(lab, witness):
+    """Somebody deletes a chain of translations: all is loaded again, and goes on counting where it was."""
+    lab.apply(ZONES + ALL + nat("in", FORWARD.format(address("dmz", 4))) + nat("out", "type: masquerade, zone: wan"))
+    probes = [Probe("wan", "tcp", router("wan", 4), 443), Probe("lan", "tcp", address("wan", 4), 80)]
+    assert [sight.host for sight in witness.look(probes * 3)] == ["dmz", "wan"] * 3
+    with Monitor(lab.netns("router")) as monitor:
+        lab.exec("router", "nft", "flush", "chain", "inet", "patronus", "n_out/wan")
+        while "patronus" not in monitor.next_commit().program:
+            pass
+    assert [(sight.host, sight.source) for sight in witness.look(probes)] == [("dmz", address("wan", 4)), ("wan", router("wan", 4))]
+    assert counters(lab) == {("in", "wan"): 4, ("out", "wan"): 4}
 
 
 # --- another program's translations
