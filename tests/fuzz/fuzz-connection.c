@@ -6,10 +6,12 @@
  */
 
 #include "kind/json.h"
+#include "netlink/addresses.h"
 #include "netlink/connection-filter.h"
 
 #include <linux/netlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +41,7 @@ static void check(const PtConnection *connection)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         g_autofree struct nlmsghdr *header = NULL;
+        PtLocalAddress address;
         PtConnection connection;
 
         if (size < sizeof(*header))
@@ -48,5 +51,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         header->nlmsg_len = (uint32_t) size;
         if (pt_connection_parse(header, &connection) == 0)
                 check(&connection);
+        /* The same bytes as an address of the machine's own. */
+        if (pt_local_address_parse(header, &address) == 0 && address.family != AF_INET &&
+            address.family != AF_INET6)
+                __builtin_trap();
         return 0;
 }

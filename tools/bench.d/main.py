@@ -9,9 +9,10 @@ import sys
 import alias
 import load
 import one_rule
+import runtime
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime)}
 
 
 def as_json(figure: Figure):

@@ -34,12 +34,14 @@ def cpu_ms(pids):
     return total
 
 
-def run(command, daemons=(), env=None):
-    """Runs a command; its CPU is its own, its children's and what the daemons used meanwhile."""
+def run(command, daemons=(), env=None, discard=False):
+    """Runs a command; its CPU is its own, its children's and what the daemons used meanwhile. With `discard` what it prints goes
+    to /dev/null, else it is kept for the message of a failure."""
     before = cpu_ms(daemons)
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL if discard else output,
+                                   stderr=output if discard else subprocess.STDOUT, env=env)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
