@@ -53,6 +53,7 @@ typedef struct Apply {
         FwSetPart part;
         bool spans, adding;
         Model model;
+        const Model *after;
         FwNumber last[2]; /* of what leaves, and what enters */
         bool any[2];
 } Apply;
@@ -75,6 +76,7 @@ static void apply(const FwSpan *span, bool added, void *userdata)
                 /* What leaves was there, and what enters was not: also for whole spans, since all
                  * that leave do so before. */
                 assert_true(bit < MODEL_SIZE && it->model.bits[bit] != added);
+                assert_true(it->spans || it->after->bits[bit] == added);
                 it->model.bits[bit] = added;
                 if (number == span->hi)
                         break;
@@ -85,7 +87,7 @@ static void assert_compare(const FwSource *before, const FwSource *after, const 
                            FwSetPart part, bool spans, const Model *model_before,
                            const Model *model_after)
 {
-        Apply it = {.part = part, .spans = spans, .model = *model_before};
+        Apply it = {.part = part, .spans = spans, .model = *model_before, .after = model_after};
 
         for (unsigned pass = 0; pass < 2; pass++) {
                 g_autoptr(FwFlat) old = flat_of(before, name, part);
