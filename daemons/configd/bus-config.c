@@ -88,7 +88,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         datasets_touch(manager->datasets);
         if (r < 0)
                 return reply_send(reply, call);
-        session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
+        session_commit(session, comment, dry_run, call);
         return 1;
 }
 
@@ -149,7 +149,7 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
         session_assume(session, wanted);
         if (!comment)
                 comment = g_strdup_printf("revert to revision %" PRIu64, number);
-        session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
+        session_commit(session, comment, dry_run, call);
         return 1;
 }
 
@@ -294,13 +294,12 @@ static int method_get_revision(sd_bus_message *call, void *userdata, sd_bus_erro
 static int method_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        const PtCaller *caller;
         int r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = check(manager, call, error);
         if (r < 0)
                 return r;
-        return sd_bus_reply_method_return(call, "b", manager_cancel(manager, call, caller->uid));
+        return sd_bus_reply_method_return(call, "b", manager_cancel(manager, call));
 }
 
 static int get_property(sd_bus *bus, const char *path, const char *interface, const char *property,

@@ -326,7 +326,7 @@ static int method_plan(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return r;
         if (manager_busy(manager))
                 return manager_defer(manager, call, method_plan, error);
-        session_commit(session, NULL, true, reply_done, sd_bus_message_ref(call));
+        session_commit(session, NULL, true, call);
         return 1;
 }
 
@@ -351,7 +351,7 @@ static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        session_commit(session, comment, dry_run, reply_done, sd_bus_message_ref(call));
+        session_commit(session, comment, dry_run, call);
         return 1;
 }
 

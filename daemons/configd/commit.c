@@ -45,6 +45,7 @@ struct Commit {
         CommitDone done;
         void *userdata;
         PtSlice *candidate;
+        char *client;
         bool dry_run;
         PtRevision *revision; /* what the journal gets */
         Reply *reply;
@@ -77,6 +78,7 @@ void commit_free(Commit *commit)
         pt_slice_unref(commit->candidate);
         pt_revision_free(commit->revision);
         reply_free(commit->reply);
+        g_free(commit->client);
         g_free(commit);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Commit, commit_free)
@@ -139,9 +141,9 @@ static void refuse(Commit *commit)
         finish(commit, false);
 }
 
-bool commit_cancel(Commit *commit, uid_t uid)
+bool commit_cancel(Commit *commit, const char *client)
 {
-        if ((uid != 0 && uid != commit->revision->uid) ||
+        if (g_strcmp0(client, commit->client) != 0 ||
             (commit->phase != PHASE_PLAN && commit->phase != PHASE_PREPARE))
                 return false;
         pt_diag_error(commit->reply->diag, "cancelled", NULL,
@@ -670,6 +672,7 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
         commit->done = done;
         commit->userdata = userdata;
         commit->candidate = pt_slice_ref(request->candidate);
+        commit->client = g_strdup(request->client);
         commit->dry_run = request->dry_run;
         commit->revision = revision;
         commit->reply = reply_new();

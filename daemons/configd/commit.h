@@ -26,6 +26,7 @@ typedef struct CommitRequest {
         uid_t uid;
         const char *author;
         const char *comment;
+        const char *client; /* its unique name on the bus: who may give the commit up */
 } CommitRequest;
 
 /* `reply` is the commit's own. */
@@ -35,9 +36,9 @@ typedef void (*CommitDone)(const Reply *reply, void *userdata);
  */
 void commit_start(struct Manager *manager, const CommitRequest *request, CommitDone done,
                   void *userdata);
-/* Gives up a commit that is of this user (0: of anybody) while nothing is written in the journal
- * yet: it ends refused, its `done` is called before this returns. false: it is too late. */
-bool commit_cancel(Commit *commit, uid_t uid);
+/* Gives up a commit of this client while nothing is written in the journal yet: it ends refused, its
+ * `done` is called before this returns. false: it is another's, or it is too late. */
+bool commit_cancel(Commit *commit, const char *client);
 /* "plan", "prepare", "commit", "verify" or "revert". */
 const char *commit_phase(const Commit *commit);
 /* Drops a commit under way without a word: for the end of the process. */

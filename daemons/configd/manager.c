@@ -312,16 +312,16 @@ static void tidy_later(Manager *manager)
         (void) sd_event_source_set_enabled(manager->tidy, SD_EVENT_ONESHOT);
 }
 
-bool manager_cancel(Manager *manager, sd_bus_message *call, uid_t uid)
+bool manager_cancel(Manager *manager, sd_bus_message *call)
 {
+        const char *client = sd_bus_message_get_sender(call);
         bool cancelled = false;
 
         for (GList *link = manager->deferred.head, *next; link; link = next) {
                 Deferred *deferred = link->data;
 
                 next = link->next;
-                if (g_strcmp0(sd_bus_message_get_sender(deferred->call),
-                              sd_bus_message_get_sender(call)) != 0)
+                if (g_strcmp0(sd_bus_message_get_sender(deferred->call), client) != 0)
                         continue;
                 (void) sd_bus_reply_method_errorf(deferred->call, PT_ERROR_PREFIX "Cancelled",
                                                   "it was cancelled before anything was done");
@@ -329,8 +329,7 @@ bool manager_cancel(Manager *manager, sd_bus_message *call, uid_t uid)
                 g_queue_delete_link(&manager->deferred, link);
                 cancelled = true;
         }
-        /* A call that waits is not the commit under way. */
-        return cancelled || (manager->commit && commit_cancel(manager->commit, uid));
+        return (manager->commit && commit_cancel(manager->commit, client)) || cancelled;
 }
 
 GHashTable *manager_uids(Manager *manager, const PtSlice *slice)

@@ -85,9 +85,9 @@ void manager_wake(Manager *manager);
 int manager_defer(Manager *manager, sd_bus_message *call, sd_bus_message_handler_t handler,
                   sd_bus_error *error);
 
-/* Gives up what the sender of `call` waits for: his calls in the queue, and the commit under way if
- * it is the user's. false: there was nothing, or it is too late. */
-bool manager_cancel(Manager *manager, sd_bus_message *call, uid_t uid);
+/* Gives up what the sender of `call` waits for: his calls in the queue, or his commit under way.
+ * false: there was nothing, or it is too late. */
+bool manager_cancel(Manager *manager, sd_bus_message *call);
 
 /* Makes a decided revision the running one and announces it. */
 void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,

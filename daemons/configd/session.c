@@ -331,8 +331,7 @@ typedef struct SessionCommit {
         Manager *manager;
         uint64_t id;
         PtSlice *snapshot;
-        CommitDone done;
-        void *userdata;
+        sd_bus_message *call; /* referenced */
 } SessionCommit;
 
 static void on_done(const Reply *reply, void *userdata)
@@ -345,13 +344,12 @@ static void on_done(const Reply *reply, void *userdata)
                 session->base = pt_slice_ref(commit->snapshot);
                 session->base_revision = reply->revision;
         }
-        commit->done(reply, commit->userdata);
+        reply_done(reply, commit->call);
         pt_slice_unref(commit->snapshot);
         g_free(commit);
 }
 
-void session_commit(Session *session, const char *comment, bool dry_run, CommitDone done,
-                    void *userdata)
+void session_commit(Session *session, const char *comment, bool dry_run, sd_bus_message *call)
 {
         SessionCommit *commit = g_new0(SessionCommit, 1);
         CommitRequest request = {
@@ -361,12 +359,12 @@ void session_commit(Session *session, const char *comment, bool dry_run, CommitD
                 .uid = session->uid,
                 .author = session->user,
                 .comment = comment,
+                .client = sd_bus_message_get_sender(call),
         };
 
         commit->manager = session->manager;
         commit->id = session->id;
         commit->snapshot = request.candidate = pt_slice_clone(session->candidate);
-        commit->done = done;
-        commit->userdata = userdata;
+        commit->call = sd_bus_message_ref(call);
         commit_start(session->manager, &request, on_done, commit);
 }

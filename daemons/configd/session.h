@@ -59,6 +59,6 @@ void session_load(Session *session, int fd, const InputOptions *options, Reply *
 /* Makes the candidate equal to a configuration. */
 void session_assume(Session *session, PtSlice *configuration);
 
-/* Commits a snapshot of the candidate; on success that is the session's new base. */
-void session_commit(Session *session, const char *comment, bool dry_run, CommitDone done,
-                    void *userdata);
+/* Commits a snapshot of the candidate, and answers the call; on success that is the session's new
+ * base. */
+void session_commit(Session *session, const char *comment, bool dry_run, sd_bus_message *call);

@@ -102,6 +102,19 @@ def test_second_interrupt_leaves(configd, client, ctl):
     wait_until(lambda: client.prop("Phase") == "", "end of what the client asked to be given up")
 
 
+def test_interrupt_of_a_plan_leaves_nothing_behind(configd, client, build_dir, tmp_path):
+    configd.participant.on("Plan", "silent")
+    (tmp_path / "policy.yaml").write_text(rule("web"))
+    with terminal.opened([build_dir / "cli/patronusctl", "--bus", configd.address, "plan", "-f", tmp_path / "policy.yaml"],
+                         env={**os.environ, "TERM": "xterm", "NO_COLOR": "1"}) as screen:
+        screen.wait_for("the daemons plan, ")
+        assert client.config("Cancel") == False  # noqa: E712: it is another client's
+        screen.type("\x03")
+        status, text = screen.finish()
+    assert status == -signal.SIGINT and text.replace("^C", "").endswith(ERASE), "the line is gone"
+    wait_until(lambda: client.prop("Phase") == "", "end of the plan")
+
+
 def test_interrupt_while_others_are_before(configd, client, ctl):
     """A call that waits for its turn is given up; the commit under way is somebody else's."""
     configd.participant.on("Plan", "silent")
