@@ -125,8 +125,13 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
 
         (void) source;
         (void) info;
-        if (wait->cancelling) {
+        if (wait->cancelling || wait->flags != CTL_CALL_COMMITS) {
                 wait->left = true;
+                /* A plan of ours keeps others waiting. */
+                (void) sd_bus_call_method_async(wait->ctl->bus, NULL, ctl_config.service,
+                                                ctl_config.path, ctl_config.interface, "Cancel",
+                                                NULL, NULL, "");
+                (void) sd_bus_flush(wait->ctl->bus);
                 return 0;
         }
         wait->cancelling = true;
@@ -152,17 +157,18 @@ static int add_sources(Wait *wait)
         if (may_show())
                 r = sd_event_add_time_relative(wait->event, NULL, CLOCK_MONOTONIC, PATIENCE_USEC, 0,
                                                on_tick, wait);
-        if (r >= 0 && wait->flags == CTL_CALL_COMMITS)
+        if (r >= 0)
                 r = sd_event_add_signal(wait->event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK,
                                         on_interrupt, wait);
         return r;
 }
 
 /* Ends as one whom the signal killed: that is what a shell looks at. */
-static void leave(void)
+static void leave(CtlCallFlags flags)
 {
-        fprintf(stderr, "left; whether the change is in force is not known; look with "
-                        "\"patronusctl status\"\n");
+        if (flags == CTL_CALL_COMMITS)
+                fprintf(stderr, "left; whether the change is in force is not known; look with "
+                                "\"patronusctl status\"\n");
         fflush(NULL);
         (void) signal(SIGINT, SIG_DFL);
         (void) raise(SIGINT);
@@ -197,7 +203,7 @@ static int wait_watching(Wait *wait)
         (void) sd_bus_detach_event(wait->ctl->bus);
         sd_event_unref(wait->event);
         if (wait->left && !*wait->reply)
-                leave();
+                leave(wait->flags);
         return MIN(r, 0);
 }
 
