@@ -75,7 +75,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
         [CTL_FOR] = {0, "for", CTL_WORD_DURATION,
                      "Only for this time: 30s, 10m, 1h30m, 2d. Without it, until unbanned."},
-        [CTL_FORCE] = {0, "force", CTL_WORD_NONE, "Even where the router's own addresses are."},
+        [CTL_FORCE] = {0, "force", CTL_WORD_NONE,
+                       "Even the router's own addresses, and who must not be locked out."},
         [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
         [CTL_WATCH] = {'w', "watch", CTL_WORD_DURATION,
                        "Show rates instead of totals, anew each time this much has passed."},
@@ -272,7 +273,8 @@ const CtlCommand ctl_commands[] = {
          .help = "At once and whatever the rules say, connections that exist included. A ban is no "
                  "configuration: it survives commits and restarts of the daemons, and ends after "
                  "its time, by unban, or when the machine restarts. The loopback cannot be "
-                 "banned; what contains an address of the router itself only with --force.",
+                 "banned; what contains an address of the router itself, or a source of the "
+                 "anti-lockout of FilterSettings, only with --force.",
          .example = "patronusctl filter ban 203.0.113.7 --for 1h\n"
                     "patronusctl filter ban 198.51.100.0/24 2001:db8:bad::/48",
          .run = ctl_run_filter_ban},

@@ -77,33 +77,77 @@ static const FwBan loopback[] = {
         {.family = AF_INET6, .plen = 128, .address = {[15] = 1}},
 };
 
-/* Why an entry must not be banned, or NULL. */
-static char *objection(const FwBan *ban, const GArray *own, bool force)
-{
-        for (unsigned i = 0; i < G_N_ELEMENTS(loopback); i++)
-                if (fw_ban_contains(&loopback[i], ban->family, ban->address) &&
-                    ban->plen >= loopback[i].plen)
-                        return g_strdup("the loopback cannot be banned");
-        for (unsigned i = 0; !force && i < own->len; i++) {
-                const PtLocalAddress *address = &g_array_index(own, PtLocalAddress, i);
-                g_autoptr(GString) text = g_string_new(NULL);
-                FwBan host = {.family = address->family,
-                              .plen = address->family == AF_INET ? 32 : 128};
+/* What must not be banned by mistake. */
+typedef struct Guarded {
+        GArray *own; /* PtLocalAddress */
+        const FilterSettings *settings;
+        bool force;
+} Guarded;
 
-                if (!fw_ban_contains(ban, address->family, address->address) ||
-                    fw_ban_contains(&loopback[address->family != AF_INET], address->family,
-                                    address->address))
-                        continue;
-                memcpy(host.address, address->address, sizeof(host.address));
-                fw_ban_format(&host, text);
-                return g_strdup_printf("the router itself has %s there; force is an option",
-                                       text->str);
+static char *host_text(uint8_t family, const uint8_t *address)
+{
+        FwBan host = {.family = family, .plen = family == AF_INET ? 32 : 128};
+        GString *text = g_string_new(NULL);
+
+        memcpy(host.address, address, family == AF_INET ? 4 : 16);
+        fw_ban_format(&host, text);
+        return g_string_free(text, FALSE);
+}
+
+/* An address of the router that is in a ban, or NULL. */
+static char *own_address(const FwBan *ban, const GArray *own)
+{
+        for (unsigned i = 0; i < own->len; i++) {
+                const PtLocalAddress *a = &g_array_index(own, PtLocalAddress, i);
+
+                if (fw_ban_contains(ban, a->family, a->address) &&
+                    !fw_ban_contains(&loopback[a->family != AF_INET], a->family, a->address))
+                        return host_text(a->family, a->address);
         }
         return NULL;
 }
 
+/* Whether some who must never be locked out would be: a range and a prefix have an address in
+ * common when the first of one of them is in the other. */
+static bool locks_out(const FwBan *ban, const FilterSettings *settings)
+{
+        size_t size = ban->family == AF_INET ? 4 : 16;
+
+        for (unsigned i = 0; settings && i < settings->anti_lockout.sources.n; i++) {
+                const PtAddressRange *range =
+                        &((const PtAddressRange *) settings->anti_lockout.sources.items)[i];
+
+                if (range->family == ban->family &&
+                    (fw_ban_contains(ban, range->family, range->lo) ||
+                     (memcmp(ban->address, range->lo, size) >= 0 &&
+                      memcmp(ban->address, range->hi, size) <= 0)))
+                        return true;
+        }
+        return false;
+}
+
+/* Why an entry must not be banned, or NULL. */
+static char *objection(const FwBan *ban, const Guarded *guarded)
+{
+        g_autofree char *own = NULL;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(loopback); i++)
+                if (fw_ban_contains(&loopback[i], ban->family, ban->address) &&
+                    ban->plen >= loopback[i].plen)
+                        return g_strdup("the loopback cannot be banned");
+        if (guarded->force)
+                return NULL;
+        own = own_address(ban, guarded->own);
+        if (own)
+                return g_strdup_printf("the router itself has %s there; force is an option", own);
+        return locks_out(ban, guarded->settings)
+                       ? g_strdup("the anti-lockout of FilterSettings has it among its sources; "
+                                  "force is an option")
+                       : NULL;
+}
+
 static void take(Call *call, uint32_t index, const char *text, uint64_t timeout, uint64_t now,
-                 const GArray *own, bool force)
+                 const Guarded *guarded)
 {
         g_autofree char *reason = NULL;
         FwBan ban = {.until = timeout == 0 ? FW_BAN_FOREVER : now + timeout};
@@ -111,7 +155,7 @@ static void take(Call *call, uint32_t index, const char *text, uint64_t timeout,
         if (timeout > PT_DURATION_MAX_USEC)
                 reason = g_strdup("the time is longer than 366 days; 0 is until unbanned");
         else if (fw_ban_parse(text, &ban, &reason) == 0)
-                reason = objection(&ban, own, force);
+                reason = objection(&ban, guarded);
         if (reason)
                 refuse(call, index, reason);
         else
@@ -119,7 +163,7 @@ static void take(Call *call, uint32_t index, const char *text, uint64_t timeout,
 }
 
 /* The entries, which come before the options, are read again once those are known. */
-static int read_entries(sd_bus_message *m, Call *call, const GArray *own, bool force)
+static int read_entries(sd_bus_message *m, Call *call, const Guarded *guarded)
 {
         uint64_t now = now_usec(), timeout;
         const char *text;
@@ -131,7 +175,7 @@ static int read_entries(sd_bus_message *m, Call *call, const GArray *own, bool f
         while (r >= 0 && (r = sd_bus_message_read(m, "(st)", &text, &timeout)) > 0) {
                 if (index == FW_BAN_BATCH_MAX)
                         return -EFBIG;
-                take(call, index++, text, timeout, now, own, force);
+                take(call, index++, text, timeout, now, guarded);
         }
         return r;
 }
@@ -197,32 +241,41 @@ static const PtField ban_rows[] = {
         {},
 };
 
-static int in_force(FwManager *manager, sd_bus_error *error)
+static int guard(FwManager *manager, bool force, Guarded *ret, sd_bus_error *error)
 {
-        return fw_engine_layout(fw_manager_engine(manager))
-                       ? 0
-                       : pt_bus_fail(error, -ENOENT, "No ruleset is in force yet");
+        const FwLayout *layout = fw_engine_layout(fw_manager_engine(manager));
+        int r;
+
+        if (!layout)
+                return pt_bus_fail(error, -ENOENT, "No ruleset is in force yet");
+        r = pt_local_addresses(fw_manager_netns(manager), &ret->own);
+        if (r < 0)
+                return pt_bus_fail(error, r, "The router's own addresses cannot be read: %s",
+                                   g_strerror(-r));
+        ret->settings = layout->zones->settings;
+        ret->force = force;
+        return 0;
 }
 
 int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
         g_autoptr(Call) call = call_new(m);
-        g_autoptr(GArray) own = NULL;
         BanOptions options = {0};
+        Guarded guarded = {0};
         int r = sd_bus_message_skip(m, "a(st)");
 
         if (r >= 0)
                 r = fw_bus_begin(manager, m, ban_rows, &options, &options.present, error);
         if (r <= 0)
                 return r;
-        r = in_force(manager, error);
-        if (r >= 0)
-                r = pt_local_addresses(fw_manager_netns(manager), &own);
-        if (r >= 0)
-                r = read_entries(m, call, own, options.force);
+        r = guard(manager, options.force, &guarded, error);
         if (r < 0)
-                return sd_bus_error_is_set(error) ? r : fail(m, r, error);
+                return r;
+        r = read_entries(m, call, &guarded);
+        g_array_unref(guarded.own);
+        if (r < 0)
+                return fail(m, r, error);
         if (call->bans->len == 0)
                 return answer(call, 0);
         r = fw_bans_add(fw_manager_bans(manager), &g_array_index(call->bans, FwBan, 0),

@@ -159,6 +159,14 @@ def test_what_is_refused(running):
         filterd(running).Ban(entries, dbus.Dictionary({}, signature="sv"), dbus_interface=INTERFACE)
 
 
+def test_who_must_not_be_locked_out(running):
+    running.ctl("set", "FilterSettings/default", "antiLockout.sources=10.2.0.0/24,192.0.2.10-192.0.2.20")
+    _, refused = ban(running, LAN, "10.2.0.128/25", "192.0.2.16/28", "192.0.2.8/29", "192.0.2.21", "192.0.2.0/29")
+    assert [int(index) for index, _ in refused] == [0, 1, 2, 3] and all("anti-lockout" in str(reason) for _, reason in refused)
+    assert set(bans(running)) == {"192.0.2.21", "192.0.2.0/29"}
+    assert int(ban(running, LAN, force=True)[0]) == 1
+
+
 def test_before_there_is_a_ruleset(lab):
     with pytest.raises(dbus.DBusException, match="No ruleset is in force"):
         ban(lab, "192.0.2.1")
