@@ -591,6 +591,26 @@ static int emit_patch(Emit *emit, const FwPatch *patch)
         return 0;
 }
 
+/* What nothing leads to any more. */
+static void delete_gone(Emit *emit, const FwLayoutDelta *delta, const GPtrArray *units)
+{
+        for (unsigned i = 0; i < delta->changes->len; i++) {
+                const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
+                GArray *list = g_ptr_array_index(units, i);
+
+                if (!change->after)
+                        pt_nft_batch_flush_chain(emit->batch, TABLE, change->before->chain);
+                for (unsigned k = 0; k < list->len; k++) {
+                        const UnitChange *unit = &g_array_index(list, UnitChange, k);
+
+                        if (unit->before && !unit->after)
+                                delete_unit(emit, unit->before);
+                }
+                if (!change->after)
+                        pt_nft_batch_delete_chain(emit->batch, TABLE, change->before->chain);
+        }
+}
+
 int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch,
                   FwTouched *touched)
 {
@@ -640,21 +660,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         if (r < 0)
                 return r;
 
-        for (unsigned i = 0; i < delta->changes->len; i++) {
-                const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
-                GArray *list = g_ptr_array_index(units, i);
-
-                if (!change->after)
-                        pt_nft_batch_flush_chain(batch, TABLE, change->before->chain);
-                for (unsigned k = 0; k < list->len; k++) {
-                        const UnitChange *unit = &g_array_index(list, UnitChange, k);
-
-                        if (unit->before && !unit->after)
-                                delete_unit(&emit, unit->before);
-                }
-                if (!change->after)
-                        pt_nft_batch_delete_chain(batch, TABLE, change->before->chain);
-        }
+        delete_gone(&emit, delta, units);
         if (delta->sets)
                 fw_sets_put_drops(delta->sets, batch);
         if (delta->objects)

@@ -432,6 +432,45 @@ static int add_moved_nat(const PtObject *object, void *userdata)
         return 0;
 }
 
+static int change_nat(Compare *compare, PtDiagnostics *diag)
+{
+        FwLayoutDelta *delta = compare->delta;
+
+        if (delta->sets && fw_sets_any_moves(delta->sets))
+                (void) pt_slice_foreach(delta->slice, &pt_kind_nat_rule, add_moved_nat, compare);
+        if (compare->nat->len == 0)
+                return 0;
+        return fw_nat_delta(delta->layout->nat, delta->slice, compare->nat, delta->changes, diag,
+                            &delta->nat_scopes, &delta->dispatch);
+}
+
+static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
+{
+        for (unsigned i = 0; i < delta->changes->len; i++)
+                if (g_array_index(delta->changes, FwClassChange, i).before == klass)
+                        return true;
+        return false;
+}
+
+/* The numbers of rules as they will be; true when a scope came into being or ceased. */
+static bool change_scopes(FwLayoutDelta *delta)
+{
+        bool edge = false;
+
+        if (delta->rules->len == 0)
+                return false;
+        delta->scopes = copy_scopes(delta->layout->scopes);
+        for (unsigned i = 0; i < delta->rules->len; i++) {
+                const FwRuleChange *change = &g_array_index(delta->rules, FwRuleChange, i);
+
+                if (change->before)
+                        edge |= count(delta->scopes, change->before, -1);
+                if (change->after)
+                        edge |= count(delta->scopes, change->after, 1);
+        }
+        return edge;
+}
+
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
@@ -439,9 +478,9 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         g_autoptr(GArray) nat = g_array_new(FALSE, FALSE, sizeof(FwNatChange));
         Compare compare = {.delta = delta, .nat = nat};
         GArray *rules;
-        bool edge = false;
         GHashTableIter iter;
         FwClass *klass;
+        bool edge;
         int r;
 
         fw_effective_sweep(layout->effective);
@@ -463,17 +502,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
                 if (r < 0)
                         return r;
         }
-        if (rules->len > 0) {
-                delta->scopes = copy_scopes(layout->scopes);
-                for (unsigned i = 0; i < rules->len; i++) {
-                        const FwRuleChange *change = &g_array_index(rules, FwRuleChange, i);
-
-                        if (change->before)
-                                edge |= count(delta->scopes, change->before, -1);
-                        if (change->after)
-                                edge |= count(delta->scopes, change->after, 1);
-                }
-        }
+        edge = change_scopes(delta);
         r = fw_sets_change(layout->sets, layout->slice, slice, diag, &delta->sets);
         if (r < 0)
                 return r;
@@ -483,22 +512,12 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         add_moved_rules(delta);
 
         g_hash_table_iter_init(&iter, layout->classes);
-        while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass)) {
-                bool goes = false;
-
-                for (unsigned i = 0; i < delta->changes->len && !goes; i++)
-                        goes = g_array_index(delta->changes, FwClassChange, i).before == klass;
-                if (!goes)
+        while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+                if (!goes(delta, klass))
                         change_class(delta, klass, rules);
-        }
-        if (delta->sets && fw_sets_any_moves(delta->sets))
-                (void) pt_slice_foreach(slice, &pt_kind_nat_rule, add_moved_nat, &compare);
-        if (nat->len > 0) {
-                r = fw_nat_delta(layout->nat, slice, nat, delta->changes, diag, &delta->nat_scopes,
-                                 &delta->dispatch);
-                if (r < 0)
-                        return r;
-        }
+        r = change_nat(&compare, diag);
+        if (r < 0)
+                return r;
         *ret = g_steal_pointer(&delta);
         return 0;
 }
@@ -526,6 +545,35 @@ static void apply_patch(const FwPatch *patch)
         }
 }
 
+static void repoint(GArray *pairs, const FwClassChange *change)
+{
+        for (unsigned i = 0; pairs && i < pairs->len; i++) {
+                FwPair *pair = &g_array_index(pairs, FwPair, i);
+
+                if (pair->klass == change->before)
+                        pair->klass = change->after;
+        }
+}
+
+static void apply_change(const FwLayoutDelta *delta, FwClassChange *change)
+{
+        FwLayout *layout = delta->layout;
+        bool nat = (change->before ?: change->after)->sort == FW_CLASS_NAT;
+        GHashTable *table = nat ? layout->nat->classes : layout->classes;
+
+        if (!nat && change->before && change->after) {
+                repoint(layout->pairs, change);
+                repoint(delta->pairs, change);
+        }
+        if (change->before)
+                g_hash_table_remove(table, change->before->name);
+        if (change->after) {
+                FwClass *after = g_steal_pointer(&change->after);
+
+                g_hash_table_insert(table, after->name, after);
+        }
+}
+
 void fw_delta_apply(FwLayoutDelta *delta)
 {
         FwLayout *layout = delta->layout;
@@ -533,36 +581,8 @@ void fw_delta_apply(FwLayoutDelta *delta)
 
         for (unsigned i = 0; i < delta->patches->len; i++)
                 apply_patch(&g_array_index(delta->patches, FwPatch, i));
-        for (unsigned i = 0; i < delta->changes->len; i++) {
-                FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
-                GHashTable *table;
-
-                for (unsigned k = 0; change->before && change->after && k < layout->pairs->len;
-                     k++) {
-                        FwPair *pair = &g_array_index(layout->pairs, FwPair, k);
-
-                        if (pair->klass == change->before)
-                                pair->klass = change->after;
-                }
-                for (unsigned k = 0;
-                     change->before && change->after && delta->pairs && k < delta->pairs->len;
-                     k++) {
-                        FwPair *pair = &g_array_index(delta->pairs, FwPair, k);
-
-                        if (pair->klass == change->before)
-                                pair->klass = change->after;
-                }
-                table = (change->before ?: change->after)->sort == FW_CLASS_NAT
-                                ? layout->nat->classes
-                                : layout->classes;
-                if (change->before)
-                        g_hash_table_remove(table, change->before->name);
-                if (change->after) {
-                        FwClass *after = g_steal_pointer(&change->after);
-
-                        g_hash_table_insert(table, after->name, after);
-                }
-        }
+        for (unsigned i = 0; i < delta->changes->len; i++)
+                apply_change(delta, &g_array_index(delta->changes, FwClassChange, i));
         if (delta->zones) {
                 fw_zones_free(layout->zones);
                 layout->zones = g_steal_pointer(&delta->zones);
