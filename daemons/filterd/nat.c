@@ -188,36 +188,53 @@ static int add_scope(const PtObject *object, void *userdata)
         return 0;
 }
 
-static int count_ports(const PtObject *object, void *userdata)
+typedef struct Maps {
+        unsigned maps, ports;
+} Maps;
+
+static int count_maps(const PtObject *object, void *userdata)
 {
+        Maps *count = userdata;
         const NatRule *nat = (const NatRule *) object;
         const PtPortRange *to = nat->translation.ports.items;
 
-        if (fw_nat_enabled(nat) && fw_nat_maps_ports(nat))
-                *(unsigned *) userdata += to->hi - to->lo + 1U;
+        if (!fw_nat_enabled(nat))
+                return 0;
+        if (fw_nat_maps_ports(nat)) {
+                count->maps++;
+                count->ports += to->hi - to->lo + 1U;
+        }
+        if (nat->type == FW_NAT_SOURCE && nat->translation.addresses.n > 1)
+                count->maps++;
         return 0;
+}
+
+static int too_much(PtDiagnostics *diag, const char *code, const char *what, uint64_t n,
+                    unsigned max, const char *hint)
+{
+        pt_diag_error(diag, code, "", "%" PRIu64 " %s are more than %u; %s", n, what, max, hint);
+        return -E2BIG;
 }
 
 static int check_limits(const PtSlice *slice, PtDiagnostics *diag)
 {
         size_t rules = pt_slice_count(slice, &pt_kind_nat_rule);
-        unsigned ports = 0;
+        Maps count = {0};
 
-        if (rules > FW_NAT_RULES_MAX) {
-                pt_diag_error(diag, "too-many-nat-rules", "",
-                              "%zu NAT rules are more than %d; a rule may hold many addresses, or "
-                              "an alias",
-                              rules, FW_NAT_RULES_MAX);
-                return -E2BIG;
-        }
-        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, count_ports, &ports);
-        if (ports > FW_NAT_PORTS_MAX) {
-                pt_diag_error(diag, "too-many-ports", "",
-                              "the forwards of port ranges map %u ports together, more than %d; "
-                              "forward to the same ports, which needs no map",
-                              ports, FW_NAT_PORTS_MAX);
-                return -E2BIG;
-        }
+        if (rules > FW_NAT_RULES_MAX)
+                return too_much(diag, "too-many-nat-rules", "NAT rules", rules, FW_NAT_RULES_MAX,
+                                "a rule may hold many addresses, or an alias");
+        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, count_maps, &count);
+        if (count.maps > FW_NAT_MAPS_MAX)
+                return too_much(diag, "too-many-maps",
+                                "NAT rules with several ranges of addresses, or a range of ports "
+                                "that becomes another",
+                                count.maps, FW_NAT_MAPS_MAX,
+                                "make each pool one range, and forward to the same ports");
+        if (count.ports > FW_NAT_PORTS_MAX)
+                return too_much(diag, "too-many-ports", "ports that NAT rules change one by one",
+                                count.ports, FW_NAT_PORTS_MAX,
+                                "forward ranges to the same ports, which needs no map");
         return 0;
 }
 
@@ -247,12 +264,9 @@ static int check_entries(GHashTable *scopes, PtDiagnostics *diag)
         }
         if (n <= FW_NAT_ENTRIES_MAX)
                 return 0;
-        pt_diag_error(
-                diag, "too-many-nat-rules", "",
-                "NAT rules for any zone stand in the list of every zone that has rules of its "
-                "own: %" PRIu64 " together, more than %d; name the zones that they are for",
-                n, FW_NAT_ENTRIES_MAX);
-        return -E2BIG;
+        return too_much(diag, "too-many-nat-rules",
+                        "entries in the lists of all zones, where rules for any zone stand in each",
+                        n, FW_NAT_ENTRIES_MAX, "name the zones that rules are for");
 }
 
 /* Classes. */

@@ -17,6 +17,9 @@
 #define FW_NAT_RULES_MAX 65536 /* each connection's first packet may pass them all */
 /* Entries of all lists: a rule for any zone is in each zone's. */
 #define FW_NAT_ENTRIES_MAX 262144
+/* Rules that need a map, for a pool of several ranges or a range of ports that moves: the kernel looks
+ * at all of them for each new one (net/netfilter/nf_tables_api.c, nf_tables_set_alloc_name). */
+#define FW_NAT_MAPS_MAX 4096
 /* Ports that all forwards of port ranges map: each is an element in the kernel. */
 #define FW_NAT_PORTS_MAX 1048576
 

@@ -179,7 +179,8 @@ static void assert_too_much(PtSlice *slice, const char *code)
 
 static void test_limits(void **state)
 {
-        g_autoptr(PtSlice) rules = pt_slice_new(), ports = pt_slice_new(), zones = pt_slice_new();
+        g_autoptr(PtSlice) rules = pt_slice_new(), ports = pt_slice_new(), maps = pt_slice_new(),
+                           zones = pt_slice_new();
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(FwNat) nat = NULL;
 
@@ -212,6 +213,24 @@ static void test_limits(void **state)
                 put_nat(zones, name, i + 1, "{\"type\":\"masquerade\",\"zone\":\"any\"}");
         }
         assert_too_much(zones, "too-many-nat-rules");
+
+        for (unsigned i = 0; i <= FW_NAT_MAPS_MAX; i++) {
+                g_autofree char *name = g_strdup_printf("n-%u", i);
+
+                if (i == FW_NAT_MAPS_MAX) {
+                        assert_int_equal(fw_nat_new(maps, diag, &nat), 0);
+                        fw_nat_free(g_steal_pointer(&nat));
+                }
+                put_nat(maps, name, i + 1,
+                        i % 2 == 0 ? "{\"type\":\"source\",\"zone\":\"wan\",\"translation\":{"
+                                     "\"addresses\":[\"192.0.2.1\",\"192.0.2.3\"]}}"
+                                   : "{\"type\":\"forward\",\"zone\":\"wan\",\"destination\":{"
+                                     "\"ports\":["
+                                     "\"1-2\"]},\"translation\":{\"addresses\":[\"10.0.0.1\"],"
+                                     "\"ports\":["
+                                     "\"3-4\"]}}");
+        }
+        assert_too_much(maps, "too-many-maps");
 
         for (unsigned i = 0; i <= FW_NAT_PORTS_MAX / 65000; i++) {
                 g_autofree char *name = g_strdup_printf("n-%u", i);
