@@ -18,7 +18,8 @@ static const PtChoice types[] = {
          "an IPv6 prefix outside stands for one of the same length inside, both ways, as NPTv6 "
          "does (RFC 6296), by connection"},
         {"redirect", FW_NAT_REDIRECT,
-         "connections that pass from the zone go to a port of the router itself"},
+         "connections that come from the zone, also those for the router, go to a port of the "
+         "router itself; what must not is excluded by the destination"},
         {},
 };
 
@@ -57,7 +58,7 @@ static const PtField nat_fields[] = {
         [NAT_RULE_ENABLED] = PT_FIELD(NatRule, bool, enabled, "enabled", 0,
                 .def = "true",
                 .doc = "Whether the rule is in force. A rule that is not stays in the "
-                       "configuration.",
+                       "configuration. Connections that exist keep their translation.",
                 .example = "false"),
         [NAT_RULE_PRIORITY] = PT_FIELD(NatRule, u16, priority, "priority", 0,
                 .def = "32768",
@@ -81,7 +82,8 @@ static const PtField nat_fields[] = {
                        "and UDP when the rule has ports.",
                 .example = "tcp"),
         [NAT_RULE_SOURCE] = PT_STRUCT(NatRule, FwEndpoint, source, "source", fw_endpoint_fields,
-                .doc = "What the packet's source must be, before translation.",
+                .doc = "What the packet's source must be, before translation. Of one-to-one and "
+                       "prefix it is the other side, whoever begins.",
                 .example = "{ addresses: [10.0.0.0/8] }"),
         [NAT_RULE_DESTINATION] = PT_STRUCT(NatRule, FwEndpoint, destination, "destination",
                 fw_endpoint_fields,
