@@ -8,6 +8,7 @@
 #include "engine-nft.h"
 #include "filter-unit.h"
 
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -249,6 +250,40 @@ static void test_refusal_is_named(void **state)
         pt_nft_batch_free(batch);
 }
 
+/* A helper that the kernel has for TCP only stands for one that it has not. */
+static void test_missing_helper_is_named(void **state)
+{
+        const PtEngine *engine = &fw_engine_nft;
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        PtObserved *observed = NULL;
+        PtPlan *plan = NULL;
+        uint32_t before, after;
+        FirewallRule *rule;
+
+        fw_put_rule(slice, "files", 1,
+                    "{\"action\":\"allow\",\"protocol\":\"tcp\",\"helper\":\"ftp\","
+                    "\"destination\":{\"ports\":[21]}}");
+        fw_put_rule(slice, "plain", 2, "{\"action\":\"allow\"}");
+        rule = (FirewallRule *) (uintptr_t) pt_slice_get(slice, &pt_kind_firewall_rule, "files");
+        assert_int_equal(pt_nft_generation(fw_engine_nft_socket(ctx.engine), &before), 0);
+        assert_int_equal(engine->observe(&ctx, &observed), 0);
+        assert_int_equal(engine->plan(&ctx, 1, slice, observed, diag, &plan), 0);
+        engine->plan_free(plan);
+        rule->protocol = IPPROTO_UDP; /* what configd would refuse */
+        plan = NULL;
+        assert_int_equal(engine->plan(&ctx, 1, slice, observed, diag, &plan), -EOPNOTSUPP);
+        assert_null(plan);
+        assert_string_equal(pt_diag_get(diag, pt_diag_count(diag) - 1)->subject,
+                            "FirewallRule/files");
+        assert_non_null(strstr(pt_diag_get(diag, pt_diag_count(diag) - 1)->text,
+                               "no connection helper ftp for UDP"));
+        engine->observed_free(observed);
+        /* Asking changes nothing. */
+        assert_int_equal(pt_nft_generation(fw_engine_nft_socket(ctx.engine), &after), 0);
+        assert_int_equal(after, before);
+}
+
 static int setup(void **state)
 {
         if (unshare(CLONE_NEWNET) < 0)
@@ -271,6 +306,7 @@ int main(void)
                 cmocka_unit_test(test_adopts_what_is_there),
                 cmocka_unit_test(test_foreign_changes),
                 cmocka_unit_test(test_refusal_is_named),
+                cmocka_unit_test(test_missing_helper_is_named),
         };
 
         if (geteuid() != 0) {
