@@ -471,6 +471,26 @@ static bool change_scopes(FwLayoutDelta *delta)
         return edge;
 }
 
+/* What the slices hold needs no second holder while the change waits for the kernel: of a whole load
+ * that is nearly all. */
+static void forget_plain(FwLayoutDelta *delta)
+{
+        GArray *kept = g_array_new(FALSE, FALSE, sizeof(FwRuleChange));
+
+        g_array_set_clear_func(kept, clear_rule_change);
+        for (unsigned i = 0; i < delta->rules->len; i++) {
+                FwRuleChange *change = &g_array_index(delta->rules, FwRuleChange, i);
+
+                if ((change->before && fw_effective_of(change->before)) ||
+                    (change->after && fw_effective_of(change->after))) {
+                        g_array_append_val(kept, *change);
+                        *change = (FwRuleChange){0};
+                }
+        }
+        g_array_unref(delta->rules);
+        delta->rules = kept;
+}
+
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
@@ -518,6 +538,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         r = change_nat(&compare, diag);
         if (r < 0)
                 return r;
+        forget_plain(delta);
         *ret = g_steal_pointer(&delta);
         return 0;
 }

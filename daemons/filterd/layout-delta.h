@@ -37,7 +37,7 @@ typedef struct FwLayoutDelta {
         FwSets *sets;           /* NULL: the same */
         GHashTable *nat_scopes; /* NULL: the same */
         bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */
-        GArray *rules;          /* FwRuleChange; patches borrow from here */
+        GArray *rules;          /* FwRuleChange of what no slice holds; patches borrow */
         GArray *patches;        /* FwPatch */
         GArray *changes;        /* FwClassChange, of NAT classes too */
         unsigned created, updated, deleted; /* rules */

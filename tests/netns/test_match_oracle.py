@@ -22,8 +22,8 @@ import pytest
 HOSTS = {"wan": 1, "lan": 2, "dmz": 3}  # numbers as tools/lab has them
 RULES = 60
 PACKETS = 400
-TCP, UDP, SCTP, ESP, ICMP, ICMP6 = 6, 17, 132, 50, 1, 58
-PROTOCOLS = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "esp": ESP, "icmp": ICMP, "icmpv6": ICMP6}
+TCP, UDP, SCTP, ESP, AH, ICMP, ICMP6 = 6, 17, 132, 50, 51, 1, 58
+PROTOCOLS = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "esp": ESP, "ah": AH, "icmp": ICMP, "icmpv6": ICMP6}
 PORTS = (1, 22, 53, 80, 1023, 1024, 1025, 2000, 2001, 2002, 2047, 2048, 65534, 65535)
 MACS = tuple(f"02:00:5e:00:00:{number:02x}" for number in range(1, 7))
 CODE_POINTS = (0, 10, 46, 47, 63)
@@ -179,7 +179,7 @@ class World:
         for word, protocol in (("tcp", TCP), ("udp", UDP), ("sctp", SCTP)):
             if packet.protocol == protocol and in_ports(service.get(word, []), packet.dport):
                 return True
-        return not ports_only and packet.protocol in [PROTOCOLS.get(word, 51) for word in service.get("protocols", [])]
+        return not ports_only and packet.protocol in [PROTOCOLS[word] for word in service.get("protocols", [])]
 
     @staticmethod
     def icmp_matches(text, packet):
@@ -392,7 +392,34 @@ def interesting_ports(draw, endpoint):
     return min(max(end + draw.choice((-1, 0, 0, 1)), 1), 65535)
 
 
-def draw_packet(draw, number, spec):
+def texts_of(world, endpoint):
+    """What an endpoint wants and what it excludes, with what is in aliases."""
+    for each in (endpoint, endpoint.get("except", {})):
+        yield from each.get("addresses", [])
+        for alias in each.get("aliases", []):
+            yield from world.aliases[alias]["addresses"]
+
+
+def interesting_source(draw, world, endpoint, host, family):
+    """The ends of a rule's ranges, and what is just beside them; none that a router would not take as a source (RFC 1812 5.3.7)."""
+    texts = [text for text in texts_of(world, endpoint) if (":" in text) == (family == 6)]
+    if texts and draw.random() < 0.8:
+        text = draw.choice(texts)
+        first, last = map(ipaddress.ip_address, text.split("-")) if "-" in text else (ipaddress.ip_network(text)[0], ipaddress.ip_network(text)[-1])
+        address = draw.choice((first, last, first - 1, last + 1))
+        if int(address) & 0xFF not in (0, 1, 0xFF) or int(address) >> 8 & 0xFF:
+            return str(address)
+    return draw.choice(_addresses(host, family))
+
+
+def interesting_destination(draw, world, endpoint, host, family):
+    """One that somebody has: what the rule wants, if there is any of it, more often than others."""
+    there = _addresses(host, family)[:3]
+    wanted = [address for address in there if in_addresses(texts_of(world, endpoint), address)]
+    return draw.choice(wanted if wanted and draw.random() < 0.6 else there)
+
+
+def draw_packet(draw, world, number, spec):
     """Aimed at a rule, so that most meet one, and often just beside it."""
     source_host = spec.get("from") if spec.get("from") in HOSTS else draw.choice(list(HOSTS))
     target_host = spec.get("to") if spec.get("to") in HOSTS else draw.choice(list(HOSTS))
@@ -402,6 +429,8 @@ def draw_packet(draw, number, spec):
     if spec.get("protocol") in ("icmp", "icmpv6") and draw.random() < 0.9:
         family = 4 if spec["protocol"] == "icmp" else 6
     protocol = PROTOCOLS.get(spec.get("protocol"), draw.choice((TCP, UDP, SCTP, ESP)))
+    if "ipsec" in spec.get("services", ()) and draw.random() < 0.5:
+        protocol = draw.choice((UDP, ESP, AH) if family == 4 else (UDP, ESP))  # of IPv6, AH is a header before the protocol
     if "icmpTypes" in spec or protocol in (ICMP, ICMP6) or draw.random() < 0.1:
         protocol = ICMP if family == 4 else ICMP6
     words = [str(text).partition("/")[0] for text in spec.get("icmpTypes", ())] or list(ICMP_NAMES)
@@ -413,8 +442,9 @@ def draw_packet(draw, number, spec):
         dport = draw.choice((22, 53, 500, 4500))
     return Packet(
         number=number, from_host=source_host, to_host=target_host,
-        source=draw.choice(_addresses(source_host, family)), destination=draw.choice(_addresses(target_host, family)[:3]),
-        mac=draw.choice(MACS), dscp=spec.get("dscp", 0) if draw.random() < 0.7 else draw.choice(CODE_POINTS),
+        source=interesting_source(draw, world, spec.get("source", {}), source_host, family),
+        destination=interesting_destination(draw, world, spec.get("destination", {}), target_host, family),
+        mac=draw.choice(spec.get("source", {}).get("macs", MACS) if draw.random() < 0.6 else MACS), dscp=spec.get("dscp", 0) if draw.random() < 0.7 else draw.choice(CODE_POINTS),
         hops=draw.choice((60, 60, 60, *MARKS, UNTRACKED_HOPS)), protocol=protocol,
         sport=interesting_ports(draw, spec.get("source", {})) if ports else 0, dport=dport if ports else 0,
         flags=draw.choice((frames.TCP_SYN, frames.TCP_SYN, frames.TCP_SYN | frames.TCP_ACK)), icmp=(kind, draw.choice((0, 1, 4))),
@@ -510,7 +540,7 @@ def test_frames_meet_what_the_rules_say(lab, wire, seed):
         assert "unknown" not in listing
         packets = []
         while len(packets) < PACKETS:
-            packet = draw_packet(draw, next(numbers), draw.choice(world.rules)[1])
+            packet = draw_packet(draw, world, next(numbers), draw.choice(world.rules)[1])
             if packet.protocol in (ICMP, ICMP6) or packet.tuple not in used:  # numbers tell those apart
                 used.add(packet.tuple)
                 packets.append(packet)

@@ -36,7 +36,7 @@ MUTANTS = {  # name: file, what is there, what takes its place
     "ends of sets are exclusive twice": (f"{FILTERD}/match-put.c", "if (intervals && fw_interval_increment(each->hi, len))",
                                          "if (intervals && memcmp(each->lo, each->hi, len) != 0)"),
     "bits beside a number count": (f"{FILTERD}/match-put.c", "if ((term->mask & all) != all || len * 8 != place->width)", "if (false)"),
-    "prefixes are a bit short": (f"{FILTERD}/match-put.c", "(0xff00 >> bits)", "(0xff00 >> (bits > 0 ? bits - 1 : 0))"),
+    "prefixes are a bit short": (f"{FILTERD}/match-put.c", "fw_prefix_mask((unsigned) plen, mask, len);", "fw_prefix_mask((unsigned) plen - 1, mask, len);"),
     "a code hides the type": (f"{KINDS}/dimension.c", "lo[1] = icmp->code < 0 ? 0 :", "lo[1] = icmp->code < 0 ? 2 :"),
     "DSCP of IPv6 a bit off": (f"{KINDS}/dimension.c", "{4, 6, 36}", "{5, 6, 36}"),
     "MAC of the receiver": (f"{KINDS}/dimension.c", "BOTH(48, 48, 9)", "BOTH(0, 48, 9)"),
