@@ -290,7 +290,9 @@ static int list(Ctl *ctl, struct json_object *conditions)
                 (void) ctl_table_print(table, format == CTL_WIDE ? 0 : ctl_terminal_width(stdout),
                                        stdout);
         else if (printer.printed == 0)
-                fprintf(stderr, "there is no such connection\n");
+                fprintf(stderr, json_object_object_length(conditions) > 0
+                                        ? "there is no such connection\n"
+                                        : "there is no connection\n");
         return CTL_DONE;
 }
 

@@ -31,6 +31,12 @@ static char **editor_words(void)
                           error->message);
                 return NULL;
         }
+        /* What nobody chose is an editor for terminals. */
+        if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+                ctl_error("there is no terminal to edit on; set $EDITOR, or use \"set\" or "
+                          "\"apply\"");
+                return NULL;
+        }
         found = g_find_program_in_path("editor"); /* Debian's alternative */
         return g_strsplit(found ? "editor" : "vi", " ", 1);
 }

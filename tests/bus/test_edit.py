@@ -198,6 +198,14 @@ def test_editor_that_fails(base, edit):
     assert "cannot be understood" in editing.run("FirewallRule/web").stderr
 
 
+def test_no_editor_and_no_terminal(base, edit):
+    editing = edit(":")
+    del editing.env["EDITOR"]
+    editing.env.pop("VISUAL", None)
+    done = editing.run("Zone/lan")
+    assert done.returncode == 1 and "there is no terminal to edit on; set $EDITOR" in done.stderr
+
+
 def test_visual_goes_before_editor(base, edit):
     editing = edit(":")
     editing.env["VISUAL"], editing.env["EDITOR"] = editing.env["EDITOR"], "false"
