@@ -73,6 +73,8 @@ void commit_free(Commit *commit)
 {
         if (!commit)
                 return;
+        if (commit->done)
+                commit->done(NULL, commit->userdata);
         sd_event_source_disable_unref(commit->retry);
         g_ptr_array_unref(commit->legs);
         pt_slice_unref(commit->candidate);
@@ -116,12 +118,14 @@ static void finish(Commit *commit, bool accepted)
 {
         g_autoptr(Commit) owned = commit;
         Manager *manager = commit->manager;
+        CommitDone done = commit->done;
         Reply *reply = commit->reply;
 
         reply->accepted = accepted;
         reply->usec[TIMING_TOTAL] = now_usec() - commit->started_usec;
         manager->commit = NULL;
-        commit->done(reply, commit->userdata);
+        commit->done = NULL;
+        done(reply, commit->userdata);
         manager_wake(manager);
 }
 

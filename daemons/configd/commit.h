@@ -29,7 +29,7 @@ typedef struct CommitRequest {
         const char *client; /* its unique name on the bus: who may give the commit up */
 } CommitRequest;
 
-/* `reply` is the commit's own. */
+/* `reply` is the commit's own; NULL: the process ends before the commit does. */
 typedef void (*CommitDone)(const Reply *reply, void *userdata);
 
 /* Only while the manager is not busy. `done` is called exactly once, perhaps before this returns.
@@ -41,5 +41,6 @@ void commit_start(struct Manager *manager, const CommitRequest *request, CommitD
 bool commit_cancel(Commit *commit, const char *client);
 /* "plan", "prepare", "commit", "verify" or "revert". */
 const char *commit_phase(const Commit *commit);
-/* Drops a commit under way without a word: for the end of the process. */
+/* Drops a commit under way without a word to anybody else than `done`: for the end of the process.
+ */
 void commit_free(Commit *commit);

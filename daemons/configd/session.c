@@ -337,14 +337,18 @@ typedef struct SessionCommit {
 static void on_done(const Reply *reply, void *userdata)
 {
         SessionCommit *commit = userdata;
-        Session *session = g_hash_table_lookup(commit->manager->sessions, &commit->id);
+        Session *session =
+                reply ? g_hash_table_lookup(commit->manager->sessions, &commit->id) : NULL;
 
         if (session && reply->accepted && reply->revision > 0) {
                 pt_slice_unref(session->base);
                 session->base = pt_slice_ref(commit->snapshot);
                 session->base_revision = reply->revision;
         }
-        reply_done(reply, commit->call);
+        if (reply)
+                reply_done(reply, commit->call);
+        else
+                sd_bus_message_unref(commit->call);
         pt_slice_unref(commit->snapshot);
         g_free(commit);
 }
