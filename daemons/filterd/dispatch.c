@@ -417,7 +417,8 @@ static void put_jump_to(const Dispatch *dispatch, const char *chain, const char 
         fw_finish(dispatch->batch, rule, target);
 }
 
-/* Before all else, so that a ban ends connections; but nobody bans the machine from itself. */
+/* Before all else but who administers, so that a ban ends connections; nobody bans the machine
+ * from itself. */
 static void put_bans(const Dispatch *dispatch, unsigned i)
 {
         static const char lo[16] = "lo";
@@ -450,10 +451,10 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
                      &chains};
         struct nftnl_rule *rule;
 
-        put_bans(dispatch, i);
-        put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
                 put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
+        put_bans(dispatch, i);
+        put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
         if (hooks[i].prologue)
                 put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
         if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {

@@ -9,7 +9,7 @@
 
 /* Names and meaning of all that the table holds; another number in the marker means: replace the
  * whole. */
-#define FW_LAYOUT_VERSION 5
+#define FW_LAYOUT_VERSION 6
 
 #define FW_CHAIN_REJECT "p_reject"
 

@@ -167,6 +167,15 @@ def test_who_must_not_be_locked_out(running):
     assert int(ban(running, LAN, force=True)[0]) == 1
 
 
+def test_anti_lockout_goes_before_bans(running):
+    """Who administers by an interface, which a ban cannot know, still does."""
+    ssh = traffic.Row("ssh", "tcp", "lan", "router", 4, f"answer, seen as {LAN}", port=22)
+    other = traffic.Row("DNS", "tcp", "lan", "router", 4, "no answer", port=53)
+    running.ctl("set", "FilterSettings/default", "antiLockout.interfaces=lan", "antiLockout.ports=22")
+    assert int(ban(running, LAN)[0]) == 1
+    assert [result.seen for result in traffic.run(running.name, [ssh, other])] == [ssh.expect, other.expect]
+
+
 def test_before_there_is_a_ruleset(lab):
     with pytest.raises(dbus.DBusException, match="No ruleset is in force"):
         ban(lab, "192.0.2.1")
