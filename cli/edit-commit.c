@@ -269,7 +269,7 @@ int ctl_edit_commit(Edit *edit)
         g_autoptr(GHashTable) found = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_autoptr(GPtrArray) deleted = NULL;
         bool overtaken = true;
-        int r;
+        int r = CTL_REFUSED;
 
         if (pt_yaml_read(edit->path, edit->text, strlen(edit->text), 0, edit->wrong, note_object,
                          found) < 0)
