@@ -19,6 +19,7 @@ struct FwSets {
         unsigned refs;
         char *state_dir;    /* of the datasets */
         GHashTable *uses;   /* alias -> Use */
+        char *missing;      /* an alias that a rule names and the slice does not have; or NULL */
         GPtrArray *changes; /* FwSetChange */
         GHashTable *moved;  /* aliases with a set of another name than before: a set, borrowed */
 };
@@ -113,6 +114,7 @@ void fw_sets_unref(FwSets *sets)
         g_hash_table_unref(sets->moved);
         g_ptr_array_unref(sets->changes);
         g_hash_table_unref(sets->uses);
+        g_free(sets->missing);
         g_free(sets->state_dir);
         g_free(sets);
 }
@@ -184,15 +186,16 @@ static int count_rule(const PtObject *rule, void *userdata)
         return 0;
 }
 
-/* A name that the slice does not have is refused before a slice gets here; were it not, there
- * would be no set to look up. */
 static void add_use(FwSets *sets, const PtSlice *slice, const char *name, unsigned rules)
 {
         const Alias *alias = (const Alias *) pt_slice_get(slice, &pt_kind_alias, name);
         Use *use;
 
-        if (!alias)
+        if (!alias) {
+                if (!sets->missing)
+                        sets->missing = g_strdup(name);
                 return;
+        }
         use = use_new(name, (FwAliasType) alias->type);
         use->rules = rules;
         g_hash_table_insert(sets->uses, use->alias, use);
@@ -334,6 +337,17 @@ static int load_use(FwSets *sets, Use *use, const FwSource *source, PtDiagnostic
         return r;
 }
 
+/* configd lets no such slice pass; one from a damaged disk must not make filterd look up a set that
+ * there is not. */
+static int check_missing(const FwSets *sets, PtDiagnostics *diag)
+{
+        if (!sets->missing)
+                return 0;
+        pt_diag_error(diag, "unknown-alias", "", "a rule names the alias %s, which does not exist",
+                      sets->missing);
+        return -EINVAL;
+}
+
 static void set_state_dir(FwSets *sets, const char *state_dir)
 {
         g_free(sets->state_dir);
@@ -344,7 +358,7 @@ int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag)
 {
         GHashTableIter iter;
         Use *use;
-        int r = 0;
+        int r = check_missing(sets, diag);
 
         set_state_dir(sets, source->state_dir);
         g_ptr_array_set_size(sets->changes, 0);
@@ -378,6 +392,8 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
         Use *use;
 
         set_state_dir(sets, state_dir);
+        if (sets->missing)
+                return false;
         for (unsigned i = 0; i < names->len; i++) {
                 const char *name = g_ptr_array_index(names, i);
                 size_t stem;
@@ -555,6 +571,7 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, Pt
         }
         changed = sets_empty(sets->state_dir);
         copy_uses(changed, sets, after, counts);
+        r = check_missing(changed, diag);
         g_hash_table_iter_init(&iter, sets->uses);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &use))
                 if (!g_hash_table_contains(changed->uses, use->alias))

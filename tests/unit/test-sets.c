@@ -435,6 +435,24 @@ static void test_missing_datasets(void **state)
         assert_set_named(it, "h4_big/10", 5);
 }
 
+/* A rule whose alias there is not is refused, with an empty kernel and with a full one. */
+static void test_unknown_alias(void **state)
+{
+        Fixture *it = *state;
+        g_autoptr(PtSlice) slice = slice_with_hosts(it, 3);
+        g_autoptr(PtSlice) without = pt_slice_clone(slice);
+
+        assert_true(pt_slice_remove(without, &pt_kind_alias, "big"));
+        for (unsigned i = 0; i < 2; i++) {
+                g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+                assert_int_equal(commit(it, without, diag, NULL), -EINVAL);
+                assert_string_equal(pt_diag_get(diag, 0)->code, "unknown-alias");
+                assert_commit(it, slice, NULL);
+        }
+        assert_set_named(it, "h4_big/10", 3);
+}
+
 /* The monitor is spared what the engine itself sends, and misses nothing that others do meanwhile. */
 
 typedef struct Heard {
@@ -582,6 +600,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_random_edits, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_missing_datasets, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unknown_alias, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_monitor_is_spared, setup, teardown),
         };
 
