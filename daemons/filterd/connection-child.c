@@ -63,6 +63,7 @@ typedef struct Writer {
         uint32_t rows;
         char *buffer;
         size_t size;
+        bool sent; /* a page, so that the next one has to be asked for */
 } Writer;
 
 static int flush(Writer *writer)
@@ -80,6 +81,15 @@ static int begin_page(Writer *writer)
         return writer->fd < 0 ? -errno : 0;
 }
 
+/* A page is made while its reader is still busy with the one before, and sent when it is asked for:
+ * one page ahead, no more. */
+static int await_reader(const Writer *writer)
+{
+        char asked;
+
+        return !writer->sent || recv(writer->socket, &asked, 1, 0) == 1 ? 0 : -ECANCELED;
+}
+
 static int end_page(Writer *writer, bool last)
 {
         FwPage page = {.rows = writer->rows, .last = last};
@@ -88,7 +98,10 @@ static int end_page(Writer *writer, bool last)
         if (r == 0)
                 r = pt_memfd_seal(writer->fd);
         if (r == 0)
+                r = await_reader(writer);
+        if (r == 0)
                 r = send_page(writer->socket, &page, writer->fd);
+        writer->sent = true;
         close(pt_steal_fd(&writer->fd));
         return r;
 }
@@ -100,13 +113,9 @@ static int write_row(const PtConnection *connection, void *userdata)
 
         /* Only the row after a full page tells that the page is not the last. */
         if (writer->rows == writer->limit) {
-                char asked;
-
                 r = end_page(writer, false);
                 if (r < 0)
                         return r;
-                if (recv(writer->socket, &asked, 1, 0) != 1)
-                        return -ECANCELED;
                 r = begin_page(writer);
                 if (r < 0)
                         return r;
@@ -148,7 +157,8 @@ int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, Fw
         if (r == 0)
                 return 0;
         failed.result = r;
-        (void) send_page(socket, &failed, -EBADF);
+        if (r != -ECANCELED && await_reader(&writer) == 0)
+                (void) send_page(socket, &failed, -EBADF);
         return 1;
 }
 

@@ -13,7 +13,7 @@ typedef struct FwPage {
         uint8_t last; /* nothing follows */
 } FwPage;
 
-/* Sends a page, waits for a byte that asks for the next, and so on. */
+/* Sends a page, makes the next, waits for a byte that asks for it, and so on. */
 int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, FwRowFormat format,
                   uint32_t limit);
 /* Connections that a child asks to be remembered before it ends them. */
