@@ -147,6 +147,7 @@ typedef struct FirewallRule {
         PtObject object;
         int action;        /* FwAction */
         bool enabled;      /* default true */
+        uint8_t dscp;      /* if present */
         uint16_t priority; /* 0-65535, lower first; default FW_PRIORITY_DEFAULT */
         char *from;        /* zone name, "router", "any", or NULL: any zone */
         char *to;          /* zone name, "router", "any", or NULL: any zone and the router */
@@ -154,7 +155,6 @@ typedef struct FirewallRule {
         int protocol;      /* if present; see fw_rule_protocol() */
         FwEndpoint source;
         FwEndpoint destination;
-        uint8_t dscp;   /* if present */
         FwRuleBox *box; /* NULL: nothing of it; see fw_rule_box() */
 } FirewallRule;
 
