@@ -52,6 +52,31 @@ def prop(lab, name):
 
 
 
+class Signals:
+    """What filterd signals from now on."""
+
+    def __init__(self, lab):
+        self.heard = []
+        self._bus = dbus.bus.BusConnection(lab.bus, mainloop=DBusGMainLoop())
+        self._bus.add_signal_receiver(self._hear, dbus_interface=INTERFACE, member_keyword="member")
+
+    def _hear(self, *values, member):
+        self.heard.append((str(member), [int(value) if not isinstance(value, str) else str(value) for value in values]))
+
+    def until(self, condition, seconds=10):
+        """Goes on until the condition holds, which is asked after each signal."""
+        late = []
+        timer = GLib.timeout_add_seconds(seconds, lambda: late.append(True) or True)
+        try:
+            while not condition():
+                assert not late, f"not within {seconds} s; heard {self.heard}"
+                GLib.MainContext.default().iteration(True)
+        finally:
+            GLib.source_remove(timer)
+
+    def until_repaired(self):
+        self.until(lambda: any(member == "DriftRepaired" for member, _ in self.heard))
+
 
 def pings(lab, *pairs):
     """What is seen when each pings the other; those that are to be silent are waited for together."""
@@ -100,10 +125,10 @@ def test_both_ends_and_both_families(running):
 
 def test_prefixes_in_prefixes(running):
     ban(running, "10.1.0.0/16", force=True)
+    signals = Signals(running)
     ban(running, "10.1.0.2/31", seconds=1)
     assert pings(running, ("lan", "wan", 4)) == ["no answer"]
-    while "10.1.0.2/31" in bans(running):  # ends, and the one around it does not
-        time.sleep(0.05)
+    signals.until(lambda: "10.1.0.2/31" not in bans(running))  # ends, and the one around it does not
     assert pings(running, ("lan", "wan", 4)) == ["no answer"]
     unban(running, "10.1.0.0/16")
     assert pings(running, ("lan", "wan", 4)) == ["answer"]
@@ -188,9 +213,9 @@ def test_many_at_once(running):
         assert (int(added), len(refused)) == (MANY, 0)
         assert len(monitor.pending()) == 1  # one transaction
     assert prop(running, "Bans") == MANY == len(bans(running))
+    signals = Signals(running)
     running.exec("router", "nft", "flush", "ruleset")
-    while prop(running, "Drifts") == 0:
-        time.sleep(0.02)
+    signals.until_repaired()
     listed = running.nft_json("set", "inet", "patronus", "b_ban4")[0]["set"]
     assert len(listed["elem"]) == MANY
     assert int(filterd(running).FlushBans(dbus_interface=INTERFACE)) == MANY
@@ -198,23 +223,14 @@ def test_many_at_once(running):
 
 
 def test_signals_are_numbered(running):
-    loop, heard = GLib.MainLoop(), []
-    bus = dbus.bus.BusConnection(running.bus, mainloop=DBusGMainLoop())
-
-    def hear(*values, member):
-        heard.append((str(member), [int(value) if not isinstance(value, str) else str(value) for value in values]))
-        if member == "DriftRepaired":
-            loop.quit()
-
-    bus.add_signal_receiver(hear, dbus_interface=INTERFACE, member_keyword="member")
+    signals = Signals(running)
+    heard = signals.heard
     before = prop(running, "Sequence")
     for i in range(40):
         ban(running, f"192.0.2.{i}")
     running.exec("router", "nft", "flush", "ruleset")
-    GLib.timeout_add_seconds(10, loop.quit)
-    loop.run()
-    while bus.get_object(INTERFACE, "/org/patronus/Filter1", introspect=False) and sum(v[1] for m, v in heard if m == "BansChanged") < 40:
-        GLib.MainContext.default().iteration(True)
+    signals.until_repaired()
+    signals.until(lambda: sum(values[1] for member, values in heard if member == "BansChanged") == 40)
     changes = [values for member, values in heard if member == "BansChanged"]
     assert sum(added for _, added, _, _ in changes) == 40 and changes[-1][3] == 40
     assert len(changes) < 40  # told at most five times a second
@@ -234,9 +250,7 @@ def test_patronusctl(running):
     assert running.ctl("filter", "unban", "192.0.2.7", check=False).returncode == 1
     assert running.ctl("filter", "unban", "--all").stdout == "2 unbanned\n"
     assert running.ctl("filter", "drift").stderr.startswith("no other program")
-    with Monitor(running.netns("router")) as monitor:
-        running.exec("router", "nft", "flush", "ruleset")
-        monitor.next_commit(), monitor.next_commit()
-    while prop(running, "Drifts") == 0:
-        time.sleep(0.02)
+    signals = Signals(running)
+    running.exec("router", "nft", "flush", "ruleset")
+    signals.until_repaired()
     assert "was touched" in running.ctl("filter", "drift").stdout or "was deleted" in running.ctl("filter", "drift").stdout
