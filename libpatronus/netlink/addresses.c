@@ -19,6 +19,9 @@ int pt_local_address_parse(const struct nlmsghdr *header, PtLocalAddress *ret)
 
         if (header->nlmsg_type != RTM_NEWADDR || header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
                 return -ENOENT;
+        /* The kernel's lengths are whole words; libmnl rounds others up, and reads past the end. */
+        if (header->nlmsg_len % NLMSG_ALIGNTO != 0)
+                return -ENOENT;
         size = message->ifa_family == AF_INET ? 4 : message->ifa_family == AF_INET6 ? 16 : 0;
         mnl_attr_for_each(attr, header, sizeof(*message))
         {
