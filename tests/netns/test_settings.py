@@ -142,3 +142,19 @@ def test_wrong_settings(lab):
     ):
         refused = lab.ctl("apply", "-f", "-", check=False, stdin=settings(spec))
         assert refused.returncode == 1 and part in refused.stderr, refused.stderr
+
+
+def test_helpers_that_rules_may_name(lab):
+    """By the rule, by a service of one's own, and by a built-in one; from either side."""
+    replace(lab, ZONES + settings("helpers: [tftp]"))
+    own = "---\n{apiVersion: patronus.firewall/v1, kind: Service, metadata: {name: own}, spec: {tcp: [2121], helper: ftp}}\n"
+    for document, place in (
+        (RULE.format("named", "action: allow, from: lan, to: wan, protocol: tcp, helper: ftp"), "/spec/helper"),
+        (RULE.format("built-in", "action: allow, from: lan, to: wan, services: [dns, ftp]"), "/spec/services/1"),
+        (own, "/spec/helper"),
+    ):
+        refused = lab.ctl("apply", "-f", "-", check=False, stdin=document)
+        assert refused.returncode == 1 and place in refused.stderr and "do not list the helper ftp" in refused.stderr, refused.stderr
+    lab.apply(RULE.format("no-ftp", "action: drop, from: lan, to: wan, services: [ftp]") + RULE.format("tftp", "action: allow, services: [tftp]"))
+    refused = lab.ctl("set", "FilterSettings", "helpers=ftp", check=False)
+    assert refused.returncode == 1 and "FirewallRule/tftp names the helper tftp" in refused.stderr and "no-ftp" not in refused.stderr

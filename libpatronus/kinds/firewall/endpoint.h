@@ -36,3 +36,6 @@ int fw_endpoint_check(const FwEndpoint *endpoint, int protocol, bool source, con
 /* The aliases are of the types that their places want. */
 int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, const char *pointer,
                           PtDiagnostics *diag);
+
+/* The helper of a built-in service that no object takes the place of, or FW_HELPER_INVALID: none. */
+FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);

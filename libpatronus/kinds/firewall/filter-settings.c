@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kinds/firewall/firewall.h"
+#include "kinds/firewall/endpoint.h"
 
 #include <string.h>
 
@@ -168,6 +168,7 @@ static int settings_check(const PtObject *object, PtDiagnostics *diag)
 
 typedef struct HelperCheck {
         const FilterSettings *settings;
+        const PtLookup *lookup;
         PtDiagnostics *diag;
         int result;
 } HelperCheck;
@@ -184,9 +185,21 @@ static void check_named(HelperCheck *check, const PtObject *object, FwHelper hel
 
 static int check_rule(const PtObject *object, void *userdata)
 {
+        const FirewallRule *rule = (const FirewallRule *) object;
+        const FwRuleBox *box = fw_rule_box(rule);
+        char *const *services = box->services.items;
+        HelperCheck *check = userdata;
+
+        if (rule->action != FW_ALLOW)
+                return 0;
         if (pt_object_has(object, FW_RULE_HELPER))
-                check_named(userdata, object,
-                            (FwHelper) fw_rule_box((const FirewallRule *) object)->helper);
+                check_named(check, object, (FwHelper) box->helper);
+        for (unsigned i = 0; i < box->services.n; i++) {
+                FwHelper helper = fw_builtin_helper(services[i], check->lookup);
+
+                if (helper != FW_HELPER_INVALID)
+                        check_named(check, object, helper);
+        }
         return 0;
 }
 
@@ -199,7 +212,8 @@ static int check_service(const PtObject *object, void *userdata)
 
 static int settings_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
 {
-        HelperCheck check = {.settings = (const FilterSettings *) object, .diag = diag};
+        HelperCheck check = {
+                .settings = (const FilterSettings *) object, .lookup = lookup, .diag = diag};
 
         if (!pt_object_has(object, SETTINGS_HELPERS))
                 return 0;

@@ -397,19 +397,39 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
         return r;
 }
 
-static int check_helper_allowed(const FirewallRule *rule, const PtLookup *lookup,
-                                PtDiagnostics *diag)
+static int refuse_helper(FwHelper helper, const char *pointer, PtDiagnostics *diag)
+{
+        pt_diag_error(diag, "helper-not-allowed", pointer,
+                      "FilterSettings do not list the helper %s; add it to their \"helpers\"",
+                      fw_helpers[helper].name);
+        return -EINVAL;
+}
+
+/* Helpers that the rule names, itself or by a built-in service; services of one's own are checked
+ * themselves. */
+static int check_helpers_allowed(const FirewallRule *rule, const PtLookup *lookup,
+                                 PtDiagnostics *diag)
 {
         const FilterSettings *settings = (const FilterSettings *) lookup->get(
                 lookup->ctx, &pt_kind_filter_settings, "default");
+        const FwRuleBox *box = fw_rule_box(rule);
+        char *const *services = box->services.items;
+        int r = 0;
 
-        if (!pt_object_has(&rule->object, FW_RULE_HELPER) ||
-            fw_settings_helper(settings, (FwHelper) fw_rule_box(rule)->helper))
+        if (!settings || !pt_object_has(&settings->object, SETTINGS_HELPERS) ||
+            rule->action != FW_ALLOW)
                 return 0;
-        pt_diag_error(diag, "helper-not-allowed", "/spec/helper",
-                      "FilterSettings do not list the helper %s; add it to their \"helpers\"",
-                      fw_helpers[fw_rule_box(rule)->helper].name);
-        return -EINVAL;
+        if (pt_object_has(&rule->object, FW_RULE_HELPER) &&
+            !fw_settings_helper(settings, (FwHelper) box->helper))
+                r = refuse_helper((FwHelper) box->helper, "/spec/helper", diag);
+        for (unsigned i = 0; i < box->services.n; i++) {
+                FwHelper helper = fw_builtin_helper(services[i], lookup);
+                g_autofree char *pointer = g_strdup_printf("/spec/services/%u", i);
+
+                if (helper != FW_HELPER_INVALID && !fw_settings_helper(settings, helper))
+                        r = refuse_helper(helper, pointer, diag);
+        }
+        return r;
 }
 
 static int rule_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
@@ -419,7 +439,7 @@ static int rule_check_set(const PtObject *object, const PtLookup *lookup, PtDiag
 
         if (fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0)
                 r = -EINVAL;
-        return check_helper_allowed(rule, lookup, diag) < 0 ? -EINVAL : r;
+        return check_helpers_allowed(rule, lookup, diag) < 0 ? -EINVAL : r;
 }
 
 const PtKind pt_kind_firewall_rule = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kinds/firewall/firewall.h"
+#include "kinds/firewall/endpoint.h"
 
 #include <netinet/in.h>
 
@@ -117,6 +117,18 @@ static const PtField service_fields[] = {
 };
 /* clang-format on */
 G_STATIC_ASSERT(G_N_ELEMENTS(service_fields) == SERVICE_HELPER + 2);
+
+FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup)
+{
+        g_autoptr(PtObject) object = NULL;
+
+        if (lookup->get(lookup->ctx, &pt_kind_service, service))
+                return FW_HELPER_INVALID;
+        object = pt_kind_builtin(&pt_kind_service, service);
+        return object && pt_object_has(object, SERVICE_HELPER)
+                       ? (FwHelper) ((const Service *) object)->helper
+                       : FW_HELPER_INVALID;
+}
 
 static int check_helper(const Service *service, PtDiagnostics *diag)
 {
