@@ -33,6 +33,7 @@ struct FwEngine {
         PtNftMonitor *monitor; /* borrowed; may be NULL */
         bool quiet;            /* it does not listen, since */
         uint32_t quiet_generation;
+        bool unheard; /* nor did it during the last transaction */
         FwBans *bans;
 };
 
@@ -58,6 +59,11 @@ typedef struct NftPlan {
         PtDone done;
         void *userdata;
 } NftPlan;
+
+bool fw_engine_echoes(const FwEngine *engine)
+{
+        return engine->monitor && !engine->unheard;
+}
 
 void fw_engine_distrust(FwEngine *engine)
 {
@@ -458,7 +464,7 @@ static void begin_quiet(FwEngine *engine)
         if (!engine->monitor || (engine->bans && fw_bans_sending(engine->bans)) ||
             pt_nft_monitor_pause(engine->monitor) < 0)
                 return;
-        engine->quiet = true;
+        engine->quiet = engine->unheard = true;
         if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
                 engine->quiet_generation = 0; /* no generation is: something was missed */
 }
@@ -512,6 +518,7 @@ static void try_commit(NftPlan *plan)
         g_autofree char *what = NULL;
         int r;
 
+        engine->unheard = false;
         r = make_batch(engine, plan, &batch);
         if (r == 0) {
                 plan->sent = pt_nft_batch_size(batch);

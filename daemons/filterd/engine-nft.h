@@ -18,6 +18,8 @@ typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
 void fw_engine_distrust(FwEngine *engine);
 /* The monitor that is to be spared the engine's own large transactions; borrowed, NULL: none. */
 void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
+/* Whether the monitor hears, or is about to hear, of the engine's last transaction. */
+bool fw_engine_echoes(const FwEngine *engine);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 PtNft *fw_engine_nft_socket(FwEngine *engine);

@@ -27,12 +27,17 @@ struct FwManager {
         char *drift;
         uint64_t drift_usec;
         bool repairing;
+        uint64_t echo_due_usec; /* what is heard before the repair itself is, was before it; 0: it
+                                   was heard */
         sd_event_source *retry;
         uint64_t window_usec;
         unsigned burst;
         FwDriftLog drifts;
         FwSignals signals;
 };
+
+/* An echo is heard in the loop's next turn; longer than this nothing is ignored. */
+#define ECHO_USEC G_USEC_PER_SEC
 
 static uint64_t now_usec(void)
 {
@@ -77,6 +82,7 @@ static void repaired(int result, void *userdata)
                 retry_later(manager);
                 return;
         }
+        manager->echo_due_usec = fw_engine_echoes(manager->ctx.engine) ? now_usec() : 0;
         fw_drift_note(&manager->drifts, what, (uint64_t) g_get_real_time(), usec);
         pt_participant_set_condition(manager->participant, "Drift", NULL);
         pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us",
@@ -113,8 +119,14 @@ static void changed(int type, uint32_t port, const char *chain, const char *set,
         FwManager *manager = userdata;
         const char *name = chain ?: set;
 
+        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)))
+                manager->echo_due_usec = 0;
         if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) ||
             port == fw_bans_port(manager->bans) || !fw_engine_layout(manager->ctx.engine))
+                return;
+        /* A transaction's messages come one by one: the last ones of what was repaired are still on
+         * their way when the first have made us repair it. The kernel sends them before ours. */
+        if (type >= 0 && now_usec() - manager->echo_due_usec < ECHO_USEC)
                 return;
         if (!manager->drift) {
                 manager->drift_usec = now_usec();
