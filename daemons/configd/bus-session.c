@@ -79,7 +79,9 @@ static int set_object(Session *session, sd_bus_message *call, PtDiagnostics *dia
         return session_set(session, kind, name, spec, metadata, diag);
 }
 
-static int method_set(sd_bus_message *call, void *userdata, sd_bus_error *error)
+/* One edit of the candidate, and its answer. */
+static int edit(sd_bus_message *call, void *userdata, sd_bus_error *error,
+                int (*act)(Session *session, sd_bus_message *call, PtDiagnostics *diag))
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         Session *session;
@@ -88,7 +90,12 @@ static int method_set(sd_bus_message *call, void *userdata, sd_bus_error *error)
         r = get_session(userdata, call, &session, error);
         if (r < 0)
                 return r;
-        return end_edit(call, set_object(session, call, diag), diag);
+        return end_edit(call, act(session, call, diag), diag);
+}
+
+static int method_set(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        return edit(call, userdata, error, set_object);
 }
 
 static int unset_fields(Session *session, sd_bus_message *call, PtDiagnostics *diag)
@@ -112,14 +119,7 @@ static int unset_fields(Session *session, sd_bus_message *call, PtDiagnostics *d
 
 static int method_unset(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Session *session;
-        int r;
-
-        r = get_session(userdata, call, &session, error);
-        if (r < 0)
-                return r;
-        return end_edit(call, unset_fields(session, call, diag), diag);
+        return edit(call, userdata, error, unset_fields);
 }
 
 static int delete_object(Session *session, sd_bus_message *call, PtDiagnostics *diag)
@@ -139,14 +139,7 @@ static int delete_object(Session *session, sd_bus_message *call, PtDiagnostics *
 
 static int method_delete(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Session *session;
-        int r;
-
-        r = get_session(userdata, call, &session, error);
-        if (r < 0)
-                return r;
-        return end_edit(call, delete_object(session, call, diag), diag);
+        return edit(call, userdata, error, delete_object);
 }
 
 static int rename_one(Session *session, sd_bus_message *call, PtDiagnostics *diag)
@@ -166,14 +159,7 @@ static int rename_one(Session *session, sd_bus_message *call, PtDiagnostics *dia
 
 static int method_rename(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Session *session;
-        int r;
-
-        r = get_session(userdata, call, &session, error);
-        if (r < 0)
-                return r;
-        return end_edit(call, rename_one(session, call, diag), diag);
+        return edit(call, userdata, error, rename_one);
 }
 
 static int move_one(Session *session, sd_bus_message *call, PtDiagnostics *diag)
@@ -200,14 +186,7 @@ static int move_one(Session *session, sd_bus_message *call, PtDiagnostics *diag)
 
 static int method_move(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        Session *session;
-        int r;
-
-        r = get_session(userdata, call, &session, error);
-        if (r < 0)
-                return r;
-        return end_edit(call, move_one(session, call, diag), diag);
+        return edit(call, userdata, error, move_one);
 }
 
 static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error)

@@ -272,7 +272,7 @@ def test_deletion_is_asked_about_on_a_terminal(base, edit, answer, left):
 
 def test_interrupt_is_the_editors(base, edit):
     """Ctrl-C in the editor does not end patronusctl under it, and the terminal is afterwards as it was."""
-    editing = edit("trap 'sed -i s/443/444/ \"$1\"; exit 0' INT; stty -echo; echo waiting > /dev/tty; while :; do sleep 0.05; done")
+    editing = edit("trap 'sed -i s/443/444/ \"$1\"; exit 0' INT; stty -echo; echo waiting > /dev/tty; read answer < /dev/tty")
     with terminal.opened([editing.env["CTL"], "edit", "FirewallRule/web"], env=editing.env) as screen:
         screen.wait_for("waiting")
         screen.type("\x03")

@@ -77,3 +77,9 @@ class Download:
             assert self._progress.wait_for(lambda: self.error or self.received > now + 2 * RATE // 10, STALL_S), (
                 f"the download stands still at {self.received} bytes")
             assert self.error is None, f"the download broke after {self.received} bytes: {self.error}"
+
+    def stands_still(self, seconds):
+        """Whether nothing more arrives for so long."""
+        with self._progress:
+            now = self.received
+            return not self._progress.wait_for(lambda: self.received > now, seconds)

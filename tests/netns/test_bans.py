@@ -84,13 +84,6 @@ def pings(lab, *pairs):
                                                              for source, target, family in pairs])]
 
 
-def stands_still(download):
-    """Whether nothing more arrives in a time in which a megabyte would."""
-    before = download.received
-    time.sleep(traffic.SILENCE_S)
-    return download.received == before
-
-
 @pytest.mark.parametrize("banned", [WAN, LAN, "10.1.0.0/24"])
 def test_a_ban_ends_what_is_established_and_ends_itself(running, banned):
     with Download(running, "lan", "wan") as download:
@@ -100,9 +93,9 @@ def test_a_ban_ends_what_is_established_and_ends_itself(running, banned):
         assert running.nft_json("chain", "inet", "patronus", "p_bans")
         # what had passed the router before is still on its way through sockets
         deadline = time.monotonic() + 1
-        while not stands_still(download) and time.monotonic() < deadline:
+        while not download.stands_still(traffic.SILENCE_S) and time.monotonic() < deadline:
             pass
-        assert stands_still(download)
+        assert download.stands_still(traffic.SILENCE_S)
         dropped = counters(running)
         assert sum(dropped.get(name, 0) for name in ("bans/from", "bans/to")) > 0
         download.check()  # the ban is over, and TCP sends again what was lost

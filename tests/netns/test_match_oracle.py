@@ -5,6 +5,7 @@ Which frames arrive, and which rule counted each, must be as the evaluation says
 from their RFCs, and connection tracking from net/netfilter/nf_conntrack_proto_*.c; it shares nothing with the compiler.
 """
 
+import collections
 import dataclasses
 import ipaddress
 import itertools
@@ -22,6 +23,7 @@ import pytest
 HOSTS = {"wan": 1, "lan": 2, "dmz": 3}  # numbers as tools/lab has them
 RULES = 60
 PACKETS = 400
+DRAWS = 20 * PACKETS  # until then, one answer is given to nine tenths of the packets at most
 TCP, UDP, SCTP, ESP, AH, ICMP, ICMP6 = 6, 17, 132, 50, 51, 1, 58
 PROTOCOLS = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "esp": ESP, "ah": AH, "icmp": ICMP, "icmpv6": ICMP6}
 PORTS = (1, 22, 53, 80, 1023, 1024, 1025, 2000, 2001, 2002, 2047, 2048, 65534, 65535)
@@ -538,15 +540,21 @@ def test_frames_meet_what_the_rules_say(lab, wire, seed):
         lab.apply("".join(world.documents()), "--replace")
         listing = lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
         assert "unknown" not in listing
-        packets = []
+        packets, decided, outcomes, draws = [], {}, collections.Counter(), 0
         while len(packets) < PACKETS:
+            draws += 1
             packet = draw_packet(draw, world, next(numbers), draw.choice(world.rules)[1])
-            if packet.protocol in (ICMP, ICMP6) or packet.tuple not in used:  # numbers tell those apart
-                used.add(packet.tuple)
-                packets.append(packet)
-        decided = {packet.number: world.decide(packet) for packet in packets}
+            if packet.protocol not in (ICMP, ICMP6) and packet.tuple in used:  # numbers tell those apart
+                continue
+            decision = world.decide(packet)
+            if outcomes[decision[1]] >= PACKETS * 9 // 10 and draws < DRAWS:
+                continue
+            outcomes[decision[1]] += 1
+            used.add(packet.tuple)
+            packets.append(packet)
+            decided[packet.number] = decision
         expected = {number for number, (_, arrives) in decided.items() if arrives}
-        assert PACKETS / 40 < len(expected) < PACKETS * 39 / 40  # else it tells little
+        assert PACKETS / 20 < len(expected) < PACKETS * 19 / 20  # else it tells little
         before = counted(lab)
         arrived = wire.send(packets, expected)
         wrong = [f"{packet}: {'arrived' if packet.number in arrived else 'did not arrive'}, decided by {decided[packet.number][0]} "

@@ -39,3 +39,7 @@ int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, co
 
 /* The helper of a built-in service that no object takes the place of, or FW_HELPER_INVALID: none. */
 FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);
+
+/* -1, 0, 1: priority, then position, then name by bytes. */
+int fw_order_compare(unsigned priority_a, const PtObject *a, unsigned priority_b,
+                     const PtObject *b);

@@ -197,17 +197,21 @@ int fw_rule_family(const FirewallRule *rule)
         return family != AF_UNSPEC ? family : icmp_family(rule);
 }
 
-int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b)
+int fw_order_compare(unsigned priority_a, const PtObject *a, unsigned priority_b, const PtObject *b)
 {
-        unsigned x = fw_rule_priority(a), y = fw_rule_priority(b);
         int r;
 
-        if (x != y)
-                return x < y ? -1 : 1;
-        if (a->object.position != b->object.position)
-                return a->object.position < b->object.position ? -1 : 1;
-        r = strcmp(a->object.name, b->object.name);
+        if (priority_a != priority_b)
+                return priority_a < priority_b ? -1 : 1;
+        if (a->position != b->position)
+                return a->position < b->position ? -1 : 1;
+        r = strcmp(a->name, b->name);
         return (r > 0) - (r < 0);
+}
+
+int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b)
+{
+        return fw_order_compare(fw_rule_priority(a), &a->object, fw_rule_priority(b), &b->object);
 }
 
 static int check_families(const FirewallRule *rule, PtDiagnostics *diag)

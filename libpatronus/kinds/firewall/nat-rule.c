@@ -154,15 +154,7 @@ FwNatFilter fw_nat_filter(const NatRule *rule)
 
 int fw_nat_compare_order(const NatRule *a, const NatRule *b)
 {
-        unsigned x = fw_nat_priority(a), y = fw_nat_priority(b);
-        int r;
-
-        if (x != y)
-                return x < y ? -1 : 1;
-        if (a->object.position != b->object.position)
-                return a->object.position < b->object.position ? -1 : 1;
-        r = strcmp(a->object.name, b->object.name);
-        return (r > 0) - (r < 0);
+        return fw_order_compare(fw_nat_priority(a), &a->object, fw_nat_priority(b), &b->object);
 }
 
 static int refuse(PtDiagnostics *diag, const char *code, const char *pointer, const char *text)
