@@ -156,14 +156,9 @@ int pt_bus_read_refusal(sd_bus_message *reply, PtDiagnostics *diag)
         return pt_diag_read(reply, diag);
 }
 
-static void creds_unrefp(sd_bus_creds **creds)
-{
-        sd_bus_creds_unref(*creds);
-}
-
 int pt_bus_sender_uid(sd_bus_message *m, uid_t *ret)
 {
-        pt_cleanup(creds_unrefp) sd_bus_creds *creds = NULL;
+        pt_auto_creds *creds = NULL;
         int r;
 
         r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);

@@ -47,10 +47,15 @@ int pt_diag_read(sd_bus_message *m, PtDiagnostics *diag);
 int pt_bus_sender_uid(sd_bus_message *m, uid_t *ret);
 
 /* pt_auto_message *m = NULL; pt_auto_error error = SD_BUS_ERROR_NULL; freed at the end of the
- * scope. */
+ * scope; and pt_auto_creds. */
 static inline void pt_bus_message_unrefp(sd_bus_message **m)
 {
         sd_bus_message_unref(*m);
 }
+static inline void pt_bus_creds_unrefp(sd_bus_creds **creds)
+{
+        sd_bus_creds_unref(*creds);
+}
+#define pt_auto_creds pt_cleanup(pt_bus_creds_unrefp) sd_bus_creds
 #define pt_auto_message pt_cleanup(pt_bus_message_unrefp) sd_bus_message
 #define pt_auto_error pt_cleanup(sd_bus_error_free) sd_bus_error
