@@ -49,12 +49,15 @@ static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_erro
 static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_autofree char *source = NULL, *set = NULL, *comment = NULL;
-        bool replace = false, dry_run = false;
+        g_autofree char *source = NULL, *set = NULL;
+        g_auto(CommitOptions) wanted = {};
+        bool replace = false;
         const Option options[] = {
-                {"source", OPTION_STRING, &source}, {"set", OPTION_STRING, &set},
-                {"replace", OPTION_BOOL, &replace}, {"comment", OPTION_STRING, &comment},
-                {"dryRun", OPTION_BOOL, &dry_run},  {},
+                {"source", OPTION_STRING, &source},
+                {"set", OPTION_STRING, &set},
+                {"replace", OPTION_BOOL, &replace},
+                COMMIT_OPTION_ROWS(wanted),
+                {},
         };
         g_autoptr(Session) session = NULL;
         g_autoptr(Reply) reply = reply_new();
@@ -88,7 +91,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         datasets_touch(manager->datasets);
         if (r < 0)
                 return reply_send(reply, call);
-        session_commit(session, comment, dry_run, call);
+        session_commit(session, &wanted, call);
         return 1;
 }
 
@@ -119,12 +122,10 @@ int bus_config_load(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_err
 static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_autofree char *comment = NULL;
-        bool dry_run = false;
-        const Option options[] = {
-                {"comment", OPTION_STRING, &comment}, {"dryRun", OPTION_BOOL, &dry_run}, {}};
+        g_auto(CommitOptions) wanted = {};
+        const Option options[] = {COMMIT_OPTION_ROWS(wanted), {}};
         g_autoptr(Session) session = NULL;
-        g_autoptr(PtSlice) wanted = NULL;
+        g_autoptr(PtSlice) target = NULL;
         const PtCaller *caller;
         uint64_t number;
         int r;
@@ -140,16 +141,16 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        r = bus_config_load(manager, number, &wanted, error);
+        r = bus_config_load(manager, number, &target, error);
         if (r < 0)
                 return r;
         r = session_new(manager, caller, &session, error);
         if (r < 0)
                 return r;
-        session_assume(session, wanted);
-        if (!comment)
-                comment = g_strdup_printf("revert to revision %" PRIu64, number);
-        session_commit(session, comment, dry_run, call);
+        session_assume(session, target);
+        if (!wanted.comment)
+                wanted.comment = g_strdup_printf("revert to revision %" PRIu64, number);
+        session_commit(session, &wanted, call);
         return 1;
 }
 

@@ -305,20 +305,15 @@ static int method_plan(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return r;
         if (manager_busy(manager))
                 return manager_defer(manager, call, method_plan, error);
-        session_commit(session, NULL, true, call);
+        session_commit(session, &(CommitOptions){.dry_run = true}, call);
         return 1;
 }
 
 static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_autofree char *comment = NULL;
-        bool dry_run = false;
-        const Option options[] = {
-                {"comment", OPTION_STRING, &comment},
-                {"dryRun", OPTION_BOOL, &dry_run},
-                {},
-        };
+        g_auto(CommitOptions) wanted = {};
+        const Option options[] = {COMMIT_OPTION_ROWS(wanted), {}};
         Session *session;
         int r;
 
@@ -330,7 +325,7 @@ static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        session_commit(session, comment, dry_run, call);
+        session_commit(session, &wanted, call);
         return 1;
 }
 

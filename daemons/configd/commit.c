@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "commit.h"
 
+#include "commit-leg.h"
 #include "conflict.h"
-#include "deadline.h"
-#include "manager.h"
 #include "validate.h"
 
 #include "base/log.h"
 
-/* A daemon that repairs its system is busy for a moment. */
-#define BUSY_RETRY_USEC (50 * PT_USEC_PER_MSEC)
-#define BUSY_MAX_USEC (5 * PT_USEC_PER_SEC)
 /* What the system does with our change may take a moment to show. */
 #define VERIFY_RETRY_USEC (100 * PT_USEC_PER_MSEC)
 #define VERIFY_MAX_USEC (3 * PT_USEC_PER_SEC)
@@ -23,23 +19,6 @@ typedef enum Phase {
         PHASE_REVERT,
 } Phase;
 
-/* One participant's share. */
-typedef struct Leg {
-        Commit *commit;
-        Member *member;
-        PtSlice *after; /* its part of the candidate */
-        ParticipantCall call;
-        PtDiagnostics *verify_diag; /* of the last Verify: only the last one's is told */
-        PtGuarantee guarantee;
-        uint64_t prepare_usec, commit_usec; /* estimates */
-        uint64_t patience_usec;             /* CLOCK_MONOTONIC: until then it may be busy */
-        sd_event_source *again;             /* when it was */
-        bool full;                          /* it was sent the whole slice */
-        bool planned;                       /* it has a transaction to abort */
-        bool committed; /* it was told to commit; whether it did is another question */
-        bool verified;
-} Leg;
-
 struct Commit {
         Manager *manager;
         CommitDone done;
@@ -47,6 +26,8 @@ struct Commit {
         PtSlice *candidate;
         char *client;
         bool dry_run;
+        PtTuple administrator;
+        LegContext context;
         PtRevision *revision; /* what the journal gets */
         Reply *reply;
         GPtrArray *legs; /* Leg, in the order of commit */
@@ -57,17 +38,6 @@ struct Commit {
         uint64_t started_usec, phase_usec; /* CLOCK_MONOTONIC */
         sd_event_source *retry;
 };
-
-static void leg_free(void *data)
-{
-        Leg *leg = data;
-
-        participant_cancel(&leg->call);
-        sd_event_source_disable_unref(leg->again);
-        pt_diag_free(leg->verify_diag);
-        pt_slice_unref(leg->after);
-        g_free(leg);
-}
 
 void commit_free(Commit *commit)
 {
@@ -88,11 +58,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Commit, commit_free)
 static Leg *get_leg(const Commit *commit, guint i)
 {
         return g_ptr_array_index(commit->legs, i);
-}
-
-static const char *leg_name(const Leg *leg)
-{
-        return leg->member->participant.klass->name;
 }
 
 static uint64_t now_usec(void)
@@ -131,12 +96,8 @@ static void finish(Commit *commit, bool accepted)
 
 static void abort_legs(const Commit *commit)
 {
-        for (guint i = 0; i < commit->legs->len; i++) {
-                const Leg *leg = get_leg(commit, i);
-
-                if (leg->planned && !leg->committed)
-                        participant_abort(&leg->member->participant, commit->revision->number);
-        }
+        for (guint i = 0; i < commit->legs->len; i++)
+                leg_abort(get_leg(commit, i));
 }
 
 static void refuse(Commit *commit)
@@ -152,12 +113,8 @@ bool commit_cancel(Commit *commit, const char *client)
                 return false;
         pt_diag_error(commit->reply->diag, "cancelled", NULL,
                       "it was cancelled before anything was decided");
-        for (guint i = 0; i < commit->legs->len; i++) {
-                Leg *leg = get_leg(commit, i);
-
-                participant_cancel(&leg->call);
-                leg->planned = true; /* or about to: the abort follows the plan */
-        }
+        for (guint i = 0; i < commit->legs->len; i++)
+                leg_cancel(get_leg(commit, i));
         refuse(commit);
         return true;
 }
@@ -175,7 +132,7 @@ const char *commit_phase(const Commit *commit)
 static void advance(Commit *commit);
 
 /* An answer came, or will not come. */
-static void leg_done(Commit *commit, int result)
+static void answered(Commit *commit, int result)
 {
         if (result < 0)
                 commit->failed = true;
@@ -183,30 +140,32 @@ static void leg_done(Commit *commit, int result)
                 advance(commit);
 }
 
-/* A call could not even be sent. */
-static void leg_unsent(Leg *leg, int result)
+static void on_leg_done(Leg *leg, int result, void *userdata)
 {
-        pt_diag_error(leg->commit->reply->diag, "daemon-unreachable", NULL,
-                      "%s cannot be asked to take part (%s): see whether it runs", leg_name(leg),
-                      g_strerror(-result));
-        leg_done(leg->commit, result);
+        answered(userdata, result);
+}
+
+/* Calls `step` of all legs that `wanted` is true for; NULL: all. The phase goes on when the last
+ * has answered. */
+static void for_legs(Commit *commit, void (*step)(Leg *leg), bool (*wanted)(const Leg *leg))
+{
+        commit->waiting = 1; /* some answer at once */
+        for (guint i = 0; i < commit->legs->len; i++) {
+                Leg *leg = get_leg(commit, i);
+
+                if (wanted && !wanted(leg))
+                        continue;
+                commit->waiting++;
+                step(leg);
+        }
+        answered(commit, 0);
 }
 
 /* After the intent. */
 
-static void on_leg_reverted(Participant *participant, int result, const PtDiagnostics *diag,
-                            void *userdata)
+static bool was_told(const Leg *leg)
 {
-        Leg *leg = userdata;
-        Commit *commit = leg->commit;
-
-        manager_repaired(leg->member, result, diag);
-        if (result < 0)
-                pt_diag_error(commit->reply->diag, "not-reverted", NULL,
-                              "%s could not be taken back to revision %" PRIu64
-                              " yet; that is tried again until it succeeds",
-                              leg_name(leg), commit->manager->revision);
-        leg_done(commit, result);
+        return leg->committed;
 }
 
 static void fail_after_intent(Commit *commit)
@@ -221,19 +180,7 @@ static void fail_after_intent(Commit *commit)
         abort_legs(commit);
         begin_phase(commit, PHASE_REVERT);
         commit->failed = false;
-        commit->waiting = 1;
-        for (guint i = 0; i < commit->legs->len; i++) {
-                Leg *leg = get_leg(commit, i);
-
-                if (!leg->committed)
-                        continue;
-                commit->waiting++;
-                leg->member->suspect = leg->member->in_doubt = true;
-                r = manager_repair(leg->member, on_leg_reverted, leg);
-                if (r < 0)
-                        on_leg_reverted(&leg->member->participant, r, NULL, leg);
-        }
-        leg_done(commit, 0);
+        for_legs(commit, leg_revert, was_told);
 }
 
 static void decide(Commit *commit)
@@ -317,67 +264,20 @@ static void end_verify(Commit *commit)
         }
 }
 
-static void on_leg_verified(int result, const Answer *answer, void *userdata)
+static bool is_unverified(const Leg *leg)
 {
-        Leg *leg = userdata;
-
-        leg->verified = result >= 0 && answer->verified;
-        leg_done(leg->commit, result);
+        return !leg->verified;
 }
 
 static void verify_legs(Commit *commit)
 {
-        int r;
-
-        commit->waiting = 1;
-        for (guint i = 0; i < commit->legs->len; i++) {
-                Leg *leg = get_leg(commit, i);
-
-                if (leg->verified)
-                        continue;
-                commit->waiting++;
-                pt_diag_free(leg->verify_diag);
-                leg->verify_diag = pt_diag_new();
-                leg->call.diag = leg->verify_diag;
-                leg->call.done = on_leg_verified;
-                r = participant_step(&leg->call, "Verify", commit->revision->number,
-                                     deadline_step(commit->manager->step_usec, leg->commit_usec));
-                if (r < 0)
-                        leg_unsent(leg, r);
-        }
-        leg_done(commit, 0);
-}
-
-static bool plan_later(Leg *leg);
-
-static void on_leg_committed(int result, const Answer *answer, void *userdata)
-{
-        Leg *leg = userdata;
-        uint64_t *slowest = &leg->commit->reply->usec[TIMING_ENGINE];
-
-        if (participant_try_again(result) && plan_later(leg))
-                return; /* nothing was done: it plans again, and on_leg_planned() commits again */
-        *slowest = MAX(*slowest, answer->engine_usec);
-        leg_done(leg->commit, result);
-}
-
-static void commit_leg(Leg *leg)
-{
-        Commit *commit = leg->commit;
-        int r;
-
-        leg->committed = true;
-        leg->call.done = on_leg_committed;
-        r = participant_step(&leg->call, "Commit", commit->revision->number,
-                             deadline_step(commit->manager->step_usec, leg->commit_usec));
-        if (r < 0)
-                leg_unsent(leg, r);
+        for_legs(commit, leg_verify, is_unverified);
 }
 
 static void commit_next(Commit *commit)
 {
         commit->waiting = 1;
-        commit_leg(get_leg(commit, commit->next++));
+        leg_commit(get_leg(commit, commit->next++));
 }
 
 static int write_intent(const Commit *commit)
@@ -416,125 +316,18 @@ static void intend(Commit *commit)
 
 /* Before the intent. */
 
-static void on_leg_prepared(int result, const Answer *answer, void *userdata)
-{
-        Leg *leg = userdata;
-
-        leg_done(leg->commit, result);
-}
-
 /* The last agent: its commit is all or nothing, and nothing comes after it that could fail. */
-static bool is_last_agent(const Commit *commit, guint i)
+static bool is_last_agent(const Leg *leg)
 {
-        return i == commit->legs->len - 1 && get_leg(commit, i)->guarantee == PT_GUARANTEE_ATOMIC;
+        const Commit *commit = leg->context->userdata;
+
+        return leg == get_leg(commit, commit->legs->len - 1) &&
+               leg->guarantee == PT_GUARANTEE_ATOMIC;
 }
 
-static void prepare_legs(Commit *commit)
+static bool prepares(const Leg *leg)
 {
-        int r;
-
-        begin_phase(commit, PHASE_PREPARE);
-        commit->waiting = 1;
-        for (guint i = 0; i < commit->legs->len; i++) {
-                Leg *leg = get_leg(commit, i);
-
-                if (is_last_agent(commit, i))
-                        continue;
-                commit->waiting++;
-                leg->call.done = on_leg_prepared;
-                r = participant_step(
-                        &leg->call, "Prepare", commit->revision->number,
-                        deadline_prepare(commit->manager->step_usec, leg->prepare_usec));
-                if (r < 0)
-                        leg_unsent(leg, r);
-        }
-        leg_done(commit, 0);
-}
-
-static void on_leg_planned(int result, const Answer *answer, void *userdata);
-
-static void plan_leg(Leg *leg)
-{
-        Commit *commit = leg->commit;
-        const Participant *participant = &leg->member->participant;
-        int r;
-
-        leg->call.done = on_leg_planned;
-        r = participant_plan(&leg->call, commit->revision->number,
-                             leg->full ? NULL : participant->slice, leg->after,
-                             deadline_step(commit->manager->step_usec, 0));
-        if (r < 0)
-                leg_unsent(leg, r);
-}
-
-static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
-{
-        Leg *leg = userdata;
-
-        leg->again = sd_event_source_disable_unref(leg->again);
-        plan_leg(leg);
-        return 0;
-}
-
-/* false if it was busy for too long: then that is said. */
-static bool plan_later(Leg *leg)
-{
-        uint64_t now = now_usec();
-
-        if (leg->patience_usec == 0)
-                leg->patience_usec = now + BUSY_MAX_USEC;
-        if (now < leg->patience_usec &&
-            sd_event_add_time_relative(leg->commit->manager->event, &leg->again, CLOCK_MONOTONIC,
-                                       BUSY_RETRY_USEC, 0, on_again, leg) >= 0)
-                return true;
-        pt_diag_error(leg->commit->reply->diag, "daemon-busy", NULL,
-                      "%s is busy with something else: see its log, and try again", leg_name(leg));
-        return false;
-}
-
-static void take_plan(Leg *leg, const Answer *answer)
-{
-        Reply *reply = leg->commit->reply;
-
-        leg->planned = true;
-        leg->guarantee = answer->guarantee;
-        leg->prepare_usec = answer->prepare_usec;
-        leg->commit_usec = answer->commit_usec;
-        reply->impact = MAX(reply->impact, answer->impact);
-        reply->guarantee = MAX(reply->guarantee, answer->guarantee);
-        for (guint i = 0; i < answer->steps->len && reply->steps->len < PT_PLAN_STEPS_MAX; i++)
-                g_ptr_array_add(reply->steps, g_strdup(g_ptr_array_index(answer->steps, i)));
-}
-
-static void on_leg_planned(int result, const Answer *answer, void *userdata)
-{
-        Leg *leg = userdata;
-
-        if (result == -ESTALE && !leg->full) { /* it has another base than we thought */
-                leg->full = true;
-                plan_leg(leg);
-                return;
-        }
-        if (participant_try_again(result) && plan_later(leg))
-                return;
-        if (result >= 0 && leg->committed) { /* again, see on_leg_committed() */
-                commit_leg(leg);
-                return;
-        }
-        if (result >= 0)
-                take_plan(leg, answer);
-        leg_done(leg->commit, result);
-}
-
-static void plan_legs(Commit *commit)
-{
-        begin_phase(commit, PHASE_PLAN);
-        commit->waiting = 1;
-        for (guint i = 0; i < commit->legs->len; i++) {
-                commit->waiting++;
-                plan_leg(get_leg(commit, i));
-        }
-        leg_done(commit, 0);
+        return !is_last_agent(leg);
 }
 
 static void end_plan(Commit *commit)
@@ -550,7 +343,8 @@ static void end_plan(Commit *commit)
                 if (commit->legs->len > 1)
                         commit->reply->guarantee =
                                 MAX(commit->reply->guarantee, PT_GUARANTEE_COMPENSATED);
-                prepare_legs(commit);
+                begin_phase(commit, PHASE_PREPARE);
+                for_legs(commit, leg_prepare, prepares);
         }
 }
 
@@ -608,13 +402,7 @@ static bool add_legs(Commit *commit)
 
                 if (!after)
                         continue;
-                leg = g_new0(Leg, 1);
-                leg->commit = commit;
-                leg->member = member;
-                leg->after = after;
-                leg->call = (ParticipantCall){.participant = &member->participant,
-                                              .diag = commit->reply->diag,
-                                              .userdata = leg};
+                leg = leg_new(&commit->context, member, after);
                 g_ptr_array_add(commit->legs, leg);
                 if (member->participant.owner)
                         continue;
@@ -655,7 +443,8 @@ static void begin(Commit *commit, const CommitRequest *request)
                 finish(commit, true);
                 return;
         }
-        plan_legs(commit);
+        begin_phase(commit, PHASE_PLAN);
+        for_legs(commit, leg_plan, NULL);
 }
 
 void commit_start(Manager *manager, const CommitRequest *request, CommitDone done, void *userdata)
@@ -680,8 +469,17 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
         commit->dry_run = request->dry_run;
         commit->revision = revision;
         commit->reply = reply_new();
-        commit->legs = g_ptr_array_new_with_free_func(leg_free);
+        commit->legs = g_ptr_array_new_with_free_func((GDestroyNotify) leg_free);
         commit->started_usec = commit->phase_usec = now_usec();
+        commit->administrator = request->administrator;
+        commit->context = (LegContext){
+                .manager = manager,
+                .revision = revision->number,
+                .reply = commit->reply,
+                .administrator = request->has_administrator ? &commit->administrator : NULL,
+                .done = on_leg_done,
+                .userdata = commit,
+        };
         manager->commit = commit;
         begin(commit, request);
 }

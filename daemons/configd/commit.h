@@ -27,6 +27,11 @@ typedef struct CommitRequest {
         const char *author;
         const char *comment;
         const char *client; /* its unique name on the bus: who may give the commit up */
+        /* The connection that the administrator came by, which must not be cut; or none is known. */
+        PtTuple administrator;
+        bool has_administrator;
+        const char *confirm; /* "auto", "never", or seconds as text; NULL: as "auto" */
+        bool allow_offline;  /* a daemon that is down takes its part when it starts */
 } CommitRequest;
 
 /* `reply` is the commit's own; NULL: the process ends before the commit does. */

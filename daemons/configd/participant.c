@@ -12,9 +12,20 @@
 
 const ParticipantClass participant_classes[] = {
         {"filterd", "org.patronus.Filter1", "/org/patronus/Filter1", "patronus.firewall/",
-         "patronus-filterd"},
+         "patronus-filterd", STAGE_FILTER},
         {},
 };
+
+const char *stage_to_string(Stage stage)
+{
+        static const char *const names[STAGE_MAX] = {
+                [STAGE_DATASET] = "dataset", [STAGE_LINK] = "link",     [STAGE_ADDRESS] = "address",
+                [STAGE_TUNNEL] = "tunnel",   [STAGE_ROUTE] = "route",   [STAGE_STEER] = "steer",
+                [STAGE_SERVICE] = "service", [STAGE_FILTER] = "filter", [STAGE_PUBLISH] = "publish",
+        };
+
+        return stage >= 0 && stage < STAGE_MAX ? names[stage] : NULL;
+}
 
 void participant_init(Participant *participant, const ParticipantClass *klass)
 {
@@ -132,6 +143,19 @@ static int read_word(sd_bus_message *m, const char **ret)
         return sd_bus_message_read_basic(m, SD_BUS_TYPE_STRING, ret);
 }
 
+static int read_text(sd_bus_message *m, char **ret)
+{
+        const char *text;
+        int r;
+
+        r = read_word(m, &text);
+        if (r < 0)
+                return r;
+        g_free(*ret);
+        *ret = g_strdup(text);
+        return 0;
+}
+
 /* The value of one member, inside its variant. */
 static int read_member(sd_bus_message *m, const char *key, PtDiagnostics *diag, Answer *answer)
 {
@@ -156,6 +180,14 @@ static int read_member(sd_bus_message *m, const char *key, PtDiagnostics *diag, 
                 return sd_bus_message_read_basic(m, SD_BUS_TYPE_UINT64, &answer->commit_usec);
         if (g_str_equal(key, "engineUSec"))
                 return sd_bus_message_read_basic(m, SD_BUS_TYPE_UINT64, &answer->engine_usec);
+        if (g_str_equal(key, "engine"))
+                return read_text(m, &answer->engine);
+        if (g_str_equal(key, "cutsWhy"))
+                return read_text(m, &answer->cuts_why);
+        if (g_str_equal(key, "cuts")) {
+                answer->has_cuts = true;
+                return read_bool(m, &answer->cuts);
+        }
         if (g_str_equal(key, "impact")) {
                 r = read_word(m, &word);
                 if (r < 0)
@@ -259,6 +291,8 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
                                 call->participant->klass->name, call->method);
         }
         call->done(r, &answer, call->userdata);
+        g_free(answer.engine);
+        g_free(answer.cuts_why);
         return 0;
 }
 
@@ -305,8 +339,9 @@ static int slice_memfd(const PtSlice *before, const PtSlice *after)
 }
 
 int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
-                     const PtSlice *after, uint64_t deadline_usec)
+                     const PtSlice *after, const PtTuple *administrator, uint64_t deadline_usec)
 {
+        char tuple[PT_TUPLE_TEXT_MAX];
         pt_auto_message *m = NULL;
         pt_auto_fd int fd = -EBADF;
         int r;
@@ -317,7 +352,11 @@ int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *be
         fd = slice_memfd(before, after);
         if (fd < 0)
                 return fd;
-        r = sd_bus_message_append(m, "tha{sv}", revision, fd, 0);
+        if (administrator)
+                r = sd_bus_message_append(m, "tha{sv}", revision, fd, 1, "administrator", "s",
+                                          pt_tuple_format(administrator, tuple));
+        else
+                r = sd_bus_message_append(m, "tha{sv}", revision, fd, 0);
         if (r < 0)
                 return r;
         return start_call(call, m, "Plan", deadline_usec);

@@ -10,15 +10,33 @@
 #include "txn/engine.h"
 #include <systemd/sd-bus.h>
 
+/* A commit goes through the stages one after the other, and what is in one at the same time: a route
+ * needs its link, a service its address, and what is published must be there. */
+typedef enum Stage {
+        STAGE_DATASET,
+        STAGE_LINK,
+        STAGE_ADDRESS,
+        STAGE_TUNNEL,
+        STAGE_ROUTE,
+        STAGE_STEER,
+        STAGE_SERVICE,
+        STAGE_FILTER,
+        STAGE_PUBLISH,
+        STAGE_MAX,
+        STAGE_INVALID = -EINVAL,
+} Stage;
+const char *stage_to_string(Stage stage); /* "link" */
+
 typedef struct ParticipantClass {
         const char *name; /* "filterd"; of its files in the store too */
         const char *bus_name;
         const char *path;
         const char *api_prefix; /* of the kinds it gets: "patronus.firewall/" */
         const char *group;      /* may read its files in the store */
+        Stage stage;
 } ParticipantClass;
 
-/* All of them, in the order in which they commit; the last has name NULL. */
+/* All of them, in the order of their stages; the last has name NULL. */
 extern const ParticipantClass participant_classes[];
 
 typedef struct Participant {
@@ -42,11 +60,14 @@ PtSlice *participant_project_changes(const Participant *participant, const Chang
 /* What a call answered. Members that were not in the reply are zero. */
 typedef struct Answer {
         GPtrArray *steps; /* char * */
+        char *engine;
         PtImpact impact;
         PtGuarantee guarantee;
         uint64_t prepare_usec, commit_usec; /* estimates */
         uint64_t engine_usec; /* of a commit: what the engine took for it, plan and all */
         bool empty;           /* of a plan: nothing is to be done */
+        bool has_cuts, cuts;  /* new connections like the administrator's are refused by it */
+        char *cuts_why;       /* for people: why, or why it cannot say; NULL: it was not asked */
         bool verified;
         bool has_root, has_marker;
         PtDigest root, marker_root;
@@ -74,9 +95,9 @@ static inline bool participant_try_again(int result)
 }
 
 /* Plan with the delta from `before` to `after`, or with the whole of `after` when `before` is NULL.
- */
+ * `administrator`: whether the plan cuts such connections is asked too; or NULL. */
 int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
-                     const PtSlice *after, uint64_t deadline_usec);
+                     const PtSlice *after, const PtTuple *administrator, uint64_t deadline_usec);
 /* Prepare, Commit or Verify. */
 int participant_step(ParticipantCall *call, const char *method, uint64_t revision,
                      uint64_t deadline_usec);

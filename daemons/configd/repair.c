@@ -93,7 +93,7 @@ static void on_planned(int result, const Answer *answer, void *userdata);
 static int plan(Repair *repair)
 {
         return participant_plan(&repair->call, repair->revision,
-                                repair->full ? NULL : repair->slice, repair->slice,
+                                repair->full ? NULL : repair->slice, repair->slice, NULL,
                                 deadline_step(repair->step_usec, 0));
 }
 

@@ -10,11 +10,21 @@ static const char *const timing_names[TIMING_MAX] = {
         [TIMING_TOTAL] = "totalUSec",
 };
 
+static void plan_result_free(void *data)
+{
+        PlanResult *plan = data;
+
+        g_free(plan->engine);
+        g_free(plan->cuts_why);
+        g_free(plan);
+}
+
 Reply *reply_new(void)
 {
         Reply *reply = g_new0(Reply, 1);
 
         reply->steps = g_ptr_array_new_with_free_func(g_free);
+        reply->plans = g_ptr_array_new_with_free_func(plan_result_free);
         reply->diag = pt_diag_new();
         return reply;
 }
@@ -25,6 +35,7 @@ void reply_free(Reply *reply)
                 return;
         changes_free(reply->changes);
         g_ptr_array_unref(reply->steps);
+        g_ptr_array_unref(reply->plans);
         pt_diag_free(reply->diag);
         g_free(reply);
 }
@@ -34,6 +45,26 @@ void reply_set_changes(Reply *reply, Changes *changes)
         changes_free(reply->changes);
         reply->changes = changes;
         reply->changed = changes->list->len > 0;
+}
+
+void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *answer)
+{
+        PlanResult *plan = g_new0(PlanResult, 1);
+
+        plan->klass = klass;
+        plan->engine = g_strdup(answer->engine ?: "");
+        plan->guarantee = answer->guarantee;
+        plan->impact = answer->impact;
+        plan->prepare_usec = answer->prepare_usec;
+        plan->commit_usec = answer->commit_usec;
+        plan->has_cuts = answer->has_cuts;
+        plan->cuts = answer->cuts;
+        plan->cuts_why = g_strdup(answer->cuts_why);
+        g_ptr_array_add(reply->plans, plan);
+        reply->impact = MAX(reply->impact, answer->impact);
+        reply->guarantee = MAX(reply->guarantee, answer->guarantee);
+        for (guint i = 0; i < answer->steps->len && reply->steps->len < PT_PLAN_STEPS_MAX; i++)
+                g_ptr_array_add(reply->steps, g_strdup(g_ptr_array_index(answer->steps, i)));
 }
 
 static int open_entry(sd_bus_message *m, const char *key, const char *signature)
@@ -107,6 +138,49 @@ static int append_steps(const Reply *reply, sd_bus_message *m)
         return close_entry(m);
 }
 
+static int append_plan(const PlanResult *plan, sd_bus_message *m)
+{
+        int r;
+
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "daemon", "s",
+                                  plan->klass->name, "engine", "s", plan->engine, "guarantee", "s",
+                                  pt_guarantee_to_string(plan->guarantee), "impact", "s",
+                                  pt_impact_to_string(plan->impact), "prepareUSec", "t",
+                                  plan->prepare_usec, "commitUSec", "t", plan->commit_usec, "stage",
+                                  "s", stage_to_string(plan->klass->stage));
+        if (r >= 0 && plan->has_cuts)
+                r = sd_bus_message_append(m, "{sv}", "cuts", "b", plan->cuts);
+        if (r >= 0 && plan->cuts_why)
+                r = sd_bus_message_append(m, "{sv}", "cutsWhy", "s", plan->cuts_why);
+        if (r < 0)
+                return r;
+        return sd_bus_message_close_container(m);
+}
+
+static int append_plans(const Reply *reply, sd_bus_message *m)
+{
+        int r;
+
+        r = open_entry(m, "plans", "aa{sv}");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
+        if (r < 0)
+                return r;
+        for (guint i = 0; i < reply->plans->len; i++) {
+                r = append_plan(g_ptr_array_index(reply->plans, i), m);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
 static int append_diagnostics(const Reply *reply, sd_bus_message *m)
 {
         int r;
@@ -157,7 +231,8 @@ static int append_basics(const Reply *reply, sd_bus_message *m)
 int reply_append(const Reply *reply, sd_bus_message *m)
 {
         static int (*const parts[])(const Reply *, sd_bus_message *) = {
-                append_basics, append_changes, append_steps, append_diagnostics, append_timings};
+                append_basics, append_changes,     append_steps,
+                append_plans,  append_diagnostics, append_timings};
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");

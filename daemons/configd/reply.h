@@ -6,9 +6,7 @@
  * refusal is such a reply with `accepted` false, so that its diagnostics arrive as data.
  */
 
-#include "changes.h"
-#include "txn/engine.h"
-#include <systemd/sd-bus.h>
+#include "participant.h"
 
 #define REPLY_CHANGES_MAX 1000 /* named in a reply; more are only counted */
 
@@ -24,6 +22,18 @@ typedef enum Timing {
         TIMING_INVALID = -EINVAL,
 } Timing;
 
+/* What one daemon is about to do. */
+typedef struct PlanResult {
+        const ParticipantClass *klass;
+        char *engine;
+        PtGuarantee guarantee;
+        PtImpact impact;
+        uint64_t prepare_usec, commit_usec; /* estimates */
+        /* Of new connections like the administrator's. */
+        bool has_cuts, cuts;
+        char *cuts_why; /* why, or why it cannot say; NULL: it was not asked */
+} PlanResult;
+
 typedef struct Reply {
         bool accepted;
         bool changed;
@@ -33,6 +43,7 @@ typedef struct Reply {
         PtImpact impact;
         PtGuarantee guarantee;
         GPtrArray *steps; /* char *, at most PT_PLAN_STEPS_MAX */
+        GPtrArray *plans; /* PlanResult, one a daemon that takes part */
         PtDiagnostics *diag;
         uint64_t usec[TIMING_MAX];
 } Reply;
@@ -42,6 +53,8 @@ void reply_free(Reply *reply);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reply, reply_free)
 
 void reply_set_changes(Reply *reply, Changes *changes); /* takes them */
+/* Adds what a daemon answered to Plan. */
+void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *answer);
 /* Appends it as a{sv}. */
 int reply_append(const Reply *reply, sd_bus_message *m);
 /* Answers a method call with it. */

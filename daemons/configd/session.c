@@ -353,16 +353,16 @@ static void on_done(const Reply *reply, void *userdata)
         g_free(commit);
 }
 
-void session_commit(Session *session, const char *comment, bool dry_run, sd_bus_message *call)
+void session_commit(Session *session, const CommitOptions *options, sd_bus_message *call)
 {
         SessionCommit *commit = g_new0(SessionCommit, 1);
         CommitRequest request = {
                 .base = session->base,
                 .base_revision = session->base_revision,
-                .dry_run = dry_run,
+                .dry_run = options->dry_run,
                 .uid = session->uid,
                 .author = session->user,
-                .comment = comment,
+                .comment = options->comment,
                 .client = sd_bus_message_get_sender(call),
         };
 

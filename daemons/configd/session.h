@@ -8,6 +8,7 @@
  * a candidate.
  */
 
+#include "commit-options.h"
 #include "input.h"
 #include "manager.h"
 
@@ -61,4 +62,4 @@ void session_assume(Session *session, PtSlice *configuration);
 
 /* Commits a snapshot of the candidate, and answers the call; on success that is the session's new
  * base. */
-void session_commit(Session *session, const char *comment, bool dry_run, sd_bus_message *call);
+void session_commit(Session *session, const CommitOptions *options, sd_bus_message *call);

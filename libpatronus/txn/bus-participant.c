@@ -3,11 +3,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "bus/bus.h"
+#include "kind/vardict.h"
 #include "txn/transaction.h"
 #include <inttypes.h>
 #include <sys/mman.h>
 
 #define TRANSACTION_INTERFACE "org.patronus.Transaction1"
+#define PLAN_OPTIONS_DEPTH 4 /* the a{sv}, a variant, and an array of such in it */
 
 /* ---- who may call ----------------------------------------------------------------------- */
 
@@ -202,7 +204,24 @@ static int append_steps(sd_bus_message *reply, const GPtrArray *steps)
         return 0;
 }
 
-static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtDiagnostics *diag)
+/* An engine that cannot say leaves `cuts` out. */
+static int append_cuts(PtParticipant *p, const PtTuple *tuple, sd_bus_message *reply)
+{
+        g_autofree char *why = NULL;
+        int cuts = p->engine->cuts ? p->engine->cuts(p->ctx, p->txn.plan, tuple, &why) : 0;
+        int r;
+
+        if (cuts >= 0) {
+                r = sd_bus_message_append(reply, "{sv}", "cuts", "b", cuts > 0);
+                if (r < 0)
+                        return r;
+        }
+        return sd_bus_message_append(reply, "{sv}", "cutsWhy", "s",
+                                     cuts < 0 ? why ?: g_strerror(-cuts) : why ?: "");
+}
+
+static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtTuple *administrator,
+                      const PtDiagnostics *diag)
 {
         const PtPlan *plan = p->txn.plan;
         pt_auto_message *reply = NULL;
@@ -215,17 +234,22 @@ static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtDiagnostics *
         r = append_steps(reply, plan->steps);
         if (r < 0)
                 return r;
-        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}", "impact", "s",
-                                  pt_impact_to_string(plan->impact), "guarantee", "s",
-                                  pt_guarantee_to_string(p->engine->guarantee), "prepareUSec", "t",
-                                  plan->prepare_usec, "commitUSec", "t", plan->commit_usec, "empty",
-                                  "b", plan->empty);
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "engine", "s", p->engine->name,
+                                  "impact", "s", pt_impact_to_string(plan->impact), "guarantee",
+                                  "s", pt_guarantee_to_string(p->engine->guarantee), "prepareUSec",
+                                  "t", plan->prepare_usec, "commitUSec", "t", plan->commit_usec,
+                                  "empty", "b", plan->empty);
         if (r < 0)
                 return r;
         pt_slice_root(p->txn.wanted, &root);
         r = append_root(reply, "root", &root);
         if (r < 0)
                 return r;
+        if (administrator) {
+                r = append_cuts(p, administrator, reply);
+                if (r < 0)
+                        return r;
+        }
         r = append_diagnostics(reply, diag);
         if (r < 0)
                 return r;
@@ -253,16 +277,41 @@ static int read_wanted(PtParticipant *p, int fd, PtDiagnostics *diag, PtSlice **
         return r;
 }
 
+/* 1: `administrator` was given. Options that we do not know are of a younger configd. */
+static int read_options(sd_bus_message *m, PtDiagnostics *diag, PtTuple *ret_administrator)
+{
+        pt_auto_json *options = NULL;
+        struct json_object *text;
+        int r;
+
+        r = pt_vardict_read(m, PLAN_OPTIONS_DEPTH, &options);
+        if (r < 0)
+                return r;
+        if (!json_object_object_get_ex(options, "administrator", &text))
+                return 0;
+        if (!json_object_is_type(text, json_type_string) ||
+            pt_tuple_parse(json_object_get_string(text), ret_administrator) < 0) {
+                pt_diag_error(diag, "bad-tuple", NULL,
+                              "administrator is not \"ADDRESS PORT ADDRESS PORT\"");
+                return -EINVAL;
+        }
+        return 1;
+}
+
 static int plan(PtParticipant *p, sd_bus_message *m)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(PtSlice) wanted = NULL;
+        PtTuple administrator;
         uint64_t revision;
-        int fd, r;
+        int fd, asked, r;
 
         r = sd_bus_message_read(m, "th", &revision, &fd);
         if (r < 0)
                 return r;
+        asked = read_options(m, diag, &administrator);
+        if (asked < 0)
+                return pt_bus_refuse(m, asked, diag);
         r = read_wanted(p, fd, diag, &wanted);
         if (r < 0)
                 return pt_bus_refuse(m, r, diag);
@@ -273,7 +322,7 @@ static int plan(PtParticipant *p, sd_bus_message *m)
         r = pt_transaction_plan(p, revision, wanted, false, diag);
         if (r < 0)
                 return pt_bus_refuse(m, r, diag);
-        r = reply_plan(p, m, diag);
+        r = reply_plan(p, m, asked ? &administrator : NULL, diag);
         if (r < 0)
                 pt_transaction_abort(p);
         return r;

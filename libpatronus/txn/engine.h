@@ -22,6 +22,7 @@
  */
 
 #include "txn/slice.h"
+#include "txn/tuple.h"
 #include <systemd/sd-event.h>
 
 typedef enum PtGuarantee {
@@ -71,6 +72,10 @@ typedef struct PtEngine {
         /* Pure: no change of kernel or disk. `wanted` is referenced by the plan. */
         int (*plan)(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret);
+        /* Would a new connection like this one be refused once the plan is in force? 1 with a
+         * reason for people, 0, or negative: it cannot say. Pure, and asked about a plan that
+         * nothing was done for yet. NULL: nothing that this engine does refuses one. */
+        int (*cuts)(PtEngineCtx *ctx, const PtPlan *plan, const PtTuple *tuple, char **ret_why);
         int (*prepare)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
                        void *userdata);
         int (*commit)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,

@@ -124,6 +124,7 @@ class Participant:
         return {
             "steps": dbus.Array([f"take {header['root'][:8]}"], signature="s"),
             "impact": "live",
+            "engine": "script",
             "guarantee": self.guarantee,
             "prepareUSec": dbus.UInt64(1000),
             "commitUSec": dbus.UInt64(1000),

@@ -43,6 +43,14 @@ def test_another_one_is(configd):
     assert reply["guarantee"] == "compensated"
 
 
+def test_each_daemon_s_plan_is_told(configd):
+    plan = {"daemon": "filterd", "engine": "script", "guarantee": "atomic", "impact": "live", "prepareUSec": 1000,
+            "commitUSec": 1000, "stage": "filter"}
+    assert [dict(entry) for entry in configd.client.apply(rule("a"), dryRun=True)["plans"]] == [plan]
+    assert [dict(entry) for entry in configd.client.accept(rule("a"))["plans"]] == [plan]
+    assert configd.client.accept(rule("a"))["plans"] == [], "nobody takes part when nothing changes"
+
+
 @pytest.mark.parametrize("step", ["Plan", "Prepare"])
 def test_a_refusal_before_the_intent_leaves_everything(based, step):
     based.participant.script("Guarantee", "s", "compensated")

@@ -169,6 +169,20 @@ static int end_step(PtEngineCtx *ctx, int result, PtDone done, void *userdata)
         return sd_event_add_defer(ctx->event, &engine->timer, later, engine);
 }
 
+static int file_cuts(PtEngineCtx *ctx, const PtPlan *plan, const PtTuple *tuple, char **ret_why)
+{
+        const FileEngine *engine = ctx->engine;
+        char text[PT_TUPLE_TEXT_MAX];
+
+        assert_non_null(plan);
+        if (g_strcmp0(engine->cut, "") == 0)
+                return -EOPNOTSUPP;
+        if (!engine->cut || !g_str_has_prefix(pt_tuple_format(tuple, text), engine->cut))
+                return 0;
+        *ret_why = g_strdup_printf("no file is for %s", text);
+        return 1;
+}
+
 static int file_prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
                         void *userdata)
 {
@@ -294,6 +308,7 @@ const PtEngine file_engine = {
         .teardown = file_teardown,
         .observe = file_observe,
         .plan = file_plan,
+        .cuts = file_cuts,
         .prepare = file_prepare,
         .commit = file_commit,
         .verify = file_verify,

@@ -24,7 +24,9 @@ typedef enum FileFault {
 typedef struct FileEngine {
         const char *dir;
         FileFault fault;
-        bool later; /* steps end in the event loop, not before they return */
+        const char *cut; /* from this address no new connection comes in with any plan; "": it
+                               cannot say */
+        bool later;      /* steps end in the event loop, not before they return */
 
         /* What it did. */
         unsigned plans, prepares, commits, aborts, verifies;

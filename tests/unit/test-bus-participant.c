@@ -27,6 +27,10 @@ static void test_transaction(void **state)
         assert_int_equal(usec, 100);
         assert_true(lookup(reply, "guarantee", "s", &text));
         assert_string_equal(text, "compensated");
+        assert_true(lookup(reply, "engine", "s", &text));
+        assert_string_equal(text, "file");
+        assert_false(lookup(reply, "cuts", "b", &empty)); /* nobody asked */
+        assert_false(lookup(reply, "cutsWhy", "s", &text));
         assert_true(lookup(reply, "impact", "s", &text));
         assert_string_equal(text, pt_impact_to_string(PT_IMPACT_LIVE));
         assert_true(lookup(reply, "root", "s", &text));
@@ -69,6 +73,68 @@ static void test_steps_that_end_later(void **state)
         assert_ok(step(t, "Commit", 2));
         assert_verified(step(t, "Verify", 2), true);
         assert_true(unit_has_file(t->f, "FirewallRule.b"));
+}
+
+/* Plan with an administrator. */
+static sd_bus_message *ask_cuts(Test *t, const PtSlice *wanted, const char *type, ...)
+{
+        pt_auto_message *m = new_call(t, t->client, TRANSACTION, "Plan");
+        pt_auto_fd int fd = memfd_of(t->f->decided, wanted);
+        sd_bus_message *reply;
+        va_list values;
+
+        assert_return_code(sd_bus_message_append(m, "th", UINT64_C(2), fd), 0);
+        assert_return_code(sd_bus_message_open_container(m, 'a', "{sv}"), 0);
+        assert_return_code(sd_bus_message_append(m, "{sv}", "younger", "au", 1, 5), 0);
+        assert_return_code(sd_bus_message_open_container(m, 'e', "sv"), 0);
+        assert_return_code(sd_bus_message_append(m, "s", "administrator"), 0);
+        assert_return_code(sd_bus_message_open_container(m, 'v', type), 0);
+        va_start(values, type);
+        assert_return_code(sd_bus_message_appendv(m, type, values), 0);
+        va_end(values);
+        for (unsigned i = 0; i < 3; i++)
+                assert_return_code(sd_bus_message_close_container(m), 0);
+        send_call(t->client, m, &reply);
+        await(t, &reply);
+        return reply;
+}
+
+static void test_cuts(void **state)
+{
+        Test *t = *state;
+        g_autoptr(PtSlice) wanted = with_rule(t->f->decided, "b");
+        sd_bus_message *reply;
+        const char *why;
+        int cuts;
+
+        reply = ask_cuts(t, wanted, "s", "192.0.2.7 51234 192.0.2.1 22");
+        assert_true(lookup(reply, "cuts", "b", &cuts));
+        assert_false(cuts);
+        assert_true(lookup(reply, "cutsWhy", "s", &why));
+        assert_string_equal(why, "");
+        sd_bus_message_unref(reply);
+
+        t->f->engine.cut = "192.0.2.7 ";
+        reply = ask_cuts(t, wanted, "s", "192.0.2.7 51234 192.0.2.1 22");
+        assert_true(lookup(reply, "cuts", "b", &cuts));
+        assert_true(cuts);
+        assert_true(lookup(reply, "cutsWhy", "s", &why));
+        assert_string_equal(why, "no file is for 192.0.2.7 51234 192.0.2.1 22");
+        sd_bus_message_unref(reply);
+        reply = ask_cuts(t, wanted, "s", "192.0.2.8 51234 192.0.2.1 22");
+        assert_true(lookup(reply, "cuts", "b", &cuts));
+        assert_false(cuts);
+        sd_bus_message_unref(reply);
+
+        t->f->engine.cut = ""; /* it cannot say */
+        reply = ask_cuts(t, wanted, "s", "192.0.2.7 51234 192.0.2.1 22");
+        assert_false(lookup(reply, "cuts", "b", &cuts));
+        assert_true(lookup(reply, "cutsWhy", "s", &why));
+        assert_true(*why);
+        sd_bus_message_unref(reply);
+
+        assert_refused(ask_cuts(t, wanted, "s", "192.0.2.7"), "Invalid");
+        assert_refused(ask_cuts(t, wanted, "u", 22), "Invalid");
 }
 
 static void test_slices(void **state)
@@ -570,6 +636,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_transaction),
                 TEST(test_steps_that_end_later),
+                TEST(test_cuts),
                 TEST(test_slices),
                 TEST(test_order),
                 TEST(test_abort),

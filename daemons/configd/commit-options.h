@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * The options that Commit, Apply and Revert take alike. A method puts the rows into its own table:
+ *
+ *         CommitOptions wanted = {};
+ *         const Option options[] = {{"set", OPTION_STRING, &set}, COMMIT_OPTION_ROWS(wanted), {}};
+ *
+ * and ends with commit_options_done().
+ */
+
+#include "options.h"
+
+#include "base/macros.h"
+
+typedef struct CommitOptions {
+        char *comment;
+        bool dry_run;
+} CommitOptions;
+
+/* clang-format off */
+#define COMMIT_OPTION_ROWS(o) \
+        {"comment", OPTION_STRING, &(o).comment}, \
+        {"dryRun", OPTION_BOOL, &(o).dry_run}
+/* clang-format on */
+
+static inline void commit_options_done(CommitOptions *options)
+{
+        g_free(options->comment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommitOptions, commit_options_done)
