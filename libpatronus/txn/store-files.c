@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define META_MAX (PT_DOCUMENT_MAX + 4096)
+#define UNCONFIRMED_MAX 4096
 
 /* Without the group the daemon cannot read its file, but nothing decided is lost: a warning, once.
  */
@@ -49,6 +50,7 @@ static int make_folder(int revisions_fd, uint64_t number)
 typedef struct Content {
         const char *text; /* or */
         const PtSlice *slice;
+        mode_t mode;
 } Content;
 
 /* A new file beside `name`, renamed over it: a name in a folder always stands for whole content. */
@@ -66,7 +68,7 @@ static int write_file(int folder, const char *name, gid_t gid, bool *warned, con
                           : pt_slice_write(content->slice, fd);
         if (r >= 0) {
                 set_group(fd, gid, warned);
-                if (fchmod(fd, 0640) < 0 || (sync && fsync(fd) < 0) ||
+                if (fchmod(fd, content->mode) < 0 || (sync && fsync(fd) < 0) ||
                     renameat(folder, temporary, folder, name) < 0 || (sync && fsync(folder) < 0))
                         r = -errno;
         }
@@ -84,7 +86,7 @@ int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, 
 
         if (folder < 0)
                 return folder;
-        r = write_file(folder, name, gid, warned, &(Content){text, slice}, sync);
+        r = write_file(folder, name, gid, warned, &(Content){text, slice, 0640}, sync);
         if (r < 0)
                 return r;
         return sync && fsync(revisions_fd) < 0 ? -errno : 0;
@@ -109,7 +111,7 @@ static bool slice_is_written(int folder, const char *name, const PtStoreSlice *s
                pt_digest_equal(&header.root, &slice->root);
 }
 
-/* meta.json is one line of a journal of its own. */
+/* meta.json is a journal of its own, of one record or two. */
 static int write_meta(int folder, const PtStoreRevision *revision, bool *warned, bool check)
 {
         g_autofree char *record = pt_store_record_format(revision, false), *present = NULL;
@@ -119,11 +121,16 @@ static int write_meta(int folder, const PtStoreRevision *revision, bool *warned,
         size_t size;
 
         pt_journal_format(record, &none, line, &digest);
+        if (revision->info.confirm_usec > 0 && revision->info.confirmed_usec > 0) {
+                g_autofree char *confirmed = pt_store_record_confirmed(revision);
+
+                pt_journal_format(confirmed, &digest, line, &digest);
+        }
         if (check && pt_read_file(folder, PT_STORE_META, META_MAX, &present, &size) >= 0 &&
             size == line->len && memcmp(present, line->str, size) == 0)
                 return 0;
         return write_file(folder, PT_STORE_META, PT_STORE_NO_GROUP, warned,
-                          &(Content){.text = line->str}, false);
+                          &(Content){.text = line->str, .mode = 0640}, false);
 }
 
 int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check)
@@ -139,8 +146,8 @@ int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *w
 
                 if (!slice->text || (check && slice_is_written(folder, name, slice)))
                         continue;
-                r = write_file(folder, name, slice->gid, warned, &(Content){.text = slice->text},
-                               false);
+                r = write_file(folder, name, slice->gid, warned,
+                               &(Content){.text = slice->text, .mode = 0640}, false);
                 if (r < 0)
                         return r;
         }
@@ -174,16 +181,63 @@ int pt_store_sync_revision(int revisions_fd, const PtStoreRevision *revision)
         return r >= 0 && fsync(folder) < 0 ? -errno : r;
 }
 
-int pt_store_write_link(int revisions_fd, uint64_t number)
+int pt_store_write_link(int revisions_fd, const char *name, uint64_t number)
 {
-        g_autofree char *target = g_strdup_printf("%" PRIu64, number);
-        static const char temporary[] = PT_STORE_DECIDED ".tmp";
+        g_autofree char *target = g_strdup_printf("%" PRIu64, number),
+                        *temporary = g_strconcat(name, ".tmp", NULL);
 
         if (unlinkat(revisions_fd, temporary, 0) < 0 && errno != ENOENT)
                 return -errno;
         if (symlinkat(target, revisions_fd, temporary) < 0 ||
-            renameat(revisions_fd, temporary, revisions_fd, PT_STORE_DECIDED) < 0)
+            renameat(revisions_fd, temporary, revisions_fd, name) < 0)
                 return -errno;
+        return 0;
+}
+
+int pt_store_write_unconfirmed(int revisions_fd, const PtStoreUnconfirmed *unconfirmed)
+{
+        g_autofree char *record = pt_store_unconfirmed_format(unconfirmed);
+        g_autoptr(GString) line = g_string_new(NULL);
+        static const PtDigest none;
+        PtDigest digest;
+        bool warned = false;
+
+        pt_journal_format(record, &none, line, &digest);
+        return write_file(revisions_fd, PT_STORE_UNCONFIRMED, PT_STORE_NO_GROUP, &warned,
+                          &(Content){.text = line->str, .mode = 0644}, true);
+}
+
+int pt_store_read_unconfirmed(int revisions_fd, PtStoreUnconfirmed *ret)
+{
+        g_autofree char *line = NULL;
+        pt_auto_json *record = NULL;
+        PtDigest digest, prev;
+        size_t size;
+        int r = pt_read_file(revisions_fd, PT_STORE_UNCONFIRMED, UNCONFIRMED_MAX, &line, &size);
+
+        if (r < 0)
+                return r == -EFBIG ? -EBADMSG : r;
+        if (size == 0 || line[size - 1] != '\n' ||
+            pt_journal_verify(line, size - 1, &digest, &prev, &record) < 0)
+                return -EBADMSG;
+        return pt_store_unconfirmed_parse(record, ret);
+}
+
+/* The second record of meta.json, which must follow the first. */
+static int parse_confirmed(const char *line, size_t size, const PtDigest *first,
+                           PtRevision *revision)
+{
+        pt_auto_json *record = NULL;
+        PtDigest digest, prev;
+        uint64_t number;
+
+        if (size == 0 || line[size - 1] != '\n' ||
+            pt_journal_verify(line, size - 1, &digest, &prev, &record) < 0 ||
+            !pt_digest_equal(&prev, first) ||
+            strcmp(pt_store_record_type(record), "confirmed") != 0 ||
+            !pt_store_record_number(record, "number", &number) || number != revision->number ||
+            !pt_store_record_number(record, "timeUSec", &revision->confirmed_usec))
+                return -EBADMSG;
         return 0;
 }
 
@@ -191,19 +245,26 @@ int pt_store_read_meta(int revisions_fd, uint64_t number, PtStoreRevision **ret)
 {
         g_autofree char *path = g_strdup_printf("%" PRIu64 "/" PT_STORE_META, number), *line = NULL;
         g_autoptr(PtStoreRevision) revision = NULL;
-        struct json_object *json = NULL;
+        pt_auto_json *json = NULL;
         PtDigest digest, prev;
-        size_t size;
+        size_t size, first;
+        const char *newline;
         int r = pt_read_file(revisions_fd, path, META_MAX, &line, &size);
 
         if (r < 0)
                 return r;
-        if (size == 0 || line[size - 1] != '\n' ||
-            pt_journal_verify(line, size - 1, &digest, &prev, &json) < 0)
+        newline = memchr(line, '\n', size);
+        if (!newline)
                 return -EBADMSG;
-        r = pt_store_record_parse(json, &revision);
-        json_object_put(json);
-        if (r < 0 || revision->info.number != number)
+        first = (size_t) (newline - line);
+        if (pt_journal_verify(line, first, &digest, &prev, &json) < 0 ||
+            pt_store_record_parse(json, &revision) < 0 || revision->info.number != number)
+                return -EBADMSG;
+        if (revision->info.confirm_usec == 0)
+                revision->info.confirmed_usec = revision->info.time_usec;
+        if (first + 1 < size &&
+            (revision->info.confirm_usec == 0 ||
+             parse_confirmed(newline + 1, size - first - 1, &digest, &revision->info) < 0))
                 return -EBADMSG;
         *ret = g_steal_pointer(&revision);
         return 0;

@@ -12,6 +12,8 @@
 
 #define PT_STORE_META "meta.json"
 #define PT_STORE_DECIDED "decided"
+#define PT_STORE_CONFIRMED "confirmed"
+#define PT_STORE_UNCONFIRMED "unconfirmed"
 
 static inline void pt_closedirp(DIR **dir)
 {
@@ -38,8 +40,10 @@ void pt_store_chain_clear(PtStoreChain *chain);
 
 /* The numbers of the folders, ascending: of decided revisions, or (`all`) of every one. */
 int pt_store_scan(int revisions_fd, bool all, GArray **ret);
-/* The number that the link `decided` names; -ENOENT, or -EBADMSG when it names none. */
-int pt_store_read_link(int revisions_fd, uint64_t *ret);
+/* The number that a link names; -ENOENT, or -EBADMSG when it names none. */
+int pt_store_read_link(int revisions_fd, const char *name, uint64_t *ret);
+/* -ENOENT, -EBADMSG. */
+int pt_store_read_unconfirmed(int revisions_fd, PtStoreUnconfirmed *ret);
 /* Follows the headers down to the snapshot. On failure ret_bad is the revision whose file is
  * missing or wrong. */
 int pt_store_walk(const PtStoreReader *reader, uint64_t number, const char *daemon,
@@ -59,8 +63,10 @@ int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, 
 int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check);
 /* Makes the files of a revision durable, and its folder; not the folder's own name. */
 int pt_store_sync_revision(int revisions_fd, const PtStoreRevision *revision);
-int pt_store_write_link(int revisions_fd, uint64_t number);
-/* Reads meta.json; -ENOENT, -EBADMSG. */
+int pt_store_write_link(int revisions_fd, const char *name, uint64_t number);
+/* Durable on return. */
+int pt_store_write_unconfirmed(int revisions_fd, const PtStoreUnconfirmed *unconfirmed);
+/* Reads meta.json; -ENOENT, -EBADMSG. A revision that nobody waits for to be confirmed is. */
 int pt_store_read_meta(int revisions_fd, uint64_t number, PtStoreRevision **ret);
 /* Deletes a revision's folder, meta.json first. */
 int pt_store_delete(int revisions_fd, uint64_t number);

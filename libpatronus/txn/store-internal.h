@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* The open store, shared by store.c (the commit path), store-open.c (start) and store-tidy.c
- * (upkeep). */
+/* The open store, shared by store.c (the commit path), store-confirm.c (confirmation),
+ * store-open.c (start) and store-tidy.c (upkeep). */
 
 #include "txn/journal.h"
 #include "txn/store-files.h"
@@ -30,7 +30,8 @@ struct PtStore {
         GPtrArray *daemons;   /* PtStoreDaemon */
         GPtrArray *revisions; /* PtStoreRevision, decided and aborted, ascending */
         PtStoreRevision *pending;
-        uint64_t decided, last;
+        bool pending_replayed; /* the intent is of a run before this one */
+        uint64_t decided, confirmed, last;
         uint64_t oldest; /* revisions below were deleted on purpose */
         bool warned;     /* that a group could not be set */
 
@@ -48,9 +49,20 @@ PtStoreRevision *pt_store_find(const PtStore *store, uint64_t number);
 void pt_store_add_revision(PtStore *store, PtStoreRevision *revision);
 /* For reading chains; `numbers` is the caller's to free. */
 void pt_store_reader(const PtStore *store, PtStoreReader *ret, GArray **ret_numbers);
-/* Writes the files of decided revisions that have none yet, then the link. `check`: leave what is
+/* Writes the files of decided revisions that have none yet, then the links. `check`: leave what is
  * right. */
 int pt_store_write_out(PtStore *store, bool check);
+/* Makes the files of all decided revisions durable, which must have been written. */
+int pt_store_sync(PtStore *store);
+
+bool pt_store_is_confirmed(const PtStoreRevision *revision);
+/* What an intent that has to be confirmed needs before it is written, and its decision. */
+int pt_store_confirm_intend(PtStore *store, PtStoreRevision *intent);
+int pt_store_confirm_decide(PtStore *store, PtStoreRevision *revision);
+/* The links; `unconfirmed` goes when nothing waits. */
+int pt_store_write_links(PtStore *store, bool check);
+/* At the start: `unconfirmed` becomes what the journal says. */
+int pt_store_check_unconfirmed(PtStore *store, PtDiagnostics *diag);
 
 /* Whether pt_store_tidy() has been due for `factor` times as long as it should be. */
 bool pt_store_overdue(const PtStore *store, unsigned factor);

@@ -33,6 +33,11 @@ static void settle(PtStore *store, PtRevisionState state)
                 return;
         revision->info.state = state;
         revision->unwritten = state == PT_REVISION_DECIDED;
+        if (state == PT_REVISION_DECIDED && revision->info.confirm_usec == 0)
+                revision->info.confirmed_usec = revision->info.time_usec;
+        /* Of a decision whose record is lost; `unconfirmed` was later than this. */
+        if (revision->deadline_usec == 0)
+                revision->deadline_usec = revision->boot_usec + revision->info.confirm_usec;
         pt_store_add_revision(store, revision);
 }
 
@@ -59,9 +64,29 @@ static void on_intent(Replay *replay, struct json_object *record)
         }
         store->last = MAX(store->last, revision->info.number);
         store->pending = g_steal_pointer(&revision);
+        store->pending_replayed = true;
 }
 
-static void on_settled(Replay *replay, PtRevisionState state, uint64_t number)
+static void on_confirmed(Replay *replay, struct json_object *record, uint64_t number)
+{
+        PtStoreRevision *revision = pt_store_find(replay->store, number);
+        uint64_t time_usec;
+
+        if (revision && revision->info.state == PT_REVISION_DECIDED &&
+            pt_store_record_number(record, "timeUSec", &time_usec) && time_usec > 0) {
+                if (revision->info.confirm_usec > 0)
+                        revision->info.confirmed_usec = time_usec;
+                return;
+        }
+        replay->damaged = true;
+        pt_diag_error(replay->diag, "journal-damaged", NULL,
+                      "the journal has no decision of revision %" PRIu64
+                      ", which it calls confirmed",
+                      number);
+}
+
+static void on_settled(Replay *replay, PtRevisionState state, struct json_object *record,
+                       uint64_t number)
 {
         PtStore *store = replay->store;
 
@@ -69,6 +94,8 @@ static void on_settled(Replay *replay, PtRevisionState state, uint64_t number)
         if (state == PT_REVISION_DECIDED)
                 replay->decided = MAX(replay->decided, number);
         if (store->pending && store->pending->info.number == number) {
+                (void) pt_store_record_number(record, "deadlineUSec",
+                                              &store->pending->deadline_usec);
                 settle(store, state);
                 return;
         }
@@ -102,9 +129,11 @@ static void on_record(struct json_object *record, void *userdata)
                 pt_diag_warning(replay->diag, "journal-unknown", NULL,
                                 "the journal has a record of the unknown type \"%s\"", type);
         else if (strcmp(type, "decided") == 0)
-                on_settled(replay, PT_REVISION_DECIDED, number);
+                on_settled(replay, PT_REVISION_DECIDED, record, number);
         else if (strcmp(type, "aborted") == 0)
-                on_settled(replay, PT_REVISION_ABORTED, number);
+                on_settled(replay, PT_REVISION_ABORTED, record, number);
+        else if (strcmp(type, "confirmed") == 0)
+                on_confirmed(replay, record, number);
         else if (strcmp(type, "retired") == 0)
                 on_retired(replay->store, number);
         else if (strcmp(type, "checkpoint") == 0)
@@ -133,19 +162,36 @@ static void adopt(Replay *replay, PtStoreRevision *revision)
         if (revision->info.number > replay->decided)
                 replay->damaged = true;
         if (store->pending && store->pending->info.number == revision->info.number) {
+                store->pending->info.confirmed_usec = revision->info.confirmed_usec;
                 settle(store, PT_REVISION_DECIDED);
                 pt_store_revision_free(revision);
                 return;
         }
         revision->info.state = PT_REVISION_DECIDED;
+        revision->synced = revision->info.number <= replay->decided;
+        revision->deadline_usec = revision->boot_usec + revision->info.confirm_usec;
         pt_store_add_revision(store, revision);
+}
+
+/* A revision that both have: was the journal cut off before it was confirmed? */
+static void compare(Replay *replay, PtStoreRevision *known, const PtStoreRevision *found)
+{
+        if (!pt_digest_equal(&known->info.digest, &found->info.digest) ||
+            pt_store_is_confirmed(known) || found->info.confirmed_usec == 0)
+                return;
+        known->info.confirmed_usec = found->info.confirmed_usec;
+        replay->damaged = true;
+        pt_diag_error(replay->diag, "journal-damaged", NULL,
+                      "the journal does not say that revision %" PRIu64
+                      " was confirmed: its end was removed, or an old copy took its place",
+                      known->info.number);
 }
 
 static void visit_folder(Replay *replay, uint64_t number)
 {
         g_autoptr(PtStoreRevision) revision = NULL;
         PtStore *store = replay->store;
-        const PtStoreRevision *known = pt_store_find(store, number);
+        PtStoreRevision *known = pt_store_find(store, number);
         int r = pt_store_read_meta(store->revisions_fd, number, &revision);
 
         store->last = MAX(store->last, number);
@@ -154,8 +200,11 @@ static void visit_folder(Replay *replay, uint64_t number)
                 delete_folder(store, number); /* left over by a crash */
                 return;
         }
-        if (known && known->info.state == PT_REVISION_DECIDED)
+        if (known && known->info.state == PT_REVISION_DECIDED) {
+                if (r >= 0)
+                        compare(replay, known, revision);
                 return; /* written again if need be */
+        }
         if (r >= 0)
                 adopt(replay, g_steal_pointer(&revision));
         else if (r != -ENOENT)
@@ -192,6 +241,8 @@ static int agree(Replay *replay)
 
                 if (revision->info.state == PT_REVISION_DECIDED)
                         store->decided = revision->info.number;
+                if (pt_store_is_confirmed(revision))
+                        store->confirmed = revision->info.number;
         }
         if (store->decided > replay->decided)
                 pt_diag_error(replay->diag, "journal-damaged", NULL,
@@ -205,7 +256,7 @@ static int agree(Replay *replay)
                               " is used",
                               replay->decided, store->decided);
         }
-        r = pt_store_read_link(store->revisions_fd, &link);
+        r = pt_store_read_link(store->revisions_fd, PT_STORE_DECIDED, &link);
         store->last = MAX(store->last, link);
         if (store->decided == 0 && r != -ENOENT) {
                 pt_diag_error(replay->diag, "revision-damaged", NULL,
@@ -213,18 +264,20 @@ static int agree(Replay *replay)
                               "it, or move it away");
                 return -EBADMSG;
         }
-        return r < 0 || link != store->decided; /* > 0: the link is to be written */
+        return 0;
 }
 
 /* Brings files and link up to what was agreed. Not being able to is no reason not to run: it is
  * tried again. */
-static void bring_up(Replay *replay, bool link)
+static void bring_up(Replay *replay)
 {
         PtStore *store = replay->store;
-        int r = pt_store_write_out(store, true);
+        int r = pt_store_check_unconfirmed(store, replay->diag);
 
-        if (r >= 0 && link && store->decided > 0)
-                r = pt_store_write_link(store->revisions_fd, store->decided);
+        if (r >= 0)
+                r = pt_store_write_out(store, true);
+        if (r >= 0)
+                r = pt_store_write_links(store, true);
         if (r >= 0 && (replay->damaged || pt_journal_damaged(store->journal) > 0)) {
                 r = pt_store_restart_journal(store, PT_STORE_JOURNAL_DAMAGED);
                 if (r >= 0)
@@ -314,7 +367,7 @@ int pt_store_open(const char *state_dir, PtDiagnostics *diag, PtStore **ret)
                 r = agree(&replay);
         if (r < 0)
                 return r;
-        bring_up(&replay, r > 0);
+        bring_up(&replay);
         *ret = g_steal_pointer(&store);
         return 0;
 }

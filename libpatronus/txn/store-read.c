@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "txn/store-files.h"
+#include "base/boot.h"
 #include "base/io.h"
 
 #include <fcntl.h>
@@ -58,10 +59,10 @@ int pt_store_scan(int revisions_fd, bool all, GArray **ret)
         return 0;
 }
 
-int pt_store_read_link(int revisions_fd, uint64_t *ret)
+int pt_store_read_link(int revisions_fd, const char *name, uint64_t *ret)
 {
         char target[NUMBER_SIZE + 1];
-        ssize_t n = readlinkat(revisions_fd, PT_STORE_DECIDED, target, NUMBER_SIZE);
+        ssize_t n = readlinkat(revisions_fd, name, target, NUMBER_SIZE);
 
         if (n < 0)
                 return errno == EINVAL ? -EBADMSG : -errno;
@@ -264,6 +265,71 @@ static int read_newest(const PtStoreReader *reader, uint64_t number, const char 
         return result;
 }
 
+/* What the machine boots with: `decided`, unless that waits to be confirmed since an earlier boot.
+ * True when something is wrong with what tells. */
+static bool choose(int revisions_fd, uint64_t decided, PtDiagnostics *diag, uint64_t *ret)
+{
+        PtStoreUnconfirmed unconfirmed;
+        char boot_id[PT_BOOT_ID_MAX];
+        uint64_t confirmed = 0;
+        int r = pt_store_read_unconfirmed(revisions_fd, &unconfirmed),
+            link = pt_store_read_link(revisions_fd, PT_STORE_CONFIRMED, &confirmed);
+
+        if (r == -ENOENT || (r >= 0 && unconfirmed.revision != decided))
+                return false;
+        if (r < 0) {
+                /* It was there for a reason, which may still hold. */
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "revisions/" PT_STORE_UNCONFIRMED " was changed after it was written "
+                              "(%s): what is confirmed is used",
+                              g_strerror(-r));
+                if (link >= 0)
+                        *ret = confirmed;
+                return true;
+        }
+        if (link >= 0 && confirmed == decided)
+                return false;
+        r = pt_boot_id(boot_id);
+        if (r >= 0 && strcmp(boot_id, unconfirmed.boot_id) == 0)
+                return false;
+        *ret = unconfirmed.confirmed;
+        if (confirmed == unconfirmed.confirmed)
+                return false;
+        pt_diag_error(diag, "revision-damaged", NULL,
+                      "revisions/" PT_STORE_CONFIRMED " does not name revision %" PRIu64
+                      ", which is the confirmed one",
+                      unconfirmed.confirmed);
+        return true;
+}
+
+/* The revision that a daemon should have in force, 0: the empty one. True when something is wrong
+ * with what tells. */
+static bool find_wanted(const PtStoreReader *reader, const char *path, PtDiagnostics *diag,
+                        uint64_t *ret)
+{
+        const GArray *numbers = reader->numbers;
+        uint64_t decided = 0, wanted;
+        int r = pt_store_read_link(reader->revisions_fd, PT_STORE_DECIDED, &decided), at;
+        bool wrong = r < 0;
+
+        if (r < 0) {
+                decided = g_array_index(numbers, uint64_t, numbers->len - 1);
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "%s/" PT_STORE_DECIDED
+                              " does not name a revision: %s; the newest one is used",
+                              path, g_strerror(-r));
+        }
+        wanted = decided;
+        wrong = choose(reader->revisions_fd, decided, diag, &wanted) || wrong;
+        at = index_of(numbers, wanted);
+        if (wanted > 0 && (at < 0 || g_array_index(numbers, uint64_t, at) != wanted))
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "revision %" PRIu64 " was %s and is missing", wanted,
+                              wanted == decided ? "decided" : "confirmed");
+        *ret = wanted;
+        return wrong;
+}
+
 int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics *diag,
                         PtSlice **ret, uint64_t *ret_revision, bool *ret_damaged)
 {
@@ -271,7 +337,8 @@ int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics
         pt_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         g_autoptr(GArray) numbers = NULL;
         PtStoreReader reader = {.revisions_fd = fd};
-        uint64_t decided = 0, found;
+        uint64_t wanted, found;
+        bool wrong;
         int r = fd < 0 ? -errno : pt_store_scan(fd, false, &numbers);
 
         if (r == -ENOENT)
@@ -281,26 +348,17 @@ int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics
                               g_strerror(-r));
                 return r;
         }
-        r = pt_store_read_link(fd, &decided);
-        if (r < 0 && numbers->len == 0)
+        if (numbers->len == 0)
                 return -ENOENT;
-        if (r < 0) {
-                decided = 0;
-                pt_diag_error(diag, "revision-damaged", NULL,
-                              "%s/" PT_STORE_DECIDED
-                              " does not name a revision: %s; the newest one is used",
-                              path, g_strerror(-r));
-        }
         reader.numbers = numbers;
-        if (decided > 0 && index_of(numbers, decided) >= 0 &&
-            g_array_index(numbers, uint64_t, index_of(numbers, decided)) != decided)
-                pt_diag_error(diag, "revision-damaged", NULL,
-                              "revision %" PRIu64 " was decided and is missing", decided);
-        r = read_newest(&reader, decided > 0 ? decided : UINT64_MAX, daemon, diag, ret, &found);
+        wrong = find_wanted(&reader, path, diag, &wanted);
+        if (wanted == 0) /* nothing was in force before the one that waits to be confirmed */
+                return -ENOENT;
+        r = read_newest(&reader, wanted, daemon, diag, ret, &found);
         if (r < 0)
                 return r;
         *ret_revision = found;
-        *ret_damaged = found != decided;
+        *ret_damaged = found != wanted || wrong;
         if (*ret_damaged)
                 pt_diag_error(diag, "revision-damaged", NULL,
                               "revision %" PRIu64 " of %s is used instead", found, daemon);

@@ -121,6 +121,7 @@ char *pt_store_record_format(const PtStoreRevision *revision, bool texts)
 {
         pt_auto_json *json = json_object_new_object();
         struct json_object *slices = json_object_new_object();
+        static const PtDigest none;
 
         add_string(json, "author", revision->info.author);
         add_string(json, "comment", revision->info.comment);
@@ -132,6 +133,13 @@ char *pt_store_record_format(const PtStoreRevision *revision, bool texts)
         add_number(json, "timeUSec", revision->info.time_usec);
         add_string(json, "type", "intent");
         add_number(json, "uid", revision->info.uid);
+        if (!pt_digest_equal(&revision->info.parent_digest, &none))
+                add_digest(json, "parentDigest", &revision->info.parent_digest);
+        if (revision->info.confirm_usec > 0) {
+                add_number(json, "confirmUSec", revision->info.confirm_usec);
+                add_string(json, "bootId", revision->boot_id);
+                add_number(json, "bootUSec", revision->boot_usec);
+        }
         for (unsigned i = 0; i < revision->slices->len; i++) {
                 const PtStoreSlice *slice = g_ptr_array_index(revision->slices, i);
                 struct json_object *entry = json_object_new_object();
@@ -143,6 +151,47 @@ char *pt_store_record_format(const PtStoreRevision *revision, bool texts)
                         add_string(entry, "text", slice->text);
                 json_object_object_add(slices, slice->daemon, entry);
         }
+        return to_text(json);
+}
+
+void pt_store_record_digest(PtStoreRevision *revision)
+{
+        g_autofree char *record = pt_store_record_format(revision, false);
+
+        pt_digest_of(record, strlen(record), &revision->info.digest);
+}
+
+char *pt_store_record_decided(const PtStoreRevision *revision)
+{
+        pt_auto_json *json = json_object_new_object();
+
+        add_number(json, "number", revision->info.number);
+        add_string(json, "type", "decided");
+        if (revision->info.confirm_usec > 0) {
+                add_string(json, "bootId", revision->boot_id);
+                add_number(json, "deadlineUSec", revision->deadline_usec);
+        }
+        return to_text(json);
+}
+
+char *pt_store_record_confirmed(const PtStoreRevision *revision)
+{
+        pt_auto_json *json = json_object_new_object();
+
+        add_number(json, "number", revision->info.number);
+        add_number(json, "timeUSec", revision->info.confirmed_usec);
+        add_string(json, "type", "confirmed");
+        return to_text(json);
+}
+
+char *pt_store_unconfirmed_format(const PtStoreUnconfirmed *unconfirmed)
+{
+        pt_auto_json *json = json_object_new_object();
+
+        add_string(json, "bootId", unconfirmed->boot_id);
+        add_number(json, "confirmed", unconfirmed->confirmed);
+        add_number(json, "deadlineUSec", unconfirmed->deadline_usec);
+        add_number(json, "revision", unconfirmed->revision);
         return to_text(json);
 }
 
@@ -189,6 +238,48 @@ static bool get_digest(struct json_object *json, const char *key, PtDigest *ret)
         const char *hex = get_string(json, key);
 
         return hex && pt_digest_from_hex(hex, ret) >= 0;
+}
+
+static bool get_boot_id(struct json_object *json, char ret[static PT_BOOT_ID_MAX])
+{
+        const char *text = get_string(json, "bootId");
+
+        if (!text || !pt_boot_id_is_valid(text))
+                return false;
+        memcpy(ret, text, PT_BOOT_ID_MAX);
+        return true;
+}
+
+int pt_store_unconfirmed_parse(struct json_object *record, PtStoreUnconfirmed *ret)
+{
+        PtStoreUnconfirmed unconfirmed;
+
+        if (!pt_store_record_number(record, "revision", &unconfirmed.revision) ||
+            !pt_store_record_number(record, "confirmed", &unconfirmed.confirmed) ||
+            !pt_store_record_number(record, "deadlineUSec", &unconfirmed.deadline_usec) ||
+            !get_boot_id(record, unconfirmed.boot_id) || unconfirmed.revision == 0 ||
+            unconfirmed.confirmed >= unconfirmed.revision)
+                return -EBADMSG;
+        *ret = unconfirmed;
+        return 0;
+}
+
+/* What is absent in records from before there was a chain, or confirmation. */
+static int parse_additions(struct json_object *record, PtStoreRevision *revision)
+{
+        PtRevision *info = &revision->info;
+
+        if (json_object_object_get_ex(record, "parentDigest", NULL) &&
+            !get_digest(record, "parentDigest", &info->parent_digest))
+                return -EBADMSG;
+        if (!json_object_object_get_ex(record, "confirmUSec", NULL))
+                return 0;
+        if (!pt_store_record_number(record, "confirmUSec", &info->confirm_usec) ||
+            info->confirm_usec == 0 || info->confirm_usec > PT_DURATION_MAX_USEC ||
+            !pt_store_record_number(record, "bootUSec", &revision->boot_usec) ||
+            !get_boot_id(record, revision->boot_id))
+                return -EBADMSG;
+        return 0;
 }
 
 static int parse_slices(struct json_object *slices, PtStoreRevision *revision)
@@ -255,8 +346,10 @@ int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret)
         if (!info.author || !info.comment)
                 return -EBADMSG;
         revision = pt_store_revision_new(&info);
-        if (parse_slices(slices, revision) < 0 || parse_datasets(record, revision) < 0)
+        if (parse_slices(slices, revision) < 0 || parse_datasets(record, revision) < 0 ||
+            parse_additions(record, revision) < 0)
                 return -EBADMSG;
+        pt_store_record_digest(revision);
         *ret = g_steal_pointer(&revision);
         return 0;
 }

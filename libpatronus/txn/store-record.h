@@ -5,12 +5,16 @@
  * What the store knows of a revision, and its record in the journal and in meta.json:
  *
  *   {"author":..,"comment":..,"number":5,"parent":4,"root":"<hex>","slices":{"filterd":{"gid":..,"root":"<hex>",
- *    "text":".."}},"datasets":["<hex>",..],"timeUSec":..,"type":"intent","uid":0}
+ *    "text":".."}},"datasets":["<hex>",..],"timeUSec":..,"type":"intent","uid":0,
+ *    "parentDigest":"<hex>","confirmUSec":..,"bootId":"..","bootUSec":..}
  *
  * `text` is a slice or a delta, in the journal only, and absent when it is in a file that was made
- * durable before. `datasets` are those that the configuration refers to; absent: none.
+ * durable before. `datasets` are those that the configuration refers to; absent: none. `confirmUSec`, and
+ * when in which boot the intent was made, are there if the revision has to be confirmed. A
+ * revision's digest is that of its record without texts.
  */
 
+#include "base/boot.h"
 #include "txn/store.h"
 #include <json-c/json.h>
 
@@ -33,6 +37,11 @@ typedef struct PtStoreRevision {
         GPtrArray *slices;   /* PtStoreSlice, sorted by daemon */
         GPtrArray *datasets; /* char *, sorted */
         bool unwritten;      /* decided, and its files are not (all) there */
+        bool synced;         /* its files are durable */
+        /* If it has to be confirmed: when (CLOCK_BOOTTIME) and in which boot it was intended, and
+         * until when it waits (0: that was not decided). */
+        char boot_id[PT_BOOT_ID_MAX];
+        uint64_t boot_usec, deadline_usec;
 } PtStoreRevision;
 
 PtStoreRevision *pt_store_revision_new(const PtRevision *info);
@@ -45,6 +54,8 @@ void pt_store_revision_add(PtStoreRevision *revision, const char *daemon, gid_t 
                            const PtDigest *root, char *text);
 PtRevision *pt_revision_copy(const PtRevision *revision);
 
+/* Sets info.digest. */
+void pt_store_record_digest(PtStoreRevision *revision);
 /* The canonical record, with or without the texts. */
 char *pt_store_record_format(const PtStoreRevision *revision, bool texts);
 int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret); /* -EBADMSG */
@@ -52,5 +63,19 @@ int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret); /*
 const char *pt_store_record_type(struct json_object *record);
 /* A record {"number":N,"type":type}. */
 char *pt_store_record_mark(const char *type, uint64_t number);
+/* `decided`, with the deadline if there is one: "bootId", "deadlineUSec". */
+char *pt_store_record_decided(const PtStoreRevision *revision);
+/* `confirmed`, with "timeUSec". */
+char *pt_store_record_confirmed(const PtStoreRevision *revision);
+
+/* The file `unconfirmed`: {"bootId":..,"confirmed":4,"deadlineUSec":..,"revision":5}. */
+typedef struct PtStoreUnconfirmed {
+        uint64_t revision;
+        uint64_t confirmed; /* what counts until then */
+        uint64_t deadline_usec;
+        char boot_id[PT_BOOT_ID_MAX];
+} PtStoreUnconfirmed;
+char *pt_store_unconfirmed_format(const PtStoreUnconfirmed *unconfirmed);
+int pt_store_unconfirmed_parse(struct json_object *record, PtStoreUnconfirmed *ret); /* -EBADMSG */
 /* An unsigned number of a record; false if there is none. */
 bool pt_store_record_number(struct json_object *record, const char *key, uint64_t *ret);

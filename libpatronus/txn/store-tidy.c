@@ -137,17 +137,18 @@ static int retire(PtStore *store)
         return 0;
 }
 
-/* What is only in the journal must outlive a power cut without it. */
-static int sync_revisions(const PtStore *store)
+int pt_store_sync(PtStore *store)
 {
         for (unsigned i = 0; i < store->revisions->len; i++) {
-                const PtStoreRevision *revision = g_ptr_array_index(store->revisions, i);
-                int r = 0;
+                PtStoreRevision *revision = g_ptr_array_index(store->revisions, i);
+                int r;
 
-                if (revision->info.state == PT_REVISION_DECIDED)
-                        r = pt_store_sync_revision(store->revisions_fd, revision);
+                if (revision->info.state != PT_REVISION_DECIDED || revision->synced)
+                        continue;
+                r = pt_store_sync_revision(store->revisions_fd, revision);
                 if (r < 0)
                         return r;
+                revision->synced = true;
         }
         return fsync(store->revisions_fd) < 0 ? -errno : 0;
 }
@@ -158,7 +159,8 @@ int pt_store_restart_journal(PtStore *store, const char *keep)
                 store->decided > 0 ? pt_store_find(store, store->decided) : NULL;
         g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func(g_free);
 
-        int r = sync_revisions(store);
+        /* What is only in the journal must outlive a power cut without it. */
+        int r = pt_store_sync(store);
 
         if (r < 0)
                 return r;
@@ -167,7 +169,9 @@ int pt_store_restart_journal(PtStore *store, const char *keep)
                 g_ptr_array_add(records, pt_store_record_mark("retired", store->oldest));
         if (decided) {
                 g_ptr_array_add(records, pt_store_record_format(decided, false));
-                g_ptr_array_add(records, pt_store_record_mark("decided", decided->info.number));
+                g_ptr_array_add(records, pt_store_record_decided(decided));
+                if (decided->info.confirm_usec > 0 && decided->info.confirmed_usec > 0)
+                        g_ptr_array_add(records, pt_store_record_confirmed(decided));
         }
         if (store->pending)
                 g_ptr_array_add(records, pt_store_record_format(store->pending, true));

@@ -4,6 +4,7 @@
 
 #include "txn/store-datasets.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kind/json.h"
 
 #include <inttypes.h>
@@ -271,22 +272,28 @@ int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *b
                     const PtSlice *after)
 {
         g_autoptr(PtStoreRevision) intent = NULL;
+        const PtStoreRevision *parent;
         int r;
 
         if (store->pending)
                 return -EBUSY;
         if (revision->number <= store->last || revision->number > INT64_MAX ||
-            revision->time_usec > INT64_MAX || !is_utf8(revision->author) ||
-            !is_utf8(revision->comment))
+            revision->time_usec > INT64_MAX || revision->confirm_usec > PT_DURATION_MAX_USEC ||
+            !is_utf8(revision->author) || !is_utf8(revision->comment))
                 return -EINVAL;
         r = check_covered(store, after);
         if (r < 0)
                 return r;
         intent = pt_store_revision_new(revision);
         intent->info.parent = store->decided;
+        parent = store->decided > 0 ? pt_store_find(store, store->decided) : NULL;
+        intent->info.parent_digest = parent ? parent->info.digest : (PtDigest){{0}};
+        intent->info.confirmed_usec = 0;
         intent->info.state = PT_REVISION_INTENT;
         pt_slice_root(after, &intent->info.root);
         r = pt_store_datasets_intend(store, intent, before, after);
+        if (r >= 0 && intent->info.confirm_usec > 0)
+                r = pt_store_confirm_intend(store, intent);
         if (r < 0)
                 return r;
         r = write_intent(store, intent, before, after);
@@ -294,8 +301,10 @@ int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *b
                 (void) pt_store_delete(store->revisions_fd, revision->number);
                 return r;
         }
+        pt_store_record_digest(intent);
         store->last = revision->number;
         store->pending = g_steal_pointer(&intent);
+        store->pending_replayed = false;
         return 0;
 }
 
@@ -335,17 +344,22 @@ int pt_store_write_out(PtStore *store, bool check)
                 drop_texts(revision);
                 wrote = true;
         }
-        return wrote ? pt_store_write_link(store->revisions_fd, store->decided) : 0;
+        return wrote ? pt_store_write_links(store, check) : 0;
 }
 
 int pt_store_decide(PtStore *store, uint64_t number)
 {
-        g_autofree char *record = pt_store_record_mark("decided", number);
         PtStoreRevision *revision = store->pending;
-        int r;
+        g_autofree char *record = NULL;
+        int r = 0;
 
         if (!revision || revision->info.number != number)
                 return -EINVAL;
+        if (revision->info.confirm_usec > 0)
+                r = pt_store_confirm_decide(store, revision);
+        if (r < 0)
+                return r;
+        record = pt_store_record_decided(revision);
         r = pt_journal_append(store->journal, record);
         if (r < 0)
                 return r;
@@ -356,6 +370,10 @@ int pt_store_decide(PtStore *store, uint64_t number)
         store->decided = number;
         revision->info.state = PT_REVISION_DECIDED;
         revision->unwritten = true;
+        if (revision->info.confirm_usec == 0) {
+                revision->info.confirmed_usec = revision->info.time_usec;
+                store->confirmed = number;
+        }
         pt_store_add_revision(store, revision);
 
         /* From here on nothing can make it undecided: what fails is tried again, at the latest at
@@ -391,6 +409,8 @@ int pt_store_abort(PtStore *store, uint64_t number)
         revision->info.state = PT_REVISION_ABORTED;
         pt_store_add_revision(store, revision);
         r = pt_store_delete(store->revisions_fd, number);
+        if (r >= 0 && revision->info.confirm_usec > 0) /* its decision may have failed half-way */
+                r = pt_store_write_links(store, true);
         if (r < 0)
                 pt_log(LOG_WARNING,
                        "the folder of the aborted revision %" PRIu64 " cannot be deleted: %s",

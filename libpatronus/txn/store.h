@@ -5,11 +5,15 @@
  * The revision store below a state directory. configd writes it; daemons read their own slice from
  * it, without the bus.
  *
- *   journal                       one record a line (txn/journal.h): intent N, decided N, aborted N;
- *                                 append and fdatasync is the point of no return
- *   revisions/N/meta.json         number, parent, root, uid and name of the author, comment, time
+ *   journal                       one record a line (txn/journal.h): intent N, decided N, aborted N,
+ *                                 confirmed N; append and fdatasync is the point of no return
+ *   revisions/N/meta.json         number, parent, root, uid and name of the author, comment, time;
+ *                                 and, a line more, when it was confirmed
  *   revisions/N/<daemon>.ndjson   a slice, or a delta on the revision before (txn/slice.h); 0640
  *   revisions/decided             symbolic link to the number
+ *   revisions/confirmed           the same, of the newest revision that is confirmed
+ *   revisions/unconfirmed         while the decided one waits to be confirmed: which one it is, until
+ *                                 when, and in which boot of the machine; one line as in the journal
  *   datasets/<digest>             lists that objects refer to (txn/dataset.h)
  *   lock                          held by the one configd that writes
  *
@@ -18,6 +22,12 @@
  * folder lacks. A large one is written to its file first, and synced. The journal is the truth: a
  * link that still names the revision before is right until the next start of configd, and nothing
  * leaves the journal before its files are synced.
+ *
+ * A revision that has to be confirmed (confirm_usec) is not what the machine boots with:
+ * `unconfirmed` is durable before such a revision is decided, and a daemon that finds another boot
+ * in it takes the confirmed revision instead. Its deadline is one of CLOCK_BOOTTIME, so that neither
+ * the end of configd nor a new clock setting moves it. That the time is over is the caller's
+ * business: the store only remembers.
  */
 
 #include "txn/dataset.h"
@@ -47,6 +57,15 @@ typedef struct PtRevision {
         char *comment;
         uint64_t time_usec; /* CLOCK_REALTIME */
         PtRevisionState state;
+        uint64_t confirm_usec; /* how long it waits to be confirmed; 0: its decision confirms it */
+        uint64_t confirmed_usec; /* CLOCK_REALTIME, when it was confirmed (time_usec when by its
+                                  * decision); 0: it is not */
+        /*
+         * The chain: the digest covers all of the above but what becomes of the revision, and the
+         * parent's digest, so that no revision can be changed without changing all that follow.
+         * Zeros for the parent: there is none, or it is from before there was a chain.
+         */
+        PtDigest digest, parent_digest;
 } PtRevision;
 void pt_revision_free(PtRevision *revision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtRevision, pt_revision_free)
@@ -69,27 +88,42 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtStore, pt_store_close)
 void pt_store_add_daemon(PtStore *store, const char *daemon, const PtKind *const *kinds,
                          const char *group);
 
-uint64_t pt_store_decided(const PtStore *store); /* 0: none yet */
+uint64_t pt_store_decided(const PtStore *store);   /* 0: none yet */
+uint64_t pt_store_confirmed(const PtStore *store); /* the newest that is; 0: the empty one */
 /* The highest number ever used, so that none is used twice. */
 uint64_t pt_store_last(const PtStore *store);
 /* An intent without decision that the last run left, or 0. */
 uint64_t pt_store_pending(const PtStore *store);
 
+typedef struct PtConfirm {
+        uint64_t revision;
+        uint64_t deadline_usec; /* CLOCK_BOOTTIME */
+        bool other_boot; /* of an earlier boot: the deadline is over, whatever the clock says */
+} PtConfirm;
+/* Whether the decided revision waits to be confirmed. */
+bool pt_store_unconfirmed(const PtStore *store, PtConfirm *ret);
+
 /*
- * Writes `intent`, durable on return: number, uid, author, comment and time are the caller's; the
- * parent is the decided revision. What differs from `before` is written, or all of `after` when
+ * Writes `intent`, durable on return: number, uid, author, comment, time and confirm_usec are the
+ * caller's; the parent is the decided revision. With confirm_usec, all that the confirmed revision
+ * needs is durable too: it may be what the machine boots with. What differs from `before` is written, or all of `after` when
  * `before` is not what was decided (because that cannot be loaded any more). -EBUSY: there is an
- * undecided intent; -EINVAL: a number used before, text that is not UTF-8, or a kind without
+ * undecided intent, or confirm_usec is given while a revision waits to be confirmed; -EINVAL: a number used before, text that is not UTF-8, or a kind without
  * daemon; -EFBIG: a comment of a megabyte, or more than PT_STORE_DATASETS_MAX datasets.
  */
 int pt_store_intend(PtStore *store, const PtRevision *revision, const PtSlice *before,
                     const PtSlice *after);
 /*
- * Writes `decided`, durable on return; the files and the link follow before it returns, without a
- * sync. Files that cannot be written are logged and tried again later: the revision is decided.
+ * Writes `decided`, durable on return; the files and the links follow before it returns, without a
+ * sync. Files that cannot be written are logged and tried again later: the revision is decided. If
+ * it has to be confirmed, its time runs from here on; or from its intent, if that is of a run
+ * before.
  */
 int pt_store_decide(PtStore *store, uint64_t number);
 int pt_store_abort(PtStore *store, uint64_t number);
+/* Writes `confirmed`, durable on return; the link and the end of `unconfirmed` follow as files do
+ * in pt_store_decide(). -EINVAL: it is not this revision that waits. */
+int pt_store_confirm(PtStore *store, uint64_t number);
 /*
  * Upkeep, which may write and sync the whole configuration; for when the caller is idle, after a
  * commit. A daemon's delta becomes a snapshot when the deltas since the last exceed half of it (and
@@ -144,8 +178,8 @@ int pt_store_collect_datasets(PtStore *store, uint64_t before_usec,
                               unsigned *ret_waiting);
 
 /*
- * For daemons, read-only: the decided slice of `daemon` and its revision. When that is damaged, the
- * newest older one that is whole is returned, with `ret_damaged` true and diagnostics. -ENOENT:
+ * For daemons, read-only: the decided slice of `daemon` and its revision; the confirmed one, when
+ * the machine booted before the decided one was confirmed. When that is damaged, the newest older one that is whole is returned, with `ret_damaged` true and diagnostics. -ENOENT:
  * nothing was ever decided for the daemon. -EBADMSG: nothing is whole.
  */
 int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics *diag,
