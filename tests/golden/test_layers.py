@@ -13,12 +13,13 @@ LIBRARY = ROOT / "libpatronus"
 # Lowest first; what each may include besides itself, as its README says.
 LAYERS = {
     "base": set(),
+    "secret": {"base"},
     "event": {"base"},
     "bus": {"base", "event"},
-    "kind": {"base"},
-    "kinds": {"base", "kind"},
+    "kind": {"base", "secret"},
+    "kinds": {"base", "secret", "kind"},
     "netlink": {"base", "event", "kind"},
-    "txn": {"base", "event", "bus", "kind", "kinds", "netlink"},
+    "txn": {"base", "secret", "event", "bus", "kind", "kinds", "netlink"},
 }
 GENERATED = {"config.h"}
 
