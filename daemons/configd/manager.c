@@ -180,6 +180,13 @@ static int add_member(Manager *manager, const ParticipantClass *klass)
                               on_backoff, member, &member->backoff);
 }
 
+static gint compare_stages(gconstpointer a, gconstpointer b)
+{
+        const Member *const *x = a, *const *y = b;
+
+        return (gint) (*x)->participant.klass->stage - (gint) (*y)->participant.klass->stage;
+}
+
 static int add_members(Manager *manager)
 {
         int r;
@@ -189,6 +196,8 @@ static int add_members(Manager *manager)
                 if (r < 0)
                         return r;
         }
+        g_ptr_array_sort(manager->members,
+                         compare_stages); /* stable: daemons of a stage keep their order */
         return 0;
 }
 

@@ -52,7 +52,7 @@ typedef struct Manager {
         uint64_t revision;
         Uids *uids;
 
-        GPtrArray *members;      /* Member, in the order of participant_classes */
+        GPtrArray *members;      /* Member, in the order of their stages */
         unsigned unknown_owners; /* members of which a new bus has not said yet whether they are
                                     there */
         GHashTable *sessions;    /* id: Session */

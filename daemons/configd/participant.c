@@ -10,12 +10,6 @@
 
 #define TRANSACTION_INTERFACE "org.patronus.Transaction1"
 
-const ParticipantClass participant_classes[] = {
-        {"filterd", "org.patronus.Filter1", "/org/patronus/Filter1", "patronus.firewall/",
-         "patronus-filterd", STAGE_FILTER},
-        {},
-};
-
 const char *stage_to_string(Stage stage)
 {
         static const char *const names[STAGE_MAX] = {

@@ -36,7 +36,7 @@ typedef struct ParticipantClass {
         Stage stage;
 } ParticipantClass;
 
-/* All of them, in the order of their stages; the last has name NULL. */
+/* All of them (participant-classes.h); the last has name NULL. */
 extern const ParticipantClass participant_classes[];
 
 typedef struct Participant {

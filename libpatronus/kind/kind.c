@@ -3,6 +3,15 @@
 
 #include <string.h>
 
+const PtKind *pt_kind_find(const char *name)
+{
+        for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
+                if (g_ascii_strcasecmp((*kind)->name, name) == 0 ||
+                    g_ascii_strcasecmp((*kind)->plural, name) == 0)
+                        return *kind;
+        return NULL;
+}
+
 const PtField *pt_kind_find_field(const PtKind *kind, const char *path)
 {
         const PtField *fields = kind->fields, *field = NULL;

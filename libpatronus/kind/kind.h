@@ -228,7 +228,7 @@ int pt_object_foreach_dataset(const PtObject *object,
 /* Whether objects of the kind can refer to datasets. */
 bool pt_kind_has_dataset(const PtKind *kind);
 
-/* All kinds, sorted by name, last NULL (kinds/registry.c). */
+/* All kinds, sorted by name, last NULL (kinds/registry.h). */
 const PtKind *const *pt_kinds(void);
 /* By name, plural or lower-case name; NULL if unknown. */
 const PtKind *pt_kind_find(const char *name);

@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "kinds/firewall/firewall.h"
+#include "kinds/registry.h"
 
-/* All kinds, sorted by name. A new one is a line here. */
-static const PtKind *const kinds[] = {
-        &pt_kind_alias,
-        &pt_kind_filter_settings,
-        &pt_kind_firewall_rule,
-        &pt_kind_nat_rule,
-        &pt_kind_service,
-        &pt_kind_zone,
-        NULL,
-};
-
+/* Nothing but the table is here: a program with another one links its own pt_kinds(), and this file
+ * stays in the archive. */
 const PtKind *const *pt_kinds(void)
 {
-        return kinds;
-}
+        static const PtKind *const kinds[] = {PT_KINDS, NULL};
 
-const PtKind *pt_kind_find(const char *name)
-{
-        for (const PtKind *const *kind = kinds; *kind; kind++)
-                if (g_ascii_strcasecmp((*kind)->name, name) == 0 ||
-                    g_ascii_strcasecmp((*kind)->plural, name) == 0)
-                        return *kind;
-        return NULL;
+        return kinds;
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* All kinds, sorted by name: the items of a table. A new one is a line here. */
+
+#include "kinds/firewall/firewall.h"
+
+/* clang-format off */
+#define PT_KINDS \
+        &pt_kind_alias, \
+        &pt_kind_filter_settings, \
+        &pt_kind_firewall_rule, \
+        &pt_kind_nat_rule, \
+        &pt_kind_service, \
+        &pt_kind_zone
+/* clang-format on */
