@@ -50,7 +50,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
 {
         Manager *manager = userdata;
         g_autofree char *source = NULL, *set = NULL;
-        g_auto(CommitOptions) wanted = {};
+        g_auto(CommitOptions) wanted = COMMIT_OPTIONS_INIT;
         bool replace = false;
         const Option options[] = {
                 {"source", OPTION_STRING, &source},
@@ -122,7 +122,7 @@ int bus_config_load(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_err
 static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_auto(CommitOptions) wanted = {};
+        g_auto(CommitOptions) wanted = COMMIT_OPTIONS_INIT;
         const Option options[] = {COMMIT_OPTION_ROWS(wanted), {}};
         g_autoptr(Session) session = NULL;
         g_autoptr(PtSlice) target = NULL;

@@ -305,14 +305,14 @@ static int method_plan(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return r;
         if (manager_busy(manager))
                 return manager_defer(manager, call, method_plan, error);
-        session_commit(session, &(CommitOptions){.dry_run = true}, call);
+        session_commit(session, &(CommitOptions){.dry_run = true, .merge = true}, call);
         return 1;
 }
 
 static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_auto(CommitOptions) wanted = {};
+        g_auto(CommitOptions) wanted = COMMIT_OPTIONS_INIT;
         const Option options[] = {COMMIT_OPTION_ROWS(wanted), {}};
         Session *session;
         int r;
@@ -327,6 +327,30 @@ static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *err
                 return r;
         session_commit(session, &wanted, call);
         return 1;
+}
+
+static int method_rebase(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        Manager *manager = userdata;
+        g_autofree char *prefer = NULL;
+        const Option options[] = {{"prefer", OPTION_STRING, &prefer}, {}};
+        g_autoptr(Reply) reply = reply_new();
+        MergePrefer preference;
+        Session *session;
+        int r;
+
+        r = get_session(manager, call, &session, error);
+        if (r < 0)
+                return r;
+        r = options_read(call, options, error);
+        if (r < 0)
+                return r;
+        preference = merge_prefer_from_string(prefer ?: "");
+        if (preference < 0)
+                return pt_bus_fail(error, -EINVAL,
+                                   "\"%s\" is no side to prefer; use mine or theirs", prefer);
+        session_rebase(session, preference, reply);
+        return reply_send(reply, call);
 }
 
 static int method_close(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -371,6 +395,9 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Commit", SD_BUS_ARGS("a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", reply), method_commit,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Rebase", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("a{sv}", reply), method_rebase,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Close", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_close,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -4,7 +4,7 @@
 /*
  * The options that Commit, Apply and Revert take alike. A method puts the rows into its own table:
  *
- *         CommitOptions wanted = {};
+ *         CommitOptions wanted = COMMIT_OPTIONS_INIT;
  *         const Option options[] = {{"set", OPTION_STRING, &set}, COMMIT_OPTION_ROWS(wanted), {}};
  *
  * and ends with commit_options_done().
@@ -17,12 +17,18 @@
 typedef struct CommitOptions {
         char *comment;
         bool dry_run;
+        bool merge;
 } CommitOptions;
+#define COMMIT_OPTIONS_INIT                                                                        \
+        {                                                                                          \
+                .merge = true                                                                      \
+        }
 
 /* clang-format off */
 #define COMMIT_OPTION_ROWS(o) \
         {"comment", OPTION_STRING, &(o).comment}, \
-        {"dryRun", OPTION_BOOL, &(o).dry_run}
+        {"dryRun", OPTION_BOOL, &(o).dry_run}, \
+        {"merge", OPTION_BOOL, &(o).merge}
 /* clang-format on */
 
 static inline void commit_options_done(CommitOptions *options)

@@ -24,6 +24,7 @@ struct Commit {
         CommitDone done;
         void *userdata;
         PtSlice *candidate;
+        Merge *merge; /* NULL: the base was the running configuration */
         char *client;
         bool dry_run;
         PtTuple administrator;
@@ -48,6 +49,7 @@ void commit_free(Commit *commit)
         sd_event_source_disable_unref(commit->retry);
         g_ptr_array_unref(commit->legs);
         pt_slice_unref(commit->candidate);
+        merge_free(commit->merge);
         pt_revision_free(commit->revision);
         reply_free(commit->reply);
         g_free(commit->client);
@@ -415,6 +417,40 @@ static bool add_legs(Commit *commit)
         return complete;
 }
 
+/* Makes a change that was begun on an older revision one of the running one; false: it cannot be, or
+ * must not. */
+static bool merge_base(Commit *commit, const CommitRequest *request)
+{
+        Manager *manager = commit->manager;
+        Reply *reply = commit->reply;
+        g_autofree char *author = manager_author(manager);
+        ConflictSides sides = {request->base_revision, manager->revision, author};
+
+        commit->merge =
+                merge_new(request->base, request->candidate, manager->running, MERGE_REPORT);
+        if (!request->merge || commit->merge->conflicts->len > 0) {
+                conflict_report(commit->merge, &sides, reply->conflicts, reply->diag);
+                return false;
+        }
+        reply->merged_with = manager->revision;
+        conflict_tell_merged(commit->merge, &sides, reply->diag);
+        pt_slice_unref(commit->candidate);
+        commit->candidate = pt_slice_ref(commit->merge->merged);
+        pt_slice_root(commit->candidate, &commit->revision->root);
+        return true;
+}
+
+/* Each side alone was right, or may have been. */
+static void tell_misfit(const Commit *commit, const CommitRequest *request)
+{
+        g_autofree char *author = manager_author(commit->manager);
+
+        conflict_tell_misfit(
+                commit->merge,
+                &(ConflictSides){request->base_revision, commit->manager->revision, author},
+                commit->reply->diag);
+}
+
 static void begin(Commit *commit, const CommitRequest *request)
 {
         Manager *manager = commit->manager;
@@ -422,9 +458,7 @@ static void begin(Commit *commit, const CommitRequest *request)
         Reply *reply = commit->reply;
         int r;
 
-        if (request->base_revision != manager->revision) {
-                conflict_report(request->base, request->base_revision, request->candidate,
-                                manager->running, manager->revision, reply->diag);
+        if (request->base_revision != manager->revision && !merge_base(commit, request)) {
                 refuse(commit);
                 return;
         }
@@ -433,6 +467,8 @@ static void begin(Commit *commit, const CommitRequest *request)
         uids = manager_uids(manager, manager->running);
         if (uids_check(uids, reply->changes, reply->diag) < 0)
                 r = -EINVAL;
+        if (r < 0 && commit->merge)
+                tell_misfit(commit, request);
         end_timing(commit, TIMING_VALIDATE);
         if (r < 0 || !add_legs(commit)) {
                 refuse(commit);

@@ -22,6 +22,7 @@ typedef struct CommitRequest {
         PtSlice *base; /* the running configuration that the candidate began with */
         uint64_t base_revision;
         PtSlice *candidate;
+        bool merge;   /* with the running configuration, when the base is an older one */
         bool dry_run; /* stop after Plan */
         uid_t uid;
         const char *author;

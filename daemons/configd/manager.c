@@ -346,6 +346,15 @@ GHashTable *manager_uids(Manager *manager, const PtSlice *slice)
         return uids_stored(manager->uids, manager->running, slice);
 }
 
+char *manager_author(const Manager *manager)
+{
+        g_autoptr(PtRevision) revision = NULL;
+
+        if (pt_store_get(manager->store, manager->revision, &revision) < 0)
+                return NULL;
+        return g_steal_pointer(&revision->author);
+}
+
 void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,
                      const char *author, const char *comment)
 {

@@ -89,6 +89,8 @@ int manager_defer(Manager *manager, sd_bus_message *call, sd_bus_message_handler
  * false: there was nothing, or it is too late. */
 bool manager_cancel(Manager *manager, sd_bus_message *call);
 
+/* Who made the running revision; the caller's, NULL: not known. */
+char *manager_author(const Manager *manager);
 /* Makes a decided revision the running one and announces it. */
 void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, const Reply *reply,
                      const char *author, const char *comment);

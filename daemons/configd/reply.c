@@ -25,6 +25,7 @@ Reply *reply_new(void)
 
         reply->steps = g_ptr_array_new_with_free_func(g_free);
         reply->plans = g_ptr_array_new_with_free_func(plan_result_free);
+        reply->conflicts = conflict_entries_new();
         reply->diag = pt_diag_new();
         return reply;
 }
@@ -36,6 +37,7 @@ void reply_free(Reply *reply)
         changes_free(reply->changes);
         g_ptr_array_unref(reply->steps);
         g_ptr_array_unref(reply->plans);
+        g_ptr_array_unref(reply->conflicts);
         pt_diag_free(reply->diag);
         g_free(reply);
 }
@@ -181,6 +183,22 @@ static int append_plans(const Reply *reply, sd_bus_message *m)
         return close_entry(m);
 }
 
+static int append_merge(const Reply *reply, sd_bus_message *m)
+{
+        int r;
+
+        r = sd_bus_message_append(m, "{sv}", "mergedWith", "t", reply->merged_with);
+        if (r < 0)
+                return r;
+        r = open_entry(m, "conflicts", "aa{sv}");
+        if (r < 0)
+                return r;
+        r = conflict_append(reply->conflicts, m);
+        if (r < 0)
+                return r;
+        return close_entry(m);
+}
+
 static int append_diagnostics(const Reply *reply, sd_bus_message *m)
 {
         int r;
@@ -231,8 +249,8 @@ static int append_basics(const Reply *reply, sd_bus_message *m)
 int reply_append(const Reply *reply, sd_bus_message *m)
 {
         static int (*const parts[])(const Reply *, sd_bus_message *) = {
-                append_basics, append_changes,     append_steps,
-                append_plans,  append_diagnostics, append_timings};
+                append_basics, append_changes,     append_steps,  append_plans,
+                append_merge,  append_diagnostics, append_timings};
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");

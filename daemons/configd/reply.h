@@ -6,6 +6,7 @@
  * refusal is such a reply with `accepted` false, so that its diagnostics arrive as data.
  */
 
+#include "conflict.h"
 #include "participant.h"
 
 #define REPLY_CHANGES_MAX 1000 /* named in a reply; more are only counted */
@@ -44,6 +45,9 @@ typedef struct Reply {
         PtGuarantee guarantee;
         GPtrArray *steps; /* char *, at most PT_PLAN_STEPS_MAX */
         GPtrArray *plans; /* PlanResult, one a daemon that takes part */
+        uint64_t merged_with; /* the running revision that a change begun on an older one was merged
+                                 with; 0: it was not */
+        GPtrArray *conflicts; /* ConflictEntry: what both changed */
         PtDiagnostics *diag;
         uint64_t usec[TIMING_MAX];
 } Reply;

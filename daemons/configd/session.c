@@ -326,6 +326,57 @@ void session_assume(Session *session, PtSlice *configuration)
         (void) pt_slice_compare(before, configuration, assume_one, session->candidate);
 }
 
+static void set_base(Session *session, PtSlice *base, uint64_t revision)
+{
+        pt_slice_ref(base);
+        pt_slice_unref(session->base);
+        session->base = base;
+        session->base_revision = revision;
+}
+
+static void set_candidate(Session *session, const PtSlice *configuration)
+{
+        pt_slice_unref(session->candidate);
+        session->candidate = pt_slice_clone(configuration);
+}
+
+void session_rebase(Session *session, MergePrefer prefer, Reply *reply)
+{
+        const Manager *manager = session->manager;
+        g_autoptr(PtSlice) mine = pt_slice_clone(session->candidate);
+        g_autoptr(Merge) merge = merge_new(session->base, mine, manager->running, prefer);
+        g_autofree char *author = manager_author(manager);
+        ConflictSides sides = {session->base_revision, manager->revision, author};
+
+        if (merge->conflicts->len > 0)
+                conflict_report(merge, &sides, reply->conflicts, reply->diag);
+        if (merge->conflicts->len > 0 && prefer == MERGE_REPORT)
+                return;
+        if (session->base_revision != manager->revision) {
+                reply->merged_with = manager->revision;
+                conflict_tell_merged(merge, &sides, reply->diag);
+        }
+        reply->accepted = true;
+        reply_set_changes(reply, changes_new(manager->running, merge->merged));
+        set_base(session, manager->running, manager->revision);
+        set_candidate(session, merge->merged);
+}
+
+/* The session goes on from what was committed, which may be more than its snapshot; what it changed
+ * since stays its own. */
+static void go_on(Session *session, PtSlice *snapshot)
+{
+        const Manager *manager = session->manager;
+
+        if (manager->running != snapshot) {
+                g_autoptr(PtSlice) mine = pt_slice_clone(session->candidate);
+                g_autoptr(Merge) merge = merge_new(snapshot, mine, manager->running, MERGE_MINE);
+
+                set_candidate(session, merge->merged);
+        }
+        set_base(session, manager->running, manager->revision);
+}
+
 /* What outlives the session while its commit is under way. */
 typedef struct SessionCommit {
         Manager *manager;
@@ -340,11 +391,8 @@ static void on_done(const Reply *reply, void *userdata)
         Session *session =
                 reply ? g_hash_table_lookup(commit->manager->sessions, &commit->id) : NULL;
 
-        if (session && reply->accepted && reply->revision > 0) {
-                pt_slice_unref(session->base);
-                session->base = pt_slice_ref(commit->snapshot);
-                session->base_revision = reply->revision;
-        }
+        if (session && reply->accepted && reply->revision > 0)
+                go_on(session, commit->snapshot);
         if (reply)
                 reply_done(reply, commit->call);
         else
@@ -359,6 +407,7 @@ void session_commit(Session *session, const CommitOptions *options, sd_bus_messa
         CommitRequest request = {
                 .base = session->base,
                 .base_revision = session->base_revision,
+                .merge = options->merge,
                 .dry_run = options->dry_run,
                 .uid = session->uid,
                 .author = session->user,

@@ -60,6 +60,13 @@ void session_load(Session *session, int fd, const InputOptions *options, Reply *
 /* Makes the candidate equal to a configuration. */
 void session_assume(Session *session, PtSlice *configuration);
 
+/*
+ * Takes the running configuration as the new base, with the session's changes on it. What both
+ * changed goes by the preference, and is listed; without one the session stays as it is and the
+ * reply is a refusal.
+ */
+void session_rebase(Session *session, MergePrefer prefer, Reply *reply);
+
 /* Commits a snapshot of the candidate, and answers the call; on success that is the session's new
  * base. */
 void session_commit(Session *session, const CommitOptions *options, sd_bus_message *call);
