@@ -3,12 +3,10 @@
 #include "base/log.h"
 #include "manager.h"
 
-#include <pwd.h>
 #include <string.h>
 
 #define BUS_NAME "org.patronus.Filter1"
 #define BUS_PATH "/org/patronus/Filter1"
-#define OWNER "patronus-configd"
 
 /* What the options say, before there is a manager. */
 typedef struct Main {
@@ -42,14 +40,6 @@ static int start(PtDaemon *daemon)
         return main_of(daemon)->early ? 1 : 0;
 }
 
-/* Only configd may drive transactions. Where its user does not exist, only root. */
-static uid_t owner_uid(void)
-{
-        const struct passwd *user = getpwnam(OWNER);
-
-        return user ? user->pw_uid : 0;
-}
-
 static int attach(PtDaemon *daemon, sd_bus *bus)
 {
         Main *self = main_of(daemon);
@@ -57,7 +47,7 @@ static int attach(PtDaemon *daemon, sd_bus *bus)
         int r;
 
         r = pt_participant_attach(manager ? fw_manager_participant(manager) : NULL, bus, BUS_PATH,
-                                  owner_uid());
+                                  pt_participant_owner());
         return r < 0 ? r : fw_bus_attach(manager, bus, BUS_PATH);
 }
 

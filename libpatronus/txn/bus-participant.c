@@ -6,9 +6,11 @@
 #include "kind/vardict.h"
 #include "txn/transaction.h"
 #include <inttypes.h>
+#include <pwd.h>
 #include <sys/mman.h>
 
 #define TRANSACTION_INTERFACE "org.patronus.Transaction1"
+#define OWNER "patronus-configd"
 #define PLAN_OPTIONS_DEPTH 4 /* the a{sv}, a variant, and an array of such in it */
 
 /* ---- who may call ----------------------------------------------------------------------- */
@@ -564,6 +566,13 @@ void pt_participant_detach(PtParticipant *p)
                 p->slots[i] = sd_bus_slot_unref(p->slots[i]);
         p->bus = sd_bus_unref(p->bus);
         g_clear_pointer(&p->path, g_free);
+}
+
+uid_t pt_participant_owner(void)
+{
+        const struct passwd *user = getpwnam(OWNER);
+
+        return user ? user->pw_uid : 0;
 }
 
 int pt_participant_attach(PtParticipant *p, sd_bus *bus, const char *path, uid_t owner_uid)

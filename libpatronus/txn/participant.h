@@ -67,6 +67,8 @@ uint64_t pt_participant_revision(const PtParticipant *participant); /* in force;
 /* Conditions that Daemon1 reports: set or replace by name, with a text; NULL clears. */
 void pt_participant_set_condition(PtParticipant *participant, const char *name, const char *text);
 
+/* configd's user; root's where there is none. */
+uid_t pt_participant_owner(void);
 /*
  * Adds Daemon1 and Transaction1 at `path`, in place of those on an earlier connection; only
  * `owner_uid` (configd) and root may call Transaction1. `participant` may be NULL for --introspect.

@@ -4,6 +4,7 @@
 import pytest
 
 import config_harness
+import fault_harness
 
 
 @pytest.fixture
@@ -21,6 +22,21 @@ def configd(idle):
     idle.start_participant()
     idle.start()
     return idle
+
+
+@pytest.fixture
+def faults(build_dir, private_bus, tmp_path):
+    """configd-test and the test daemons, nothing started yet."""
+    tmp_path.chmod(0o711)
+    with fault_harness.FaultSetup(build_dir, private_bus) as setup:
+        yield setup
+
+
+@pytest.fixture
+def faulty(faults):
+    """The same, started."""
+    faults.start()
+    return faults
 
 
 @pytest.fixture
