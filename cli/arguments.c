@@ -6,6 +6,7 @@
  * and knows no nearest word.)
  */
 
+#include "confirm.h"
 #include "output.h"
 
 #include "base/text.h"
@@ -340,7 +341,9 @@ int ctl_parse(Ctl *ctl, int argc, char **argv)
                 else if ((r = parse_option(ctl, argv, i, argc)) < 0)
                         return CTL_USAGE;
         }
-        r = parse_format(ctl);
+        r = ctl_confirm_check(ctl);
+        if (r == CTL_DONE)
+                r = parse_format(ctl);
         if (r == CTL_DONE)
                 r = parse_colour(ctl);
         if (r != CTL_DONE || ctl->values[CTL_VERSION])

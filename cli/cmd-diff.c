@@ -148,7 +148,7 @@ static int load(Ctl *ctl, const CtlTarget *session, const CtlInput *input)
                 return r;
         r = sd_bus_message_append(m, "h", input->fd);
         if (r >= 0)
-                r = ctl_commit_append(ctl, input, 0, m);
+                r = ctl_commit_append(ctl, input, CTL_COMMIT_LOAD, m);
         return r < 0 ? r : ctl_commit_load(ctl, m, input);
 }
 

@@ -27,10 +27,12 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_DATASET] = "DIGEST",
         [CTL_WORD_DURATION] = "TIME",
         [CTL_WORD_PREFIX] = "ADDRESS[/LENGTH]",
+        [CTL_WORD_CONFIRM] = "auto|never|SECONDS",
 };
 
 const char *const ctl_formats[] = {"table", "wide", "yaml", "json", NULL};
 const char *const ctl_contents[] = {"addresses", "macs", NULL};
+const char *const ctl_confirm_words[] = {"auto", "never", NULL};
 const char *const ctl_colours[] = {"auto", "always", "never", NULL};
 
 const CtlOption ctl_options[CTL_OPTION_MAX] = {
@@ -78,17 +80,19 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_FORCE] = {0, "force", CTL_WORD_NONE,
                        "Even the router's own addresses, and who must not be locked out."},
         [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
-        [CTL_WAIT] =
-                {0, "wait", CTL_WORD_DURATION,
-                 "Wait until every daemon has the revision in force; leave with 1 when that is "
-                 "not so after this time."},
         [CTL_WATCH] = {'w', "watch", CTL_WORD_DURATION,
                        "Show rates instead of totals, anew each time this much has passed."},
         [CTL_NAME] = {0, "name", CTL_WORD_NAME,
                       "Only with this name; * is any text, ? any character."},
+        [CTL_CONFIRM] =
+                {0, "confirm", CTL_WORD_CONFIRM,
+                 "Take the change back unless it is confirmed within this time (5 to 3600 "
+                 "seconds). auto, which is the default: within 60 seconds, and only if new "
+                 "connections like your own would be cut, or that cannot be told. never: not at "
+                 "all, whatever is cut."},
 };
 
-#define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE)
+#define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM)
 
 const CtlCommand ctl_commands[] = {
         {.name = "apply",
@@ -100,9 +104,12 @@ const CtlCommand ctl_commands[] = {
                  "into force as a new revision; what the input does not name stays, unless --set "
                  "or --replace say otherwise. Creates (+), updates (~) and deletes (-) are listed. "
                  "It is all or nothing: when anything is refused, the running configuration is "
-                 "untouched.",
+                 "untouched. A change that could lock you out waits for a confirmation, and is "
+                 "taken back without one: on a terminal the time is counted down, else apply "
+                 "leaves with exit code 4 at once; see confirm.",
          .example = "patronusctl apply -f policy.yaml -m \"open the web server\"\n"
-                    "patronusctl apply -f /etc/patronus/policy.d --set policy",
+                    "patronusctl apply -f /etc/patronus/policy.d --set policy\n"
+                    "patronusctl apply -f policy.yaml --confirm 120",
          .run = ctl_run_apply},
         {.name = "plan",
          .common = true,
@@ -209,6 +216,18 @@ const CtlCommand ctl_commands[] = {
          .help = "Makes a new revision with the old content.",
          .example = "patronusctl revert 6 -m \"the new rule cut the printers off\"",
          .run = ctl_run_revert},
+        {.name = "confirm",
+         .common = true,
+         .arguments = {{CTL_WORD_REVISION, 0, 1}},
+         .doc = "Keep a revision that would be taken back otherwise",
+         .help = "Without an argument, the one that waits for a confirmation. It must come from a "
+                 "connection that began after the change, which proves that new connections still "
+                 "come in, or from the machine's own console: log in anew, outside of tmux and its "
+                 "like. An earlier connection proves nothing, since what is established mostly "
+                 "goes on. \"patronusctl revert\" to the confirmed revision ends the waiting "
+                 "early.",
+         .example = "patronusctl confirm",
+         .run = ctl_run_confirm},
         {.name = "export",
          .options = 1U << CTL_KIND | 1U << CTL_REVISION,
          .doc = "Print the whole configuration",
@@ -219,11 +238,9 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_export},
         {.name = "status",
          .common = true,
-         .options = 1U << CTL_WAIT,
          .doc = "Show the revision in force and the daemons",
          .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
                  "and drift. Leaves with 3 when configd does not answer.",
-         .example = "patronusctl status --wait 30s",
          .run = ctl_run_status},
         {.name = "dataset put",
          .arguments = {{CTL_WORD_LIST, 1, 1}},

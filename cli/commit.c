@@ -3,7 +3,9 @@
 #include "commit.h"
 
 #include "call.h"
+#include "confirm.h"
 #include "message.h"
+#include "origin.h"
 #include "output.h"
 #include <inttypes.h>
 #include <string.h>
@@ -127,6 +129,18 @@ static char *counts(struct json_object *reply)
         return g_strdup(out->str);
 }
 
+static void print_trial(struct json_object *reply, const char *n)
+{
+        uint64_t usec = ctl_json_number(reply, "confirmUSec");
+        g_autofree char *why = ctl_safe(ctl_json_string(reply, "confirmWhy"));
+
+        if (usec > 0)
+                printf("confirmation: within %" PRIu64 " s: %s\n", usec / G_USEC_PER_SEC, why);
+        else
+                printf("confirmation: none%s%s\n", *why ? ": " : "", why);
+        printf("nothing was changed: this was a trial (%s)\n", n);
+}
+
 static void print_outcome(struct json_object *reply, unsigned flags)
 {
         g_autofree char *n = counts(reply);
@@ -139,7 +153,7 @@ static void print_outcome(struct json_object *reply, unsigned flags)
                 else
                         printf("nothing to do: what is running says this already\n");
         } else if (flags & CTL_COMMIT_DRY)
-                printf("nothing was changed: this was a trial (%s)\n", n);
+                print_trial(reply, n);
         else
                 printf("%srevision %" PRIu64 " is in force%s (%s%s%" PRIu64 " ms)\n",
                        ctl_colour(stdout, CTL_BOLD), revision, ctl_colour(stdout, CTL_PLAIN), n,
@@ -176,6 +190,19 @@ unsigned ctl_commit_flags(const Ctl *ctl)
         return ctl->values[CTL_DRY_RUN] ? CTL_COMMIT_DRY | CTL_COMMIT_PLAN : 0;
 }
 
+/* What the change must not cut, and whether it must be confirmed. */
+static int append_confirm(const Ctl *ctl, sd_bus_message *m)
+{
+        g_autofree char *connection = ctl_connection();
+        int r = 0;
+
+        if (connection)
+                r = ctl_append_string(m, "connection", connection);
+        if (r >= 0 && ctl_confirm_wish(ctl))
+                r = ctl_append_string(m, "confirm", ctl_confirm_wish(ctl));
+        return r;
+}
+
 int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_bus_message *m)
 {
         int r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
@@ -184,6 +211,8 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
                 r = ctl_append_string(m, "comment", ctl->values[CTL_MESSAGE]);
         if (r >= 0 && flags & CTL_COMMIT_DRY)
                 r = ctl_append_true(m, "dryRun");
+        if (r >= 0 && !(flags & CTL_COMMIT_LOAD))
+                r = append_confirm(ctl, m);
         if (r >= 0 && input)
                 r = ctl_append_string(m, "source", input->source);
         if (r >= 0 && ctl->values[CTL_SET])
@@ -206,7 +235,7 @@ int ctl_commit_ask(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned 
         return r < 0 ? r : CTL_DONE;
 }
 
-int ctl_commit_print(const Ctl *ctl, struct json_object *reply, unsigned flags)
+int ctl_commit_print(Ctl *ctl, struct json_object *reply, unsigned flags)
 {
         bool people = ctl_format_is_table(ctl->format) || ctl->format == CTL_FORMAT_MAX;
         int r;
@@ -222,7 +251,10 @@ int ctl_commit_print(const Ctl *ctl, struct json_object *reply, unsigned flags)
         r = say_refusal(reply);
         if (r == CTL_DONE && people)
                 print_outcome(reply, flags);
-        return r;
+        if (r != CTL_DONE || flags & CTL_COMMIT_DRY)
+                return r;
+        fflush(stdout);
+        return ctl_confirm_follow(ctl, reply);
 }
 
 int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags)

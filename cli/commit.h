@@ -12,6 +12,7 @@
 typedef enum CtlCommitFlags {
         CTL_COMMIT_DRY = 1 << 0,  /* nothing was meant to change */
         CTL_COMMIT_PLAN = 1 << 1, /* show steps, impact and guarantee */
+        CTL_COMMIT_LOAD = 1 << 2, /* Load: into a candidate only */
 } CtlCommitFlags;
 
 /* What --dry-run asks for. */
@@ -23,10 +24,10 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
 int ctl_commit_call(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags);
 /* The two halves of that: the reply with names for everything ({"accepted":true,"changes":[{"op":…}],
  * "diagnostics":[{"severity":…,"place":…,"code":…,"text":…}],…}), which the caller puts; and what
- * is said about it. */
+ * is said about it, which lasts until it is confirmed or taken back (confirm.h). */
 int ctl_commit_ask(Ctl *ctl, sd_bus_message *m, const CtlInput *input, unsigned flags,
                    struct json_object **ret);
-int ctl_commit_print(const Ctl *ctl, struct json_object *reply, unsigned flags);
+int ctl_commit_print(Ctl *ctl, struct json_object *reply, unsigned flags);
 /* Commits a session, with what the command line says about it. */
 int ctl_commit_session(Ctl *ctl, const CtlTarget *session);
 /* Says that nothing was changed when `r` is CTL_REFUSED: for calls that touch a candidate at most.

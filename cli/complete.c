@@ -319,6 +319,10 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_LIST:
                 puts(":files");
                 break;
+        case CTL_WORD_CONFIRM:
+                for (unsigned i = 0; ctl_confirm_words[i]; i++)
+                        offer(word, before, ctl_confirm_words[i], "");
+                break;
         case CTL_WORD_CONTENT:
                 for (unsigned i = 0; ctl_contents[i]; i++)
                         offer(word, before, ctl_contents[i], "");

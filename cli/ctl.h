@@ -21,6 +21,8 @@ typedef enum CtlExit {
         CTL_REFUSED = 1,     /* nothing was changed, diagnostics say why */
         CTL_USAGE = 2,       /* the command line is wrong */
         CTL_UNREACHABLE = 3, /* a service or the bus does not answer */
+        CTL_UNCONFIRMED = 4, /* in force, and taken back unless it is confirmed */
+        CTL_TAKEN_BACK = 5,  /* it was in force, and no confirmation came */
 } CtlExit;
 
 /* What a word on the command line is; the names of the words and their completion follow from it.
@@ -49,6 +51,7 @@ typedef enum CtlWord {
         CTL_WORD_DATASET,
         CTL_WORD_DURATION,
         CTL_WORD_PREFIX,
+        CTL_WORD_CONFIRM,
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -79,7 +82,7 @@ typedef enum CtlOptionId {
         CTL_ALL,
         CTL_WATCH,
         CTL_NAME,
-        CTL_WAIT,
+        CTL_CONFIRM,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -119,6 +122,7 @@ extern const CtlCommand ctl_commands[];           /* the last has name NULL */
 extern const char *const ctl_words[CTL_WORD_MAX]; /* "KIND/NAME" */
 extern const char *const ctl_formats[];           /* "table", "wide", "yaml", "json", NULL */
 extern const char *const ctl_contents[];          /* "addresses", "macs", NULL */
+extern const char *const ctl_confirm_words[];     /* "auto", "never", NULL */
 extern const char *const ctl_colours[];           /* "auto", "always", "never", NULL */
 
 typedef enum CtlFormat {
@@ -185,6 +189,7 @@ int ctl_run_delete(Ctl *ctl);
 int ctl_run_rename(Ctl *ctl);
 int ctl_run_move(Ctl *ctl);
 int ctl_run_revert(Ctl *ctl);
+int ctl_run_confirm(Ctl *ctl);
 int ctl_run_get(Ctl *ctl);
 int ctl_run_export(Ctl *ctl);
 int ctl_run_diff(Ctl *ctl);

@@ -18,12 +18,16 @@ const CtlDoc ctl_exits[] = {
         {"2", "The command line is wrong."},
         {"3", "A service or the bus does not answer. When that was in the middle of a change, "
               "standard error says that its outcome is not known."},
+        {"4", "In force, but waiting for a confirmation, and taken back without one: the command "
+              "has no terminal to wait at, or was left with Ctrl-C."},
+        {"5", "It was in force, and was taken back because no confirmation came."},
         {"130", "Left by a second Ctrl-C, as a shell shows it; the outcome is not known."},
         {},
 };
 
 const CtlDoc ctl_variables[] = {
         {"DBUS_SYSTEM_BUS_ADDRESS", "Address of the bus when --bus is not given."},
+        {"PATRONUS_CONFIRM", "What --confirm is when it is not given."},
         {"VISUAL, EDITOR", "The editor of edit; otherwise the system's \"editor\", or vi."},
         {"TMPDIR", "Where edit keeps its text."},
         {"NO_COLOR", "No colours, even on a terminal."},

@@ -12,8 +12,6 @@
 #define PATIENCE_USEC (1 * G_USEC_PER_SEC) /* what takes less needs no explanation */
 #define TICK_USEC (200 * 1000)
 
-#define ERASE "\r\033[K"
-
 typedef struct Wait {
         Ctl *ctl;
         CtlCallFlags flags;
@@ -32,7 +30,7 @@ static void erase(Wait *wait)
 {
         if (!wait->shown)
                 return;
-        fputs(ERASE, stderr);
+        fputs(CTL_ERASE, stderr);
         fflush(stderr);
         wait->shown = false;
 }
@@ -83,7 +81,7 @@ static void show(Wait *wait)
         uint64_t seconds =
                 ((uint64_t) g_get_monotonic_time() - wait->started_usec) / G_USEC_PER_SEC;
 
-        fprintf(stderr, ERASE "%c %s, %" PRIu64 " s%s", spinner[wait->ticks++ % 4], wait->doing,
+        fprintf(stderr, CTL_ERASE "%c %s, %" PRIu64 " s%s", spinner[wait->ticks++ % 4], wait->doing,
                 seconds,
                 wait->cancelling                  ? " (Ctrl-C leaves)"
                 : wait->flags == CTL_CALL_COMMITS ? " (Ctrl-C gives it up)"
@@ -143,7 +141,7 @@ static int on_interrupt(sd_event_source *source, const struct signalfd_siginfo *
                                         on_cancelled, wait, "");
 }
 
-static bool may_show(void)
+bool ctl_may_show(void)
 {
         const char *term = getenv("TERM");
 
@@ -154,7 +152,7 @@ static int add_sources(Wait *wait)
 {
         int r = 0;
 
-        if (may_show())
+        if (ctl_may_show())
                 r = sd_event_add_time_relative(wait->event, NULL, CLOCK_MONOTONIC, PATIENCE_USEC, 0,
                                                on_tick, wait);
         if (r >= 0)
@@ -217,7 +215,7 @@ int ctl_wait(Ctl *ctl, CtlCallFlags flags, sd_bus_message *const *reply)
                 .doing = "configd works on it",
         };
 
-        if (flags == CTL_CALL_QUIET || (flags != CTL_CALL_COMMITS && !may_show()))
+        if (flags == CTL_CALL_QUIET || (flags != CTL_CALL_COMMITS && !ctl_may_show()))
                 return wait_quietly(ctl->bus, reply);
         return wait_watching(&wait);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bus-config.h"
 
+#include "bus-confirm.h"
 #include "bus-dataset.h"
 #include "bus-export.h"
 #include "bus-session.h"
@@ -91,8 +92,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         datasets_touch(manager->datasets);
         if (r < 0)
                 return reply_send(reply, call);
-        session_commit(session, &wanted, call);
-        return 1;
+        return session_commit(session, &wanted, false, call, error);
 }
 
 int bus_config_load(Manager *manager, uint64_t number, PtSlice **ret, sd_bus_error *error)
@@ -150,8 +150,10 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
         session_assume(session, target);
         if (!wanted.comment)
                 wanted.comment = g_strdup_printf("revert to revision %" PRIu64, number);
-        session_commit(session, &wanted, call);
-        return 1;
+        return session_commit(session, &wanted,
+                              confirm_revision(manager->confirm) > 0 &&
+                                      number == pt_store_confirmed(manager->store),
+                              call, error);
 }
 
 static int method_get(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -222,11 +224,12 @@ static int append_revision(const Manager *manager, const PtRevision *revision, s
         char root[PT_DIGEST_HEX + 1];
 
         pt_digest_to_hex(&revision->root, root);
-        return sd_bus_message_append(m, "a{sv}", 8, "number", "t", revision->number, "parent", "t",
+        return sd_bus_message_append(m, "a{sv}", 9, "number", "t", revision->number, "parent", "t",
                                      revision->parent, "root", "s", root, "uid", "u", revision->uid,
                                      "author", "s", revision->author ?: "", "comment", "s",
                                      revision->comment ?: "", "timeUSec", "t", revision->time_usec,
-                                     "state", "s", state_word(manager, revision));
+                                     "confirmedUSec", "t", revision->confirmed_usec, "state", "s",
+                                     state_word(manager, revision));
 }
 
 static int method_list_revisions(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -338,6 +341,8 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Revert", SD_BUS_ARGS("t", revision, "a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", reply), method_revert,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Confirm", SD_BUS_ARGS("t", revision, "a{sv}", options),
+                                SD_BUS_NO_RESULT, bus_confirm, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_RESULT("b", cancelled),
                                 method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Get", SD_BUS_ARGS("s", kind, "s", name),
@@ -372,7 +377,14 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_PROPERTY("Objects", "t", get_property, 0, 0),
         SD_BUS_PROPERTY("Sessions", "u", get_property, 0, 0),
         SD_BUS_PROPERTY("Phase", "s", get_property, 0, 0),
+        SD_BUS_PROPERTY("ConfirmRevision", "t", bus_confirm_property, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ConfirmDeadlineUSec", "t", bus_confirm_property, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ConfirmedRevision", "t", bus_confirm_property, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_SIGNAL_WITH_ARGS("Committed", SD_BUS_ARGS("t", revision, "a{sv}", details), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Confirmed", SD_BUS_ARGS("t", revision, "a{sv}", details), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reverted", SD_BUS_ARGS("t", revision, "t", to), 0),
         SD_BUS_VTABLE_END,
 };
@@ -396,6 +408,9 @@ static void refresh_info(Manager *manager)
                                             g_strdup(member->participant.klass->name),
                                             g_strdup(trouble));
         }
+        if (confirm_trouble(manager->confirm))
+                g_hash_table_insert(info->conditions, g_strdup("confirm"),
+                                    g_strdup(confirm_trouble(manager->confirm)));
         info->state = g_hash_table_size(info->conditions) > 0 ? "degraded" : "running";
         info->revision = info->wanted_revision = manager->revision;
         info->kinds = pt_kinds();

@@ -305,8 +305,8 @@ static int method_plan(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return r;
         if (manager_busy(manager))
                 return manager_defer(manager, call, method_plan, error);
-        session_commit(session, &(CommitOptions){.dry_run = true, .merge = true}, call);
-        return 1;
+        return session_commit(session, &(CommitOptions){.dry_run = true, .merge = true}, false,
+                              call, error);
 }
 
 static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -325,8 +325,7 @@ static int method_commit(sd_bus_message *call, void *userdata, sd_bus_error *err
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
-        session_commit(session, &wanted, call);
-        return 1;
+        return session_commit(session, &wanted, false, call, error);
 }
 
 static int method_rebase(sd_bus_message *call, void *userdata, sd_bus_error *error)

@@ -18,6 +18,7 @@ typedef struct CommitOptions {
         char *comment;
         bool dry_run;
         bool merge;
+        char *confirm, *connection; /* confirm.h */
 } CommitOptions;
 #define COMMIT_OPTIONS_INIT                                                                        \
         {                                                                                          \
@@ -28,11 +29,15 @@ typedef struct CommitOptions {
 #define COMMIT_OPTION_ROWS(o) \
         {"comment", OPTION_STRING, &(o).comment}, \
         {"dryRun", OPTION_BOOL, &(o).dry_run}, \
-        {"merge", OPTION_BOOL, &(o).merge}
+        {"merge", OPTION_BOOL, &(o).merge}, \
+        {"confirm", OPTION_STRING, &(o).confirm}, \
+        {"connection", OPTION_STRING, &(o).connection}
 /* clang-format on */
 
 static inline void commit_options_done(CommitOptions *options)
 {
         g_free(options->comment);
+        g_free(options->confirm);
+        g_free(options->connection);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CommitOptions, commit_options_done)

@@ -27,7 +27,7 @@ struct Commit {
         Merge *merge; /* NULL: the base was the running configuration */
         char *client;
         bool dry_run;
-        PtTuple administrator;
+        ConfirmWish confirm;
         LegContext context;
         PtRevision *revision; /* what the journal gets */
         Reply *reply;
@@ -108,17 +108,33 @@ static void refuse(Commit *commit)
         finish(commit, false);
 }
 
+static void give_up(Commit *commit, const char *why)
+{
+        pt_diag_error(commit->reply->diag, "cancelled", NULL, "%s", why);
+        for (guint i = 0; i < commit->legs->len; i++)
+                leg_cancel(get_leg(commit, i));
+        refuse(commit);
+}
+
 bool commit_cancel(Commit *commit, const char *client)
 {
         if (g_strcmp0(client, commit->client) != 0 ||
             (commit->phase != PHASE_PLAN && commit->phase != PHASE_PREPARE))
                 return false;
-        pt_diag_error(commit->reply->diag, "cancelled", NULL,
-                      "it was cancelled before anything was decided");
-        for (guint i = 0; i < commit->legs->len; i++)
-                leg_cancel(get_leg(commit, i));
-        refuse(commit);
+        give_up(commit, "it was cancelled before anything was decided");
         return true;
+}
+
+bool commit_is_trial(const Commit *commit)
+{
+        return commit->dry_run;
+}
+
+void commit_yield(Commit *commit)
+{
+        if (commit->dry_run)
+                give_up(commit, "a revision that was not confirmed has to be taken back at once: "
+                                "try again");
 }
 
 const char *commit_phase(const Commit *commit)
@@ -335,6 +351,8 @@ static bool prepares(const Leg *leg)
 static void end_plan(Commit *commit)
 {
         end_timing(commit, TIMING_PLAN);
+        confirm_choose(&commit->confirm, commit->reply);
+        commit->revision->confirm_usec = commit->reply->confirm_usec;
         if (commit->failed) {
                 refuse(commit);
         } else if (commit->dry_run) {
@@ -458,6 +476,11 @@ static void begin(Commit *commit, const CommitRequest *request)
         Reply *reply = commit->reply;
         int r;
 
+        if (!request->dry_run &&
+            confirm_allows(manager->confirm, &request->confirm, reply->diag) < 0) {
+                refuse(commit);
+                return;
+        }
         if (request->base_revision != manager->revision && !merge_base(commit, request)) {
                 refuse(commit);
                 return;
@@ -507,12 +530,12 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
         commit->reply = reply_new();
         commit->legs = g_ptr_array_new_with_free_func((GDestroyNotify) leg_free);
         commit->started_usec = commit->phase_usec = now_usec();
-        commit->administrator = request->administrator;
+        commit->confirm = request->confirm;
         commit->context = (LegContext){
                 .manager = manager,
                 .revision = revision->number,
                 .reply = commit->reply,
-                .administrator = request->has_administrator ? &commit->administrator : NULL,
+                .administrator = commit->confirm.has_tuple ? &commit->confirm.tuple : NULL,
                 .done = on_leg_done,
                 .userdata = commit,
         };

@@ -9,9 +9,11 @@
  * Every participant whose part changes plans, in parallel. All prepare but the last ATOMIC one: its
  * commit is its preparation. They commit one after the other, then all verify. A failure before the
  * intent aborts; one after it writes `aborted` and brings everybody who was told to commit back to
- * the running configuration. Nobody's silence counts as success.
+ * the running configuration. Nobody's silence counts as success. What is decided may have to be
+ * confirmed (confirm.h).
  */
 
+#include "confirm.h"
 #include "reply.h"
 #include <sys/types.h>
 
@@ -28,11 +30,8 @@ typedef struct CommitRequest {
         const char *author;
         const char *comment;
         const char *client; /* its unique name on the bus: who may give the commit up */
-        /* The connection that the administrator came by, which must not be cut; or none is known. */
-        PtTuple administrator;
-        bool has_administrator;
-        const char *confirm; /* "auto", "never", or seconds as text; NULL: as "auto" */
-        bool allow_offline;  /* a daemon that is down takes its part when it starts */
+        ConfirmWish confirm;
+        bool allow_offline; /* a daemon that is down takes its part when it starts */
 } CommitRequest;
 
 /* `reply` is the commit's own; NULL: the process ends before the commit does. */
@@ -45,6 +44,10 @@ void commit_start(struct Manager *manager, const CommitRequest *request, CommitD
 /* Gives up a commit of this client while nothing is written in the journal yet: it ends refused, its
  * `done` is called before this returns. false: it is another's, or it is too late. */
 bool commit_cancel(Commit *commit, const char *client);
+/* A dry run. */
+bool commit_is_trial(const Commit *commit);
+/* Ends a trial, which is told so, when something that cannot wait is to be done; others go on. */
+void commit_yield(Commit *commit);
 /* "plan", "prepare", "commit", "verify" or "revert". */
 const char *commit_phase(const Commit *commit);
 /* Drops a commit under way without a word to anybody else than `done`: for the end of the process.

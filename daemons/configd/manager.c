@@ -271,6 +271,9 @@ static int on_work(sd_event_source *source, void *userdata)
                 return 0;
         if (!manager->settled)
                 settle(manager);
+        /* Before anybody is brought to what is to be taken back. */
+        if (confirm_is_due(manager->confirm) && !manager_busy(manager))
+                confirm_take_back(manager->confirm);
         if (manager->commit || !manager->settled)
                 return 0;
         repair_members(manager);
@@ -372,6 +375,7 @@ void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, cons
         manager->running = running;
         manager->revision = revision;
         bus_config_committed(manager, reply, author, comment);
+        confirm_update(manager->confirm);
         tidy_later(manager);
 }
 
@@ -453,6 +457,10 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
                                        on_tidy, manager);
         if (r < 0)
                 return r;
+        r = confirm_new(manager, &manager->confirm);
+        if (r < 0)
+                return r;
+        confirm_update(manager->confirm);
         *ret = g_steal_pointer(&manager);
         return 0;
 }
@@ -467,6 +475,7 @@ void manager_free(Manager *manager)
         g_queue_clear_full(&manager->deferred, deferred_free);
         commit_free(manager->commit);
         settle_free(manager->settle);
+        confirm_free(manager->confirm);
         g_ptr_array_unref(manager->members);
         sd_event_source_disable_unref(manager->work);
         sd_event_source_disable_unref(manager->tidy);

@@ -10,6 +10,7 @@
 
 #include "bus/access.h"
 #include "commit.h"
+#include "confirm.h"
 #include "datasets.h"
 #include "participant.h"
 #include "repair.h"
@@ -63,7 +64,8 @@ typedef struct Manager {
         Commit *commit; /* under way, or NULL */
         bool settled;   /* an intent that the last run left has been dealt with */
         struct Settle *settle;
-        GQueue deferred; /* Deferred */
+        Confirm *confirm; /* what waits to be confirmed */
+        GQueue deferred;  /* Deferred */
         sd_event_source *work, *tidy;
 } Manager;
 

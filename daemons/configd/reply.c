@@ -39,6 +39,7 @@ void reply_free(Reply *reply)
         g_ptr_array_unref(reply->plans);
         g_ptr_array_unref(reply->conflicts);
         pt_diag_free(reply->diag);
+        g_free(reply->confirm_why);
         g_free(reply);
 }
 
@@ -238,12 +239,13 @@ static int append_basics(const Reply *reply, sd_bus_message *m)
         const Changes *changes = reply->changes;
 
         return sd_bus_message_append(
-                m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "accepted", "b", reply->accepted, "changed",
-                "b", reply->changed, "revision", "t", reply->revision, "created", "u",
+                m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "accepted", "b", reply->accepted,
+                "changed", "b", reply->changed, "revision", "t", reply->revision, "created", "u",
                 changes ? changes->created : 0, "updated", "u", changes ? changes->updated : 0,
                 "deleted", "u", changes ? changes->deleted : 0, "impact", "s",
                 pt_impact_to_string(reply->impact), "guarantee", "s",
-                pt_guarantee_to_string(reply->guarantee));
+                pt_guarantee_to_string(reply->guarantee), "confirmUSec", "t", reply->confirm_usec,
+                "confirmWhy", "s", reply->confirm_why ?: "");
 }
 
 int reply_append(const Reply *reply, sd_bus_message *m)

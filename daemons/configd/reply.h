@@ -43,11 +43,14 @@ typedef struct Reply {
         Changes *changes;  /* or NULL: it did not come to that */
         PtImpact impact;
         PtGuarantee guarantee;
-        GPtrArray *steps; /* char *, at most PT_PLAN_STEPS_MAX */
-        GPtrArray *plans; /* PlanResult, one a daemon that takes part */
+        GPtrArray *steps;     /* char *, at most PT_PLAN_STEPS_MAX */
+        GPtrArray *plans;     /* PlanResult, one a daemon that takes part */
         uint64_t merged_with; /* the running revision that a change begun on an older one was merged
                                  with; 0: it was not */
         GPtrArray *conflicts; /* ConflictEntry: what both changed */
+        /* How long it waits to be confirmed, 0: not at all; and why, or why not. */
+        uint64_t confirm_usec;
+        char *confirm_why; /* or NULL */
         PtDiagnostics *diag;
         uint64_t usec[TIMING_MAX];
 } Reply;

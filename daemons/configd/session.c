@@ -401,9 +401,10 @@ static void on_done(const Reply *reply, void *userdata)
         g_free(commit);
 }
 
-void session_commit(Session *session, const CommitOptions *options, sd_bus_message *call)
+int session_commit(Session *session, const CommitOptions *options, bool restores,
+                   sd_bus_message *call, sd_bus_error *error)
 {
-        SessionCommit *commit = g_new0(SessionCommit, 1);
+        SessionCommit *commit;
         CommitRequest request = {
                 .base = session->base,
                 .base_revision = session->base_revision,
@@ -414,10 +415,17 @@ void session_commit(Session *session, const CommitOptions *options, sd_bus_messa
                 .comment = options->comment,
                 .client = sd_bus_message_get_sender(call),
         };
+        int r;
 
+        r = confirm_read(options, call, &request.confirm, error);
+        if (r < 0)
+                return r;
+        request.confirm.restores = restores;
+        commit = g_new0(SessionCommit, 1);
         commit->manager = session->manager;
         commit->id = session->id;
         commit->snapshot = request.candidate = pt_slice_clone(session->candidate);
         commit->call = sd_bus_message_ref(call);
         commit_start(session->manager, &request, on_done, commit);
+        return 1;
 }

@@ -68,5 +68,7 @@ void session_assume(Session *session, PtSlice *configuration);
 void session_rebase(Session *session, MergePrefer prefer, Reply *reply);
 
 /* Commits a snapshot of the candidate, and answers the call; on success that is the session's new
- * base. */
-void session_commit(Session *session, const CommitOptions *options, sd_bus_message *call);
+ * base. `restores`: it is the confirmed content, for which one that waits to be confirmed makes
+ * way. A method handler's result. */
+int session_commit(Session *session, const CommitOptions *options, bool restores,
+                   sd_bus_message *call, sd_bus_error *error);

@@ -23,6 +23,7 @@ FILTER_NAME = "org.patronus.Filter1"
 FILTER_PATH = "/org/patronus/Filter1"
 USER = "patronus-configd"
 WAIT_S = 20
+COMMITS = {"Apply", "Commit", "Revert"}  # methods whose last argument may say how they are confirmed
 
 
 def wait_until(condition, what, seconds=WAIT_S):
@@ -73,6 +74,9 @@ class Client:
         self.bus.close()
 
     def call(self, path, interface, method, signature, *args, name=CONFIG_NAME):
+        if method in COMMITS and name == CONFIG_NAME and "confirm" not in args[-1]:
+            # Whoever runs the tests over ssh would have to confirm what they commit.
+            args = (*args[:-1], {**args[-1], "confirm": "never"})
         return self.bus.call_blocking(name, path, interface, method, signature, args, timeout=120)
 
     def config(self, method, signature="", *args):
@@ -228,6 +232,13 @@ class Participant(Process):
     def methods(self):
         return [call[0] for call in self.log()]
 
+    def cuts(self, answer):
+        self.script("Cuts", "s", answer)
+
+    def administrators(self):
+        """What each Plan was asked about, "" for nothing."""
+        return json.loads(self.script("Administrators"))
+
     @property
     def root(self):
         return str(self.script("Root"))
@@ -258,13 +269,14 @@ class Setup:
         self.process = self.participant = None
         self.clients = [self.client]
 
-    def start(self, *options):
+    def start(self, *options, wrap=()):
+        """`wrap`: a command that becomes configd, and sees to its user."""
         program = self.directory / "patronus-configd"
         if not program.exists():  # where the tree lies may be closed to other users
             shutil.copy(self.build / "daemons/configd/patronus-configd", program)
         self.process = Process(self.client, CONFIG_NAME,
-                               [str(program), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
-                                str(self.directory), *options], **as_user(USER))
+                               [*wrap, str(program), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
+                                str(self.directory), *options], **({} if wrap else as_user(USER)))
 
     def start_participant(self, root=None):
         self.participant = Participant(self.client, self.address, root)

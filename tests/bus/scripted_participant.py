@@ -15,6 +15,9 @@ a real one checks (a delta's base) and does as test.Script1.On(method, behaviour
 
 "once:" before it makes it so for the next call only.
 
+test.Script1.Cuts(answer) is what it says of the administrator's connection, when it is asked: "no" (at first), "yes:WHY",
+"unknown:WHY", or "" for nothing at all.
+
 test.Script1.Root() gives its root; Log() gives the calls so far as JSON: [method, revision, header of the slice or null, lines after it].
 """
 
@@ -40,6 +43,8 @@ class Participant:
         self.planned = None
         self.behaviour = {}
         self.guarantee = "atomic"
+        self.cuts = "no"
+        self.administrators = []
         self.calls = []
         self.bus = dbus.bus.BusConnection(address)
         self.bus.add_message_filter(self.on_message)
@@ -78,6 +83,11 @@ class Participant:
             self.behaviour[str(args[0])] = str(args[1])
         elif method == "Guarantee":
             self.guarantee = str(args[0])
+        elif method == "Cuts":
+            self.cuts = str(args[0])
+        elif method == "Administrators":
+            self.reply(message, "s", json.dumps(self.administrators))
+            return
         elif method == "Force":
             self.root = str(args[0])
         elif method == "Root":
@@ -121,7 +131,9 @@ class Participant:
 
     def on_plan(self, header, args):
         self.planned = int(args[0]), header["root"]
+        self.administrators.append(str(args[2].get("administrator", "")))
         return {
+            **(self.cut() if "administrator" in args[2] else {}),
             "steps": dbus.Array([f"take {header['root'][:8]}"], signature="s"),
             "impact": "live",
             "engine": "script",
@@ -132,6 +144,10 @@ class Participant:
             "root": header["root"],
             "diagnostics": dbus.Array([], signature="(ssss)"),
         }
+
+    def cut(self):
+        answer, _, why = self.cuts.partition(":")
+        return {**({"cuts": answer == "yes"} if answer in ("yes", "no") else {}), **({"cutsWhy": why} if answer else {})}
 
     def on_prepare(self, *_):
         return {}
