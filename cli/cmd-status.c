@@ -181,7 +181,8 @@ static void print_table(CtlFormat format, struct json_object *daemons)
                 print_conditions(json_object_array_get_idx(daemons, i));
 }
 
-int ctl_run_status(Ctl *ctl)
+/* Everything anew, with "daemons" and "revision"; returns what configd's answer was worth. */
+static int gather(Ctl *ctl, struct json_object **ret)
 {
         g_autoptr(GPtrArray) services = g_ptr_array_new_with_free_func(g_free);
         g_auto(GStrv) running = NULL;
@@ -190,9 +191,7 @@ int ctl_run_status(Ctl *ctl)
         int r, outcome = CTL_DONE;
 
         json_object_object_add(status, "daemons", daemons);
-        r = ctl_connect(ctl, CTL_CALL_READS);
-        if (r == CTL_DONE)
-                r = list_services(ctl, services, &running);
+        r = list_services(ctl, services, &running);
         if (r != CTL_DONE)
                 return r;
         for (unsigned i = 0; i < services->len; i++) {
@@ -215,16 +214,150 @@ int ctl_run_status(Ctl *ctl)
                         return r;
                 json_object_object_add(status, "revision", json_object_get(revision));
         }
+        *ret = g_steal_pointer(&status);
+        return outcome;
+}
 
+static struct json_object *config_of(struct json_object *status)
+{
+        g_autofree char *name = ctl_daemon_name(ctl_config.service);
+        struct json_object *daemons = ctl_json_at(status, "daemons");
+
+        for (size_t i = 0; i < json_object_array_length(daemons); i++) {
+                struct json_object *daemon = json_object_array_get_idx(daemons, i);
+
+                if (strcmp(ctl_json_string(daemon, "daemon"), name) == 0)
+                        return daemon;
+        }
+        return NULL;
+}
+
+/* ---- --wait ------------------------------------------------------------------------------ */
+
+typedef struct Wait {
+        Ctl *ctl;
+        uint64_t until_usec; /* CLOCK_MONOTONIC */
+        bool changed;        /* something may be otherwise than it was read */
+} Wait;
+
+/* There is a revision, and each daemon says that it is as it should be. */
+static bool in_force(struct json_object *status)
+{
+        struct json_object *daemons = ctl_json_at(status, "daemons");
+
+        if (ctl_json_number(config_of(status), "Revision") == 0)
+                return false;
+        for (size_t i = 0; i < json_object_array_length(daemons); i++) {
+                struct json_object *daemon = json_object_array_get_idx(daemons, i);
+
+                if (strcmp(ctl_json_string(daemon, "State"), "running") != 0 ||
+                    ctl_json_number(daemon, "Revision") !=
+                            ctl_json_number(daemon, "WantedRevision"))
+                        return false;
+        }
+        return true;
+}
+
+static int on_change(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        Wait *wait = userdata;
+
+        wait->changed = true;
+        return 0;
+}
+
+/* Before anything is read, so that no change is missed. */
+static int watch(Wait *wait)
+{
+        int r;
+
+        r = sd_bus_add_match(wait->ctl->bus, NULL,
+                             "type='signal',interface='org.freedesktop.DBus.Properties',"
+                             "member='PropertiesChanged',path_namespace='/org/patronus'",
+                             on_change, wait);
+        if (r < 0)
+                return r;
+        return sd_bus_add_match(wait->ctl->bus, NULL,
+                                "type='signal',sender='org.freedesktop.DBus',"
+                                "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+                                "arg0namespace='org.patronus'",
+                                on_change, wait);
+}
+
+/* > 0: something changed; 0: the time is over. */
+static int await_change(Wait *wait)
+{
+        int r = 1;
+
+        wait->changed = false;
+        while (!wait->changed) {
+                uint64_t now = (uint64_t) g_get_monotonic_time();
+
+                r = sd_bus_process(wait->ctl->bus, NULL);
+                if (r < 0 || now >= wait->until_usec)
+                        break;
+                if (r == 0)
+                        r = sd_bus_wait(wait->ctl->bus, wait->until_usec - now);
+                if (r < 0 && r != -EINTR)
+                        break;
+        }
+        return r < 0 && r != -EINTR ? r : wait->changed;
+}
+
+static int gather_in_force(Ctl *ctl, uint64_t patience_usec, struct json_object **ret)
+{
+        Wait wait = {.ctl = ctl, .until_usec = (uint64_t) g_get_monotonic_time() + patience_usec};
+        int r = watch(&wait);
+
+        while (r >= 0) {
+                pt_auto_json *status = NULL;
+                int outcome = gather(ctl, &status);
+
+                if (outcome < 0 || !status)
+                        return outcome;
+                if (outcome == CTL_DONE && in_force(status)) {
+                        *ret = g_steal_pointer(&status);
+                        return CTL_DONE;
+                }
+                r = await_change(&wait);
+                if (r == 0) {
+                        *ret = g_steal_pointer(&status);
+                        return outcome == CTL_DONE ? CTL_REFUSED : outcome;
+                }
+        }
+        return r;
+}
+
+int ctl_run_status(Ctl *ctl)
+{
+        pt_auto_json *status = NULL;
+        const char *patience = ctl->values[CTL_WAIT];
+        uint64_t patience_usec = 0;
+        struct json_object *config;
+        int outcome;
+
+        if (patience && pt_duration_parse(patience, &patience_usec) < 0) {
+                ctl_error("\"%s\" is no time; write %s", patience, PT_DURATION_SYNTAX);
+                return CTL_USAGE;
+        }
+        outcome = ctl_connect(ctl, CTL_CALL_READS);
+        if (outcome == CTL_DONE)
+                outcome = patience ? gather_in_force(ctl, patience_usec, &status)
+                                   : gather(ctl, &status);
+        if (outcome < 0 || !status)
+                return outcome;
+        config = config_of(status);
         if (ctl->format == CTL_YAML || ctl->format == CTL_JSON)
                 ctl_print_json(status, ctl->format);
         else {
-                if (outcome == CTL_DONE)
-                        print_head(config, revision);
-                print_table(ctl->format, daemons);
+                if (outcome != CTL_UNREACHABLE)
+                        print_head(config, ctl_json_at(status, "revision"));
+                print_table(ctl->format, ctl_json_at(status, "daemons"));
         }
         fflush(stdout);
-        if (outcome != CTL_DONE)
+        if (outcome == CTL_UNREACHABLE)
                 ctl_say_absent(ctl, ctl_config.service);
+        else if (outcome == CTL_REFUSED && patience)
+                ctl_error("after %s not everything is in force", patience);
         return outcome;
 }

@@ -80,6 +80,10 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_FORCE] = {0, "force", CTL_WORD_NONE,
                        "Even the router's own addresses, and who must not be locked out."},
         [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
+        [CTL_WAIT] =
+                {0, "wait", CTL_WORD_DURATION,
+                 "Wait until every daemon has the revision in force; leave with 1 when that is "
+                 "not so after this time."},
         [CTL_WATCH] = {'w', "watch", CTL_WORD_DURATION,
                        "Show rates instead of totals, anew each time this much has passed."},
         [CTL_NAME] = {0, "name", CTL_WORD_NAME,
@@ -238,9 +242,11 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_export},
         {.name = "status",
          .common = true,
+         .options = 1U << CTL_WAIT,
          .doc = "Show the revision in force and the daemons",
          .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
                  "and drift. Leaves with 3 when configd does not answer.",
+         .example = "patronusctl status --wait 30s",
          .run = ctl_run_status},
         {.name = "dataset put",
          .arguments = {{CTL_WORD_LIST, 1, 1}},

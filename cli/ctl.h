@@ -82,6 +82,7 @@ typedef enum CtlOptionId {
         CTL_ALL,
         CTL_WATCH,
         CTL_NAME,
+        CTL_WAIT,
         CTL_CONFIRM,
         CTL_OPTION_MAX,
 } CtlOptionId;

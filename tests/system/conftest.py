@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines with Patronus installed, and a network around them.
+
+    installed       what `meson install` makes (a folder)
+    systemd_tree    Debian 12 with systemd
+    new_machine     makes a systemd machine for one test; not booted: new_machine(files={"/etc/x": "..."})
+    machine         one for a module, booted, with the firewall enabled; a module may say other files by MACHINE_FILES, and ask for both
+                    implementations of the bus: @pytest.mark.parametrize("machine", BUSES, indirect=True, scope="module")
+"""
+
+import debian
+import pytest
+from machines import make_machine
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("installed")
+    directory.chmod(0o755)
+    debian.install(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def systemd_tree():
+    return debian.tree("systemd", debian.SYSTEMD)
+
+
+@pytest.fixture
+def new_machine(tmp_path_factory, systemd_tree, installed):
+    made = []
+
+    def make(files=None, bus="dbus-daemon"):
+        made.append(make_machine(tmp_path_factory, [installed, systemd_tree], files or {}, bus))
+        return made[-1].__enter__()
+
+    yield make
+    for one in made:
+        one.__exit__()
+
+
+@pytest.fixture(scope="module")
+def machine(request, tmp_path_factory, systemd_tree, installed):
+    with make_machine(tmp_path_factory, [installed, systemd_tree], getattr(request.module, "MACHINE_FILES", {}),
+                      getattr(request, "param", "dbus-daemon")) as made:
+        made.boot()
+        made.run("systemctl", "enable", "--now", "patronus-firewall")
+        yield made

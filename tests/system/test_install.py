@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`meson install`, then docs/INSTALL.md word by word on a machine that has never seen Patronus."""
+
+import re
+import shlex
+import stat
+
+import debian
+import pytest
+from machines import make_machine
+
+DOCUMENT = (debian.ROOT / "docs" / "INSTALL.md").read_text()
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.M | re.S)
+
+PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-filterd", "usr/lib/patronus/patronus-firewall"]
+FILES = [
+    "usr/lib/systemd/system/patronus-configd.service", "usr/lib/systemd/system/patronus-filterd.service",
+    "usr/lib/systemd/system/patronus-filterd-early.service", "usr/lib/systemd/system/patronus-firewall.service",
+    "usr/lib/sysusers.d/patronus.conf", "usr/lib/tmpfiles.d/patronus.conf",
+    "usr/share/dbus-1/system.d/org.patronus.Config1.conf", "usr/share/dbus-1/system.d/org.patronus.Filter1.conf",
+    "usr/share/dbus-1/system-services/org.patronus.Config1.service", "usr/share/dbus-1/system-services/org.patronus.Filter1.service",
+    "usr/share/bash-completion/completions/patronusctl", "usr/share/zsh/site-functions/_patronusctl",
+    "usr/share/fish/vendor_completions.d/patronusctl.fish", "usr/share/man/man8/patronusctl.8", "usr/share/patronus/initial.yaml",
+]
+
+
+def commands(title):
+    """The lines of a section's blocks, without sudo; with what their comment says."""
+    text = dict(SECTION.findall(DOCUMENT))[title]
+    for block in BLOCK.findall(text):
+        for line in block.splitlines():
+            command, _, says = (part.strip() for part in line.partition("  #"))
+            if command:
+                yield shlex.split(command.removeprefix("sudo ")), says
+
+
+def follow(machine, title):
+    steps = 0
+    for words, says in commands(title):
+        done = machine.run(*words)
+        revision = re.search(r"revision (\d+)", says)
+        if revision:
+            assert f"revision {revision[1]}" in done.stdout, f"{words}\n{done.stdout}"
+        steps += 1
+    return steps
+
+
+def tables(machine):
+    return machine.run("nft", "list", "tables").stdout.split("\n")[:-1]
+
+
+def units(machine, what):
+    return {name: machine.run("systemctl", what, f"patronus-{name}.service", check=False).stdout.strip()
+            for name in ("firewall", "filterd", "filterd-early", "configd")}
+
+
+# --- the tree -----------------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_installed(installed):
+    missing = [name for name in PROGRAMS + FILES if not (installed / name).is_file()]
+    assert not missing
+    for name in PROGRAMS:
+        assert stat.S_IMODE((installed / name).stat().st_mode) == 0o755, name
+    for name in FILES:
+        assert stat.S_IMODE((installed / name).stat().st_mode) == 0o644, name
+
+
+def test_nothing_else_is_installed(installed):
+    """Nothing in /var, /run or /home, no setuid, no text that was not filled in, nothing about where it was built."""
+    for path in (path for path in installed.rglob("*") if not path.is_dir()):
+        name = str(path.relative_to(installed))
+        assert re.match(r"(etc|usr/(bin|lib|share))/", name), name
+        assert not path.stat().st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_IWOTH | stat.S_IWGRP), name
+        data = path.read_bytes()
+        assert str(debian.ROOT).encode() not in data, name
+        if not data.startswith(b"\x7fELF") and "dbus-1" not in name:
+            assert not re.search(rb"@(libexecdir|bindir|datadir|sysconfdir|HARDENING)@", data), name
+
+
+def test_every_man_page_of_a_kind_is_installed(installed, build_dir):
+    pages = {path.name for path in (installed / "usr/share/man/man5").iterdir()}
+    assert "patronus-kinds.5" in pages and len(pages) > 5
+
+
+def test_the_tree_runs_nothing_sanitized(installed):
+    for name in PROGRAMS[:3]:
+        assert b"libasan" not in (installed / name).read_bytes()
+
+
+# --- the document -------------------------------------------------------------------------------------------------------
+
+
+def test_the_build_commands_are_those_that_the_machines_run_with():
+    line = re.search(r"^ +meson setup build (.*)$", DOCUMENT, re.M)[1]
+    assert tuple(line.split()) == debian.SETUP
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory, systemd_tree, installed):
+    """A machine that has run for a while when Patronus is installed, by the document."""
+    with make_machine(tmp_path_factory, [systemd_tree], {}) as made:
+        made.boot()
+        assert made.run("getent", "passwd", "patronus-configd", check=False).returncode != 0
+        made.install(installed)
+        assert follow(made, "With systemd") >= 8
+        yield made
+
+
+def test_users_and_groups(machine):
+    for user in ("patronus-configd", "patronus-filterd"):
+        fields = machine.run("getent", "passwd", user).stdout.strip().split(":")
+        assert 0 < int(fields[2]) < 1000 and fields[6] == "/usr/sbin/nologin"
+    assert "patronus-filterd" in machine.run("id", "-nG", "patronus-configd").stdout.split()
+    assert machine.run("getent", "group", "patronus").returncode == 0
+
+
+def test_owners_and_modes_of_the_state(machine):
+    listed = machine.shell("cd /var/lib/patronus && find . ! -type l -printf '%p %u %g %m\\n'").stdout.splitlines()
+    for line in listed:
+        name, user, group, mode = line.split()
+        assert user == "patronus-configd", line
+        assert not int(mode, 8) & 0o022, line
+        if re.fullmatch(r"\./revisions/\d+/filterd\.ndjson", name):
+            assert (group, mode) == ("patronus-filterd", "640"), line
+    assert any(line.split()[0].endswith("/filterd.ndjson") for line in listed)
+    assert ". patronus-configd patronus-configd 755" in listed
+
+
+def test_run_time_directories(machine):
+    assert machine.run("stat", "-c", "%U %a", "/run/patronus/filterd", "/run/patronus/configd").stdout.split("\n")[:2] == [
+        "patronus-filterd 755", "patronus-configd 755"]
+
+
+def test_all_of_it_is_enabled_and_active(machine):
+    assert set(units(machine, "is-enabled").values()) == {"enabled"}
+    active = units(machine, "is-active")
+    assert [active[name] for name in ("firewall", "filterd", "configd")] == ["active"] * 3
+    assert tables(machine) == ["table inet patronus"]
+    assert machine.run("systemctl", "is-system-running", check=False).stdout.strip() == "running", machine.run("systemctl", "--failed").stdout
+
+
+def test_the_first_revision_is_the_initial_policy(machine):
+    history = machine.run("patronusctl", "-o", "json", "history").stdout
+    assert "initial policy, /usr/share/patronus/initial.yaml" in history
+    assert machine.run("patronusctl", "export", "--revision", "1").stdout.count("kind:") == 1
+
+
+def test_restarting_the_whole_restarts_the_daemons_and_keeps_the_revision(machine):
+    before = [machine.main_pid(f"patronus-{name}") for name in ("configd", "filterd")]
+    revision = machine.run("patronusctl", "-o", "json", "history", "--limit", "1").stdout
+    assert follow(machine, "Upgrading") == 5
+    assert not set(before) & {machine.main_pid(f"patronus-{name}") for name in ("configd", "filterd")}
+    assert machine.run("patronusctl", "-o", "json", "history", "--limit", "1").stdout == revision
+
+
+def test_stopping_keeps_the_ruleset_in_force(machine):
+    before = machine.run("nft", "-s", "list", "ruleset").stdout
+    machine.run("systemctl", "stop", "patronus-firewall")
+    assert [units(machine, "is-active")[name] for name in ("firewall", "filterd", "configd")] == ["inactive"] * 3
+    assert machine.run("nft", "-s", "list", "ruleset").stdout == before
+    assert "The ruleset stays in force" in machine.run("journalctl", "-u", "patronus-firewall", "-n", "20", "-p", "notice").stdout
+    machine.run("systemctl", "start", "patronus-firewall")
+    assert machine.run("nft", "-s", "list", "ruleset").stdout == before
+
+
+def test_disabling_keeps_it_until_the_table_is_deleted(machine):
+    first, second = commands("Stopping it")
+    machine.run(*first[0])
+    assert tables(machine) == ["table inet patronus"]
+    assert set(units(machine, "is-enabled").values()) == {"disabled"}
+    machine.run(*second[0])
+    assert tables(machine) == []
+    machine.power_off()
+    machine.boot()
+    assert tables(machine) == []
+    assert "active" not in units(machine, "is-active").values()
+    answer = machine.run("patronusctl", "status", check=False)
+    assert answer.returncode == 3 and "patronus-configd" in answer.stderr  # what is disabled is not started by the bus
+    machine.run("systemctl", "enable", "--now", "patronus-firewall")
+    assert "revision 2" in machine.run("patronusctl", "status").stdout
+
+
+# --- the first start ----------------------------------------------------------------------------------------------------
+
+
+def test_a_policy_of_ones_own_is_the_first_revision(new_machine):
+    policy = ("apiVersion: patronus.firewall/v1\nkind: Zone\nmetadata: { name: inside }\n"
+              "spec: { interfaces: [eth1], input: allow }\n")
+    machine = new_machine(files={"/etc/patronus/initial.yaml": policy}).boot()
+    machine.run("systemctl", "enable", "--now", "patronus-firewall")
+    assert "initial policy, /etc/patronus/initial.yaml" in machine.run("patronusctl", "history").stdout
+    assert machine.run("patronusctl", "get", "Zone").stdout.split()[2:]
+
+
+def test_a_wrong_policy_is_told_and_not_called_in_force(new_machine):
+    machine = new_machine(files={"/etc/patronus/initial.yaml": "apiVersion: patronus.firewall/v1\nkind: Zoo\nmetadata: { name: x }\n"}).boot()
+    assert machine.run("systemctl", "enable", "--now", "patronus-firewall", check=False).returncode != 0
+    assert units(machine, "is-active")["firewall"] == "failed"
+    journal = machine.run("journalctl", "-u", "patronus-firewall").stdout
+    assert "/etc/patronus/initial.yaml" in journal and "Zoo" in journal
+    (machine.path("/etc/patronus/initial.yaml")).unlink()
+    machine.run("systemctl", "start", "patronus-firewall")
+    assert tables(machine) == ["table inet patronus"]
