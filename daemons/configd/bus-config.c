@@ -209,7 +209,9 @@ static const char *state_word(const Manager *manager, const PtRevision *revision
         case PT_REVISION_INTENT:
                 return "intent";
         case PT_REVISION_DECIDED:
-                return revision->number == manager->revision ? "running" : "decided";
+                if (revision->number == manager->revision)
+                        return "running";
+                return revision->damaged ? "damaged" : "decided";
         case PT_REVISION_ABORTED:
                 return "aborted";
         case PT_REVISION_STATE_MAX:
@@ -221,15 +223,16 @@ static const char *state_word(const Manager *manager, const PtRevision *revision
 
 static int append_revision(const Manager *manager, const PtRevision *revision, sd_bus_message *m)
 {
-        char root[PT_DIGEST_HEX + 1];
+        char root[PT_DIGEST_HEX + 1], digest[PT_DIGEST_HEX + 1];
 
         pt_digest_to_hex(&revision->root, root);
-        return sd_bus_message_append(m, "a{sv}", 9, "number", "t", revision->number, "parent", "t",
-                                     revision->parent, "root", "s", root, "uid", "u", revision->uid,
-                                     "author", "s", revision->author ?: "", "comment", "s",
-                                     revision->comment ?: "", "timeUSec", "t", revision->time_usec,
-                                     "confirmedUSec", "t", revision->confirmed_usec, "state", "s",
-                                     state_word(manager, revision));
+        pt_digest_to_hex(&revision->digest, digest);
+        return sd_bus_message_append(
+                m, "a{sv}", 10, "digest", "s", digest, "number", "t", revision->number, "parent",
+                "t", revision->parent, "root", "s", root, "uid", "u", revision->uid, "author", "s",
+                revision->author ?: "", "comment", "s", revision->comment ?: "", "timeUSec", "t",
+                revision->time_usec, "confirmedUSec", "t", revision->confirmed_usec, "state", "s",
+                state_word(manager, revision));
 }
 
 static int method_list_revisions(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -411,6 +414,11 @@ static void refresh_info(Manager *manager)
         if (confirm_trouble(manager->confirm))
                 g_hash_table_insert(info->conditions, g_strdup("confirm"),
                                     g_strdup(confirm_trouble(manager->confirm)));
+        if (manager->damaged)
+                g_hash_table_insert(info->conditions, g_strdup("StoreDamaged"),
+                                    g_strdup("Files of revisions were changed or lost when configd "
+                                             "started, and the newest good ones are used: see its "
+                                             "log"));
         info->state = g_hash_table_size(info->conditions) > 0 ? "degraded" : "running";
         info->revision = info->wanted_revision = manager->revision;
         info->kinds = pt_kinds();

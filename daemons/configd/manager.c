@@ -408,11 +408,12 @@ static int load_running(Manager *manager, PtDiagnostics *diag)
 {
         int r;
 
-        manager->revision = pt_store_decided(manager->store);
         manager->settled = pt_store_pending(manager->store) == 0;
-        r = pt_store_load(manager->store, manager->revision, diag, &manager->running);
+        r = pt_store_load_newest(manager->store, pt_store_decided(manager->store), diag,
+                                 &manager->running, &manager->revision);
         if (r < 0)
                 return r;
+        manager->damaged = pt_diag_errors(diag) > 0;
         for (guint i = 0; i < manager->members->len; i++) {
                 Member *member = g_ptr_array_index(manager->members, i);
 

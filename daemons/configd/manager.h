@@ -60,6 +60,7 @@ typedef struct Manager {
         uint64_t last_session;
         PtAccess access;
         PtDaemonInfo info; /* bus-config.c keeps it true */
+        bool damaged;      /* the store was, when it was opened */
 
         Commit *commit; /* under way, or NULL */
         bool settled;   /* an intent that the last run left has been dealt with */

@@ -22,7 +22,7 @@ struct PtJournal {
         char *name;
         size_t size;
         size_t damaged;
-        PtDigest tail;
+        PtDigest head, tail;
         bool failed; /* the end of the file is not known any more */
 };
 
@@ -81,6 +81,7 @@ void pt_journal_parse(const char *text, size_t size, PtJournalEach each, void *u
                       PtDiagnostics *diag, PtJournalState *ret)
 {
         PtJournalState state = {0};
+        bool begun = false;
         bool linked = false; /* the line before was good, so that this one must follow it */
 
         for (size_t number = 1; state.good < size; number++) {
@@ -112,7 +113,9 @@ void pt_journal_parse(const char *text, size_t size, PtJournalEach each, void *u
                                       "changed, removed or inserted",
                                       number);
                 }
-                linked = true;
+                if (!begun)
+                        state.head = prev;
+                linked = begun = true;
                 state.tail = digest;
                 each(record, userdata);
         }
@@ -139,6 +142,7 @@ static int replay(PtJournal *journal, PtJournalEach each, void *userdata, PtDiag
         }
         journal->size = state.good;
         journal->damaged = state.damaged;
+        journal->head = state.head;
         journal->tail = state.tail;
         return 0;
 }
@@ -178,6 +182,11 @@ void pt_journal_close(PtJournal *journal)
 size_t pt_journal_size(const PtJournal *journal)
 {
         return journal->size;
+}
+
+const PtDigest *pt_journal_head(const PtJournal *journal)
+{
+        return &journal->head;
 }
 
 size_t pt_journal_damaged(const PtJournal *journal)

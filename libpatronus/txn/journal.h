@@ -27,6 +27,7 @@ typedef struct PtJournal PtJournal;
 
 /* What pt_journal_parse() found besides records. */
 typedef struct PtJournalState {
+        PtDigest head;  /* what the first good line says was before it */
         PtDigest tail;  /* digest of the last good line */
         size_t good;    /* bytes up to the end of the last whole line */
         size_t damaged; /* lines that were changed, or do not follow the line before them */
@@ -52,6 +53,8 @@ void pt_journal_close(PtJournal *journal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtJournal, pt_journal_close)
 
 size_t pt_journal_size(const PtJournal *journal);
+/* What the first line says was before it, when it was opened: zeros unless the file replaced one. */
+const PtDigest *pt_journal_head(const PtJournal *journal);
 size_t pt_journal_damaged(const PtJournal *journal); /* lines, when it was opened */
 /* Durable on return; after an error the file ends where it ended before. -EIO for good when not
  * even that is sure. */

@@ -60,7 +60,7 @@ int pt_store_confirm_intend(PtStore *store, PtStoreRevision *intent)
         r = pt_boot_id(intent->boot_id);
         /* What the machine would boot with must be there then. */
         if (r >= 0)
-                r = pt_store_write_out(store, false);
+                r = pt_store_write_out(store, NULL);
         if (r >= 0)
                 r = pt_store_sync(store);
         return r;
@@ -99,7 +99,7 @@ int pt_store_confirm(PtStore *store, uint64_t number)
         store->confirmed = number;
         revision->unwritten = true;
         revision->synced = false;
-        r = pt_store_write_out(store, false);
+        r = pt_store_write_out(store, NULL);
         if (r < 0)
                 pt_log(LOG_ERR,
                        "revision %" PRIu64
@@ -108,17 +108,28 @@ int pt_store_confirm(PtStore *store, uint64_t number)
         return 0;
 }
 
-static int write_link(const PtStore *store, const char *name, uint64_t number, bool check)
+/* A link may be late, when a crash came, but never ahead of the journal. */
+static int write_link(const PtStore *store, const char *name, uint64_t number, PtDiagnostics *check)
 {
-        uint64_t present;
+        uint64_t present = 0;
 
-        if (number == 0 || (check && pt_store_read_link(store->revisions_fd, name, &present) >= 0 &&
-                            present == number))
+        if (check) {
+                int r = pt_store_read_link(store->revisions_fd, name, &present);
+
+                if (r >= 0 && present == number)
+                        return 0;
+                if ((r < 0 && r != -ENOENT) || present > number)
+                        pt_diag_error(check, "revision-damaged", NULL,
+                                      "the link revisions/%s was changed after it was written; it "
+                                      "is written again from the journal",
+                                      name);
+        }
+        if (number == 0)
                 return 0;
         return pt_store_write_link(store->revisions_fd, name, number);
 }
 
-int pt_store_write_links(PtStore *store, bool check)
+int pt_store_write_links(PtStore *store, PtDiagnostics *check)
 {
         int r = write_link(store, PT_STORE_DECIDED, store->decided, check);
 

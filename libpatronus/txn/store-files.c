@@ -92,62 +92,118 @@ int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, 
         return sync && fsync(revisions_fd) < 0 ? -errno : 0;
 }
 
-/* Whether the file has this very text, or is a snapshot that has taken the place of the delta. */
-static bool slice_is_written(int folder, const char *name, const PtStoreSlice *slice)
+typedef enum FileState {
+        FILE_RIGHT,
+        FILE_UNFINISHED, /* it is not there, or all that is there is right: a crash left it so */
+        FILE_CHANGED,
+} FileState;
+
+/* What a file was given and a power cut may take away: its end, and blocks that become zeros. */
+static FileState compare(const char *present, size_t size, const char *text, size_t text_size)
+{
+        FileState state = size == text_size ? FILE_RIGHT : FILE_UNFINISHED;
+
+        if (size > text_size)
+                return FILE_CHANGED;
+        for (size_t i = 0; i < size; i++) {
+                if (present[i] == text[i])
+                        continue;
+                if (present[i] != '\0')
+                        return FILE_CHANGED;
+                state = FILE_UNFINISHED;
+        }
+        return state;
+}
+
+static FileState check_file(int folder, const char *name, const char *text)
 {
         pt_auto_fd int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-        size_t text_size = strlen(slice->text), size;
         g_autofree char *content = NULL;
+        size_t size;
+
+        if (fd < 0)
+                return errno == ENOENT ? FILE_UNFINISHED : FILE_CHANGED;
+        if (pt_read_all(fd, strlen(text), &content, &size) < 0)
+                return FILE_CHANGED;
+        return compare(content, size, text, strlen(text));
+}
+
+/* Whether the file is a snapshot that has taken the place of the delta. What is in it is seen when
+ * it is read. */
+static bool is_snapshot(int folder, const char *name, const char *text, const PtDigest *root)
+{
+        pt_auto_fd int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
         char head[PT_SLICE_HEADER_MAX];
         PtSliceHeader header;
         ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
 
-        if (n < 0)
+        if (pt_slice_header(text, strlen(text), &header) < 0 || !header.delta)
                 return false;
-        if (pt_read_all(fd, text_size, &content, &size) >= 0 && size == text_size &&
-            memcmp(content, slice->text, size) == 0)
-                return true;
-        return pt_slice_header(head, (size_t) n, &header) >= 0 && !header.delta &&
-               pt_digest_equal(&header.root, &slice->root);
+        return n >= 0 && pt_slice_header(head, (size_t) n, &header) >= 0 && !header.delta &&
+               pt_digest_equal(&header.root, root);
+}
+
+static void tell_changed(PtDiagnostics *diag, uint64_t number, const char *name)
+{
+        pt_diag_error(diag, "revision-damaged", NULL,
+                      "revisions/%" PRIu64
+                      "/%s was changed after it was written; it is written again from the journal",
+                      number, name);
 }
 
 /* meta.json is a journal of its own, of one record or two. */
-static int write_meta(int folder, const PtStoreRevision *revision, bool *warned, bool check)
+static int write_meta(int folder, const PtStoreRevision *revision, bool *warned,
+                      PtDiagnostics *check)
 {
-        g_autofree char *record = pt_store_record_format(revision, false), *present = NULL;
-        g_autoptr(GString) line = g_string_new(NULL);
+        g_autofree char *record = pt_store_record_format(revision, false);
+        g_autoptr(GString) text = g_string_new(NULL);
         static const PtDigest none;
         PtDigest digest;
-        size_t size;
 
-        pt_journal_format(record, &none, line, &digest);
+        pt_journal_format(record, &none, text, &digest);
         if (revision->info.confirm_usec > 0 && revision->info.confirmed_usec > 0) {
                 g_autofree char *confirmed = pt_store_record_confirmed(revision);
 
-                pt_journal_format(confirmed, &digest, line, &digest);
+                pt_journal_format(confirmed, &digest, text, &digest);
         }
-        if (check && pt_read_file(folder, PT_STORE_META, META_MAX, &present, &size) >= 0 &&
-            size == line->len && memcmp(present, line->str, size) == 0)
+        switch (check ? check_file(folder, PT_STORE_META, text->str) : FILE_UNFINISHED) {
+        case FILE_RIGHT:
                 return 0;
+        case FILE_UNFINISHED:
+                break;
+        case FILE_CHANGED:
+                tell_changed(check, revision->info.number, PT_STORE_META);
+                break;
+        }
         return write_file(folder, PT_STORE_META, PT_STORE_NO_GROUP, warned,
-                          &(Content){.text = line->str, .mode = 0640}, false);
+                          &(Content){.text = text->str, .mode = 0640}, false);
 }
 
-int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check)
+static int write_text(int folder, const PtStoreRevision *revision, const PtStoreSlice *slice,
+                      bool *warned, PtDiagnostics *check)
+{
+        g_autofree char *name = g_strconcat(slice->daemon, ".ndjson", NULL);
+        FileState state = check ? check_file(folder, name, slice->text) : FILE_UNFINISHED;
+
+        if (state == FILE_RIGHT || (check && is_snapshot(folder, name, slice->text, &slice->root)))
+                return 0;
+        if (state == FILE_CHANGED)
+                tell_changed(check, revision->info.number, name);
+        return write_file(folder, name, slice->gid, warned,
+                          &(Content){.text = slice->text, .mode = 0640}, false);
+}
+
+int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned,
+                            PtDiagnostics *check)
 {
         pt_auto_fd int folder = make_folder(revisions_fd, revision->info.number);
 
         if (folder < 0)
                 return folder;
         for (unsigned i = 0; i < revision->slices->len; i++) {
-                PtStoreSlice *slice = g_ptr_array_index(revision->slices, i);
-                g_autofree char *name = g_strconcat(slice->daemon, ".ndjson", NULL);
-                int r;
+                const PtStoreSlice *slice = g_ptr_array_index(revision->slices, i);
+                int r = slice->text ? write_text(folder, revision, slice, warned, check) : 0;
 
-                if (!slice->text || (check && slice_is_written(folder, name, slice)))
-                        continue;
-                r = write_file(folder, name, slice->gid, warned,
-                               &(Content){.text = slice->text, .mode = 0640}, false);
                 if (r < 0)
                         return r;
         }

@@ -58,9 +58,10 @@ int pt_store_read(const PtStoreReader *reader, uint64_t number, const char *daem
  */
 int pt_store_write_slice(int revisions_fd, uint64_t number, const char *daemon, gid_t gid,
                          bool *warned, const char *text, const PtSlice *slice, bool sync);
-/* Writes what the revision has as text, and meta.json, without a sync. `check`: leaves what is
- * right already. */
-int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned, bool check);
+/* Writes what the revision has as text, and meta.json, without a sync. `check` (or NULL): leaves
+ * what is right already, and says what a crash cannot have made of it. */
+int pt_store_write_revision(int revisions_fd, PtStoreRevision *revision, bool *warned,
+                            PtDiagnostics *check);
 /* Makes the files of a revision durable, and its folder; not the folder's own name. */
 int pt_store_sync_revision(int revisions_fd, const PtStoreRevision *revision);
 int pt_store_write_link(int revisions_fd, const char *name, uint64_t number);

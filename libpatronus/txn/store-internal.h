@@ -34,6 +34,7 @@ struct PtStore {
         uint64_t decided, confirmed, last;
         uint64_t oldest; /* revisions below were deleted on purpose */
         bool warned;     /* that a group could not be set */
+        GArray *told;    /* uint64_t: revisions of which it was said that the chain breaks there */
 
         /* Datasets that the configuration with the root `references_root` refers to (NULL: not
          * known), and those of the intent. */
@@ -49,9 +50,12 @@ PtStoreRevision *pt_store_find(const PtStore *store, uint64_t number);
 void pt_store_add_revision(PtStore *store, PtStoreRevision *revision);
 /* For reading chains; `numbers` is the caller's to free. */
 void pt_store_reader(const PtStore *store, PtStoreReader *ret, GArray **ret_numbers);
-/* Writes the files of decided revisions that have none yet, then the links. `check`: leave what is
- * right. */
-int pt_store_write_out(PtStore *store, bool check);
+/* Writes the files of decided revisions that have none yet, then the links. `check` (or NULL):
+ * leaves what is right, and says what was changed. */
+int pt_store_write_out(PtStore *store, PtDiagnostics *check);
+/* At the start: says where the chain of revisions breaks. */
+void pt_store_check_chain(PtStore *store, PtDiagnostics *diag);
+void pt_store_chain_told(PtStore *store, uint64_t number);
 /* Makes the files of all decided revisions durable, which must have been written. */
 int pt_store_sync(PtStore *store);
 
@@ -60,7 +64,7 @@ bool pt_store_is_confirmed(const PtStoreRevision *revision);
 int pt_store_confirm_intend(PtStore *store, PtStoreRevision *intent);
 int pt_store_confirm_decide(PtStore *store, PtStoreRevision *revision);
 /* The links; `unconfirmed` goes when nothing waits. */
-int pt_store_write_links(PtStore *store, bool check);
+int pt_store_write_links(PtStore *store, PtDiagnostics *check);
 /* At the start: `unconfirmed` becomes what the journal says. */
 int pt_store_check_unconfirmed(PtStore *store, PtDiagnostics *diag);
 

@@ -22,6 +22,8 @@ typedef struct Replay {
         PtStore *store;
         PtDiagnostics *diag;
         uint64_t decided; /* the last number that the journal calls decided */
+        bool begun;       /* a record was read */
+        bool continued;   /* the first says that there were others before it */
         bool damaged;     /* records that do not fit together, or were lost */
 } Replay;
 
@@ -55,7 +57,10 @@ static void on_intent(Replay *replay, struct json_object *record)
                 return;
         }
         /* Without its own record, it is the parent of the next one that tells what was decided. */
-        if (store->pending) {
+        if (store->pending && revision->info.parent > store->pending->info.number) {
+                /* There were records between these two: whether it has a folder tells. */
+                g_clear_pointer(&store->pending, pt_store_revision_free);
+        } else if (store->pending) {
                 bool decided = revision->info.parent == store->pending->info.number;
 
                 if (decided)
@@ -123,6 +128,9 @@ static void on_record(struct json_object *record, void *userdata)
         Replay *replay = userdata;
         uint64_t number = 0;
 
+        if (!replay->begun)
+                replay->continued = strcmp(type, "checkpoint") == 0;
+        replay->begun = true;
         if (strcmp(type, "intent") == 0)
                 on_intent(replay, record);
         else if (!pt_store_record_number(record, "number", &number))
@@ -136,6 +144,8 @@ static void on_record(struct json_object *record, void *userdata)
                 on_confirmed(replay, record, number);
         else if (strcmp(type, "retired") == 0)
                 on_retired(replay->store, number);
+        else if (strcmp(type, PT_STORE_RECORD_DAMAGED) == 0)
+                pt_store_chain_told(replay->store, number);
         else if (strcmp(type, "checkpoint") == 0)
                 replay->store->last = MAX(replay->store->last, number);
         else
@@ -229,6 +239,18 @@ static int visit_folders(Replay *replay)
         return 0;
 }
 
+/* A journal that replaced another begins with a checkpoint. */
+static void check_head(Replay *replay)
+{
+        static const PtDigest none;
+
+        if (replay->continued || pt_digest_equal(pt_journal_head(replay->store->journal), &none))
+                return;
+        replay->damaged = true;
+        pt_diag_error(replay->diag, "journal-damaged", NULL,
+                      "the beginning of the journal was removed");
+}
+
 /* The newest decided revision of all sources. */
 static int agree(Replay *replay)
 {
@@ -275,9 +297,10 @@ static void bring_up(Replay *replay)
         int r = pt_store_check_unconfirmed(store, replay->diag);
 
         if (r >= 0)
-                r = pt_store_write_out(store, true);
+                r = pt_store_write_out(store, replay->diag);
         if (r >= 0)
-                r = pt_store_write_links(store, true);
+                r = pt_store_write_links(store, replay->diag);
+        pt_store_check_chain(store, replay->diag);
         if (r >= 0 && (replay->damaged || pt_journal_damaged(store->journal) > 0)) {
                 r = pt_store_restart_journal(store, PT_STORE_JOURNAL_DAMAGED);
                 if (r >= 0)
@@ -357,12 +380,15 @@ int pt_store_open(const char *state_dir, PtDiagnostics *diag, PtStore **ret)
         store->datasets_gid = PT_DATASET_NO_GROUP;
         store->daemons = g_ptr_array_new_with_free_func(daemon_free);
         store->revisions = g_ptr_array_new_with_free_func(revision_free);
+        store->told = g_array_new(FALSE, FALSE, sizeof(uint64_t));
         r = open_folders(store, state_dir, diag);
         if (r >= 0)
                 r = pt_journal_open(store->dirfd, PT_STORE_JOURNAL, on_record, &replay, diag,
                                     &store->journal);
-        if (r >= 0)
+        if (r >= 0) {
+                check_head(&replay);
                 r = visit_folders(&replay);
+        }
         if (r >= 0)
                 r = agree(&replay);
         if (r < 0)
@@ -379,6 +405,7 @@ void pt_store_close(PtStore *store)
         pt_journal_close(store->journal);
         g_ptr_array_unref(store->daemons);
         g_ptr_array_unref(store->revisions);
+        g_array_unref(store->told);
         pt_store_revision_free(store->pending);
         if (store->references)
                 g_hash_table_unref(store->references);

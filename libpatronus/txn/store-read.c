@@ -348,8 +348,13 @@ int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics
                               g_strerror(-r));
                 return r;
         }
-        if (numbers->len == 0)
-                return -ENOENT;
+        if (numbers->len == 0) {
+                if (pt_store_read_link(fd, PT_STORE_DECIDED, &wanted) == -ENOENT)
+                        return -ENOENT;
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "%s has a link " PT_STORE_DECIDED ", and no revision", path);
+                return -EBADMSG;
+        }
         reader.numbers = numbers;
         wrong = find_wanted(&reader, path, diag, &wanted);
         if (wanted == 0) /* nothing was in force before the one that waits to be confirmed */

@@ -61,6 +61,8 @@ char *pt_store_record_format(const PtStoreRevision *revision, bool texts);
 int pt_store_record_parse(struct json_object *record, PtStoreRevision **ret); /* -EBADMSG */
 /* "intent", "decided", ... of any record, or "". */
 const char *pt_store_record_type(struct json_object *record);
+/* Of a revision that its child does not vouch for: it was said, and is not said again. */
+#define PT_STORE_RECORD_DAMAGED "damaged"
 /* A record {"number":N,"type":type}. */
 char *pt_store_record_mark(const char *type, uint64_t number);
 /* `decided`, with the deadline if there is one: "bootId", "deadlineUSec". */

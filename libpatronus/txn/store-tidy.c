@@ -30,11 +30,32 @@ static unsigned count_state(const PtStore *store, PtRevisionState state)
         return n;
 }
 
+/* How many of `count` decided revisions are to be kept, the newest ones. */
+static unsigned to_keep(const PtStore *store, unsigned count)
+{
+        uint64_t now = (uint64_t) g_get_real_time(),
+                 since = now - MIN(now, PT_STORE_REVISIONS_DAY_USEC);
+        unsigned older = 0;
+
+        for (unsigned i = 0; i < store->revisions->len; i++) {
+                const PtStoreRevision *revision = g_ptr_array_index(store->revisions, i);
+
+                if (revision->info.state != PT_REVISION_DECIDED)
+                        continue;
+                /* All that follow stay too: a chain has no holes. */
+                if (pt_store_is_confirmed(revision) && revision->info.confirmed_usec >= since)
+                        break;
+                older++;
+        }
+        return CLAMP(count - older, PT_STORE_REVISIONS_KEPT, PT_STORE_REVISIONS_MAX);
+}
+
 /* Later than it could be by one chain, so that deletions come in batches. */
 static bool retention_due(const PtStore *store, unsigned factor)
 {
-        return count_state(store, PT_REVISION_DECIDED) >
-               PT_STORE_REVISIONS_KEPT + factor * PT_STORE_DELTAS_MAX;
+        unsigned count = count_state(store, PT_REVISION_DECIDED);
+
+        return count > to_keep(store, count) + factor * PT_STORE_DELTAS_MAX;
 }
 
 static bool journal_due(const PtStore *store, unsigned factor)
@@ -119,7 +140,8 @@ static int delete_below(PtStore *store, uint64_t oldest)
 
 static int retire(PtStore *store)
 {
-        unsigned beyond = count_state(store, PT_REVISION_DECIDED) - PT_STORE_REVISIONS_KEPT;
+        unsigned count = count_state(store, PT_REVISION_DECIDED),
+                 beyond = count - to_keep(store, count);
 
         for (unsigned i = 0; i < store->revisions->len; i++) {
                 const PtStoreRevision *revision = g_ptr_array_index(store->revisions, i);
@@ -173,6 +195,13 @@ int pt_store_restart_journal(PtStore *store, const char *keep)
                 if (decided->info.confirm_usec > 0 && decided->info.confirmed_usec > 0)
                         g_ptr_array_add(records, pt_store_record_confirmed(decided));
         }
+        for (unsigned i = 0; i < store->told->len; i++) {
+                uint64_t number = g_array_index(store->told, uint64_t, i);
+
+                if (number >= store->oldest)
+                        g_ptr_array_add(records,
+                                        pt_store_record_mark(PT_STORE_RECORD_DAMAGED, number));
+        }
         if (store->pending)
                 g_ptr_array_add(records, pt_store_record_format(store->pending, true));
         g_ptr_array_add(records, NULL);
@@ -181,7 +210,7 @@ int pt_store_restart_journal(PtStore *store, const char *keep)
 
 int pt_store_tidy(PtStore *store)
 {
-        int r = pt_store_write_out(store, false);
+        int r = pt_store_write_out(store, NULL);
 
         for (unsigned i = 0; i < store->daemons->len && r >= 0; i++) {
                 PtStoreDaemon *daemon = g_ptr_array_index(store->daemons, i);

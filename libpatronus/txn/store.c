@@ -327,7 +327,7 @@ static void advance(PtStoreDaemon *daemon, const PtStoreRevision *revision)
         }
 }
 
-int pt_store_write_out(PtStore *store, bool check)
+int pt_store_write_out(PtStore *store, PtDiagnostics *check)
 {
         bool wrote = false;
 
@@ -378,7 +378,7 @@ int pt_store_decide(PtStore *store, uint64_t number)
 
         /* From here on nothing can make it undecided: what fails is tried again, at the latest at
          * the next start. */
-        r = pt_store_write_out(store, false);
+        r = pt_store_write_out(store, NULL);
         if (r >= 0 && pt_store_overdue(store, 2))
                 r = pt_store_tidy(store);
         if (r < 0)
@@ -410,7 +410,7 @@ int pt_store_abort(PtStore *store, uint64_t number)
         pt_store_add_revision(store, revision);
         r = pt_store_delete(store->revisions_fd, number);
         if (r >= 0 && revision->info.confirm_usec > 0) /* its decision may have failed half-way */
-                r = pt_store_write_links(store, true);
+                r = pt_store_write_links(store, NULL);
         if (r < 0)
                 pt_log(LOG_WARNING,
                        "the folder of the aborted revision %" PRIu64 " cannot be deleted: %s",
@@ -473,6 +473,11 @@ int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice 
         }
         if (!revision || revision->info.state == PT_REVISION_ABORTED)
                 return -ENOENT;
+        if (revision->info.damaged) {
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "revision %" PRIu64 " was changed after it was written", number);
+                return -EBADMSG;
+        }
         if (load_slices(store, revision, diag, &slice) < 0)
                 return -EBADMSG;
         pt_slice_root(slice, &root);
@@ -484,6 +489,32 @@ int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice 
         }
         *ret = g_steal_pointer(&slice);
         return 0;
+}
+
+int pt_store_load_newest(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret,
+                         uint64_t *ret_number)
+{
+        int r = pt_store_load(store, number, diag, ret);
+
+        if (r >= 0) {
+                *ret_number = number;
+                return 0;
+        }
+        for (unsigned i = store->revisions->len; i > 0; i--) {
+                const PtRevision *revision =
+                        &((PtStoreRevision *) g_ptr_array_index(store->revisions, i - 1))->info;
+
+                if (revision->state != PT_REVISION_DECIDED || revision->number >= number ||
+                    pt_store_load(store, revision->number, diag, ret) < 0)
+                        continue;
+                *ret_number = revision->number;
+                pt_diag_error(diag, "revision-damaged", NULL,
+                              "revision %" PRIu64 " cannot be loaded; revision %" PRIu64
+                              " is used instead",
+                              number, revision->number);
+                return 0;
+        }
+        return r;
 }
 
 static void revision_freep(gpointer data)

@@ -35,7 +35,13 @@
 
 #define PT_STORE_DELTAS_MAX 64
 #define PT_STORE_JOURNAL_MAX (8U * 1024U * 1024U)
+/* The last ones stay, and so do those from the first on that was confirmed within the last day, but
+ * never more than so many: each is two files, and the start of configd reads one of them (2,000 in
+ * a tenth of a second). Whoever commits more often than every 43 s all day long loses the oldest
+ * first. */
 #define PT_STORE_REVISIONS_KEPT 100
+#define PT_STORE_REVISIONS_DAY_USEC (UINT64_C(24) * 3600 * 1000000)
+#define PT_STORE_REVISIONS_MAX 2000
 /* Files of datasets, and their bytes: they are put before anything refers to them. */
 #define PT_STORE_DATASETS_MAX 1024
 #define PT_STORE_DATASETS_SIZE_MAX (UINT64_C(4) << 30)
@@ -66,6 +72,7 @@ typedef struct PtRevision {
          * Zeros for the parent: there is none, or it is from before there was a chain.
          */
         PtDigest digest, parent_digest;
+        bool damaged; /* the next one says that it was another: it cannot be loaded */
 } PtRevision;
 void pt_revision_free(PtRevision *revision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtRevision, pt_revision_free)
@@ -127,14 +134,20 @@ int pt_store_confirm(PtStore *store, uint64_t number);
 /*
  * Upkeep, which may write and sync the whole configuration; for when the caller is idle, after a
  * commit. A daemon's delta becomes a snapshot when the deltas since the last exceed half of it (and
- * 64 KiB) or number PT_STORE_DELTAS_MAX; revisions beyond the last PT_STORE_REVISIONS_KEPT go when
- * no kept one needs them, in batches; the journal is shortened above PT_STORE_JOURNAL_MAX. Without
+ * 64 KiB) or number PT_STORE_DELTAS_MAX; revisions beyond those that are to be kept go, oldest
+ * first, when no kept one needs them, in batches; the journal is shortened above PT_STORE_JOURNAL_MAX. Without
  * it pt_store_decide() does the same, when all this is twice as late.
  */
 int pt_store_tidy(PtStore *store);
 
 /* The whole configuration at a revision (0: empty), every root verified; -ENOENT, -EBADMSG. */
 int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret);
+/*
+ * The newest decided revision up to `number` that can be loaded; which one, in ret_number, is 0 for
+ * the empty configuration only if `number` is 0. -EBADMSG: none.
+ */
+int pt_store_load_newest(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret,
+                         uint64_t *ret_number);
 /* Newest first, revisions with a number below `before` (0: all), at most `limit`. Array of
  * PtRevision, owned. */
 int pt_store_list(PtStore *store, uint64_t before, unsigned limit, GPtrArray **ret);

@@ -127,6 +127,52 @@ static void test_retention(void **state)
         unit_assert_daemon(dir, "filterd", slice, n);
 }
 
+static unsigned count_revisions(PtStore *store)
+{
+        g_autoptr(GPtrArray) list = NULL;
+
+        assert_int_equal(pt_store_list(store, 0, UINT_MAX, &list), 0);
+        return list->len;
+}
+
+/* What was confirmed within a day stays, however much it is, up to the limit; then the oldest go. */
+static void test_confirmed_day(void **state)
+{
+        const char *dir = *state;
+        g_autoptr(PtStore) store = unit_open(dir);
+        g_autoptr(PtSlice) slice = pt_slice_new(), first = NULL;
+        uint64_t now = (uint64_t) g_get_real_time(), n = 0;
+
+        while (n < PT_STORE_REVISIONS_MAX + 2 * PT_STORE_DELTAS_MAX) {
+                g_autoptr(PtSlice) after = pt_slice_clone(slice);
+                PtRevision revision = {.number = ++n, .time_usec = now};
+
+                /* The first are of the day before yesterday. */
+                if (n <= 10)
+                        revision.time_usec -= 2 * PT_STORE_REVISIONS_DAY_USEC;
+                unit_put(after, unit_rule("a", (unsigned) (n % 1000) + 1));
+                assert_int_equal(pt_store_intend(store, &revision, slice, after), 0);
+                assert_int_equal(pt_store_decide(store, n), 0);
+                pt_slice_unref(slice);
+                slice = g_steal_pointer(&after);
+                if (n == 11)
+                        first = pt_slice_clone(slice);
+                if (n % 100 == 0)
+                        assert_int_equal(pt_store_tidy(store), 0);
+                if (n == 600) {
+                        assert_in_range(count_revisions(store), 590, 600);
+                        unit_assert_load(store, 11, first);
+                }
+        }
+        assert_int_equal(pt_store_tidy(store), 0);
+        assert_in_range(count_revisions(store), PT_STORE_REVISIONS_MAX,
+                        PT_STORE_REVISIONS_MAX + 2 * PT_STORE_DELTAS_MAX);
+        assert_false(has_revision(dir, 11));
+        pt_store_close(g_steal_pointer(&store));
+        store = unit_open(dir);
+        unit_assert_load(store, n, slice);
+}
+
 /* Failed attempts do not push revisions out, and do not pile up. */
 static void test_aborted(void **state)
 {
@@ -240,9 +286,10 @@ static void test_daemons_change(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                store_test(test_snapshots), store_test(test_snapshot_by_size),
-                store_test(test_retention), store_test(test_aborted),
-                store_test(test_journal),   store_test(test_daemons_change),
+                store_test(test_snapshots),      store_test(test_snapshot_by_size),
+                store_test(test_retention),      store_test(test_confirmed_day),
+                store_test(test_aborted),        store_test(test_journal),
+                store_test(test_daemons_change),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
