@@ -4,6 +4,8 @@
 #include "kind/field.h"
 #include "kind/meta.h"
 #include "kind/yaml.h"
+#include "secret/envelope.h"
+#include <string.h>
 
 void pt_change_free(PtChange *change)
 {
@@ -122,6 +124,90 @@ static void diff_metadata(const PtObject *before, const PtObject *after, GPtrArr
         }
 }
 
+/* Secrets are known by their form: the table has no rows for what an older version called them. */
+static bool is_sealed(struct json_object *json)
+{
+        const char *text = pt_json_text(json);
+
+        return text && pt_sealed_text_is(text);
+}
+
+static char *json_text(struct json_object *json, bool secrets)
+{
+        pt_auto_json *redacted = NULL;
+
+        if (secrets || !is_sealed(json))
+                return to_text(json);
+        redacted = json_object_new_string(PT_SECRET_REDACTED);
+        return to_text(redacted);
+}
+
+/* What differs between two trees, by their leaves. Recursion is as deep as the trees, which a
+ * parser with a limit made. */
+static void diff_json(struct json_object *old, struct json_object *new, const char *pointer,
+                      bool secrets, GPtrArray *changes)
+{
+        bool deep = json_object_is_type(old ?: new, json_type_object) &&
+                    json_object_is_type(new ?: old, json_type_object);
+
+        if (json_object_equal(old, new))
+                return;
+        if (!deep) {
+                add_change(changes, pointer, old ? json_text(old, secrets) : NULL,
+                           new ? json_text(new, secrets) : NULL, PT_IMPACT_LIVE);
+                return;
+        }
+        for (unsigned side = 0; side < 2; side++) {
+                struct json_object *tree = side == 0 ? old : new;
+
+                if (!tree)
+                        continue;
+                json_object_object_foreach(tree, key, value)
+                {
+                        g_autoptr(GString) at = g_string_new(pointer);
+                        struct json_object *other = NULL;
+
+                        /* What both have was seen at the first. */
+                        if (side == 1 && old && json_object_object_get_ex(old, key, NULL))
+                                continue;
+                        if (side == 0)
+                                other = json_object_object_get(new, key);
+                        pt_pointer_append(at, key);
+                        diff_json(side == 0 ? value : NULL, side == 0 ? other : value, at->str,
+                                  secrets, changes);
+                }
+        }
+}
+
+/* An object's document as it was stored. */
+static struct json_object *stored_json(const PtObject *object)
+{
+        struct json_object *json = NULL;
+
+        if (!object)
+                return NULL;
+        if (!pt_object_is_older(object))
+                return pt_object_to_json(object, true);
+        if (pt_json_parse(object->meta->stored, strlen(object->meta->stored), NULL, &json) < 0)
+                g_error("a stored line cannot be read again"); /* it was */
+        return json;
+}
+
+/* Between versions of a kind: what the documents say, since a migration changes just that. */
+static void diff_versions(const PtObject *before, const PtObject *after, bool secrets,
+                          GPtrArray *changes)
+{
+        static const char *const members[] = {"apiVersion", "spec"};
+        pt_auto_json *old = stored_json(before), *new = stored_json(after);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(members); i++) {
+                g_autofree char *pointer = g_strconcat("/", members[i], NULL);
+
+                diff_json(json_object_object_get(old, members[i]),
+                          json_object_object_get(new, members[i]), pointer, secrets, changes);
+        }
+}
+
 GPtrArray *pt_object_diff(const PtObject *before, const PtObject *after, bool secrets)
 {
         GPtrArray *changes = g_ptr_array_new_with_free_func(free_change);
@@ -130,6 +216,11 @@ GPtrArray *pt_object_diff(const PtObject *before, const PtObject *after, bool se
 
         g_assert(before || after);
         diff_metadata(before, after, changes);
-        diff_fields((before ? before : after)->kind->fields, &old, &new, "/spec", secrets, changes);
+        if (before && after &&
+            strcmp(pt_object_api_version(before), pt_object_api_version(after)) != 0)
+                diff_versions(before, after, secrets, changes);
+        else
+                diff_fields((before ? before : after)->kind->fields, &old, &new, "/spec", secrets,
+                            changes);
         return changes;
 }

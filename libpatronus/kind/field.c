@@ -234,7 +234,7 @@ static struct json_object *list_to_json(const PtField *field, const PtList *list
 struct json_object *pt_field_to_json(const PtField *field, const void *value, bool secrets)
 {
         if ((field->flags & PT_F_SECRET) && !secrets)
-                return json_object_new_string("<redacted>");
+                return json_object_new_string(PT_SECRET_REDACTED);
         if (pt_field_nested(field))
                 return pt_fields_to_json(field->fields, value, *pt_nested_present((void *) value),
                                          secrets);

@@ -44,14 +44,19 @@ typedef enum PtObjectFromFlags {
 } PtObjectFromFlags;
 
 /* Builds and checks (pt_object_check) an unsealed object. All that is wrong is reported, not only
- * the first. */
+ * the first. A document of an older version is migrated, with a notice (kind/migrate.h). */
 int pt_object_from_json(struct json_object *json, unsigned flags, PtDiagnostics *diag,
                         PtObject **ret);
-/* A tree that the caller puts. Secrets are replaced by "<redacted>" unless `secrets`. */
+/* A tree that the caller puts. Secrets are replaced by PT_SECRET_REDACTED unless `secrets`, and are
+ * sealed then. */
 struct json_object *pt_object_to_json(const PtObject *object, bool secrets);
 /* Appends the canonical line, without newline. */
 void pt_object_to_canonical(const PtObject *object, GString *out);
-/* Reads a canonical line back (faster: no kind->check, it was checked when it was made). */
+/*
+ * Reads a canonical line back (faster: no kind->check, it was checked when it was made). One of an
+ * older version is migrated, sealed with the line's own digest, and still writes that line
+ * (PtMeta.stored). -EPROTONOSUPPORT: of a kind, or of a version of it, that is not known yet.
+ */
 int pt_object_from_canonical(const char *line, size_t size, PtDiagnostics *diag, PtObject **ret);
 /* Appends RFC 8785 text of any tree (integers only). */
 void pt_json_to_canonical(struct json_object *json, GString *out);

@@ -28,6 +28,8 @@ typedef struct PtKind PtKind;
 typedef struct PtField PtField;
 typedef struct PtType PtType;
 typedef struct PtObject PtObject;
+struct PtSecret; /* secret/secret.h */
+struct json_object;
 typedef struct PtSlice PtSlice; /* txn/slice.h; kinds see other objects only through PtLookup */
 
 typedef enum PtFieldFlags {
@@ -91,6 +93,9 @@ struct PtField {
         const char *dataset; /* of a list: the row beside it (of type dataset) that takes the list's
                                 place above PT_LIST_MAX entries; NULL: there is none */
         PtDatasetContent dataset_content; /* of such a list, and of a row of type dataset */
+        /* Of a secret that a migration gave another name: the path that it had first. Sealed values
+         * are bound to it (secret/seal.h). */
+        const char *sealed_as;
 };
 
 #define PT_LIST_MAX 4096 /* an inline list above this becomes a dataset */
@@ -131,6 +136,15 @@ typedef struct PtBuiltin {
         const char *spec; /* JSON */
 } PtBuiltin;
 
+/* A step from one version of a kind to the next (kind/migrate.h). */
+typedef struct PtMigration {
+        const char *api_version; /* of the documents that it takes; the last has NULL */
+        const char *doc;         /* what it does, for people: a clause without a full stop */
+        /* Changes the spec of a document in place. What it does not know it leaves alone: the next
+         * version's table says what is wrong. -EINVAL after diagnostics: it cannot. */
+        int (*migrate)(struct json_object *spec, PtDiagnostics *diag);
+} PtMigration;
+
 struct PtKind {
         const char *name;        /* "FirewallRule" */
         const char *api_version; /* "patronus.firewall/v1" */
@@ -149,6 +163,9 @@ struct PtKind {
          * An object of the same name takes the place of one. They are in no slice and no revision.
          */
         const PtBuiltin *builtins;
+        /* From the oldest version on, each to the one that the next row takes, the last to
+         * api_version; NULL: there has been one version only. */
+        const PtMigration *migrations;
         /* Rules across fields; the tables hold no conditionals. Returns 0, or -EINVAL after
          * diagnostics. */
         int (*check)(const PtObject *object, PtDiagnostics *diag);
@@ -161,6 +178,11 @@ struct PtKind {
 };
 
 typedef struct PtMeta { /* what few objects have; NULL in the object when all is absent */
+        /* The canonical line of an object that was stored by an older version of its kind. The C
+         * struct is what the migrations made of it, but the object is still what the line says: its
+         * digest is the line's. A copy of the object, and whatever is made of its JSON, is of the
+         * current version. */
+        char *stored;
         char *description;
         char **labels; /* "key=value" sorted by key, NULL-terminated; or NULL */
         char *uid; /* 32 lower-case hex digits, only when it is not the one that the name gives */
@@ -227,6 +249,22 @@ int pt_object_foreach_dataset(const PtObject *object,
                               void *userdata);
 /* Whether objects of the kind can refer to datasets. */
 bool pt_kind_has_dataset(const PtKind *kind);
+
+/* The same for every secret: its row, its path ("auth.secret"), its value. */
+int pt_object_foreach_secret(const PtObject *object,
+                             int (*each)(const PtField *field, const char *path,
+                                         const struct PtSecret *secret, void *userdata),
+                             void *userdata);
+/* Whether objects of the kind can have secrets. */
+bool pt_kind_has_secret(const PtKind *kind);
+
+/* true if the object was stored by an older version of its kind and not written anew since. */
+static inline bool pt_object_is_older(const PtObject *object)
+{
+        return object->meta && object->meta->stored;
+}
+/* The apiVersion that the object was stored with; the kind's, unless it is older. Interned. */
+const char *pt_object_api_version(const PtObject *object);
 
 /* All kinds, sorted by name, last NULL (kinds/registry.h). */
 const PtKind *const *pt_kinds(void);

@@ -17,6 +17,7 @@ void pt_meta_free(PtMeta *meta)
         g_free(meta->description);
         g_strfreev(meta->labels);
         g_free(meta->uid);
+        g_free(meta->stored);
         g_free(meta);
 }
 
@@ -24,7 +25,7 @@ PtMeta *pt_meta_copy(const PtMeta *meta)
 {
         PtMeta *copy;
 
-        if (!meta)
+        if (!meta || (!meta->description && !meta->labels && !meta->uid))
                 return NULL;
         copy = g_new0(PtMeta, 1);
         copy->description = g_strdup(meta->description);

@@ -6,7 +6,7 @@
 #include "kind/json.h"
 
 void pt_meta_free(PtMeta *meta);
-PtMeta *pt_meta_copy(const PtMeta *meta); /* NULL of NULL */
+PtMeta *pt_meta_copy(const PtMeta *meta); /* without `stored`; NULL when nothing else is set */
 
 /* What "metadata" of a document said. `name` is borrowed from the tree, NULL if absent. */
 typedef struct PtMetaInput {

@@ -11,6 +11,7 @@
  */
 
 #include "kind/json.h"
+#include "secret/secret.h"
 #include <sys/socket.h> /* AF_INET, AF_INET6 */
 
 /* IPv4 or IPv6 address, prefix or inclusive range; IPv4 in the first four bytes, network byte
@@ -85,7 +86,7 @@ struct PtType {
 extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_name,
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
         pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_mac, pt_type_icmp_type,
-        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_struct;
+        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_secret, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -105,8 +106,9 @@ typedef PtMac pt_ctype_mac;
 typedef PtIcmpType pt_ctype_icmp_type;
 typedef PtMarkMatch pt_ctype_mark;
 typedef PtRate pt_ctype_rate;
-typedef char *pt_ctype_dataset; /* 64 lower-case hex digits: SHA-256 of the dataset's file */
-typedef int pt_ctype_protocol;  /* IPPROTO_*, or PT_PROTOCOL_ANY */
+typedef char *pt_ctype_dataset;   /* 64 lower-case hex digits: SHA-256 of the dataset's file */
+typedef PtSecret pt_ctype_secret; /* with PT_F_SECRET, not in a list; at most .max bytes */
+typedef int pt_ctype_protocol;    /* IPPROTO_*, or PT_PROTOCOL_ANY */
 
 #define PT_PROTOCOL_ANY (-1)
 
@@ -120,15 +122,21 @@ typedef int pt_ctype_protocol;  /* IPPROTO_*, or PT_PROTOCOL_ANY */
 #define PT_MEMBER_IS(Struct, member, Type)                                                         \
         __builtin_types_compatible_p(__typeof__(((Struct *) 0)->member), Type)
 
+/* A secret is marked as one, so that whatever asks for flags sees it, and is in no list. */
+#define PT_SECRET_FITS(Ctype, flag)                                                                \
+        (!__builtin_types_compatible_p(Ctype, PtSecret) == !((flag) &PT_F_SECRET) &&               \
+         ((flag) & (PT_F_SECRET | PT_F_LIST)) != (PT_F_SECRET | PT_F_LIST))
+
 /* A row: the struct, the type without "pt_type_", the member, the name that people write, the
  * flags, and what else the row says. */
 #define PT_FIELD(Struct, Type, member, word, flag, ...)                                            \
         {                                                                                          \
                 .name = (word), .type = &pt_type_##Type, .flags = (flag),                          \
-                .offset = PT_OFFSET_IF(((flag) &PT_F_LIST)                                         \
-                                               ? PT_MEMBER_IS(Struct, member, PtList)              \
-                                               : PT_MEMBER_IS(Struct, member, pt_ctype_##Type),    \
-                                       Struct, member),                                            \
+                .offset = PT_OFFSET_IF(                                                            \
+                        (((flag) &PT_F_LIST) ? PT_MEMBER_IS(Struct, member, PtList)                \
+                                             : PT_MEMBER_IS(Struct, member, pt_ctype_##Type)) &&   \
+                                PT_SECRET_FITS(pt_ctype_##Type, flag),                             \
+                        Struct, member),                                                           \
                 __VA_ARGS__                                                                        \
         }
 
@@ -138,9 +146,10 @@ typedef int pt_ctype_protocol;  /* IPPROTO_*, or PT_PROTOCOL_ANY */
 #define PT_BOXED(Struct, Box, box, Type, member, word, flag, ...)                                  \
         {                                                                                          \
                 .name = (word), .type = &pt_type_##Type, .flags = (flag),                          \
-                .offset = PT_OFFSET_IF(((flag) &PT_F_LIST)                                         \
-                                               ? PT_MEMBER_IS(Box, member, PtList)                 \
-                                               : PT_MEMBER_IS(Box, member, pt_ctype_##Type),       \
+                .offset = PT_OFFSET_IF((((flag) &PT_F_LIST)                                        \
+                                                ? PT_MEMBER_IS(Box, member, PtList)                \
+                                                : PT_MEMBER_IS(Box, member, pt_ctype_##Type)) &&   \
+                                               PT_SECRET_FITS(pt_ctype_##Type, flag),              \
                                        Box, member),                                               \
                 .box_offset = PT_OFFSET_IF(PT_BOX_IS(Struct, box, Box), Struct, box),              \
                 .box_size = sizeof(Box), __VA_ARGS__                                               \

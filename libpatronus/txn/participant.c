@@ -11,6 +11,7 @@
 
 #define CONDITION_DAMAGED "Damaged"
 #define CONDITION_FAILED "Failed"
+#define CONDITION_NEWER "NewerVersion"
 #define CONDITION_UNDECIDED "Undecided"
 
 typedef struct Waiting {
@@ -32,7 +33,8 @@ static void update_state(PtParticipant *p)
         else if (p->txn.step != PT_STEP_IDLE)
                 p->info.state = "busy";
         else if (g_hash_table_contains(p->info.conditions, CONDITION_FAILED) ||
-                 g_hash_table_contains(p->info.conditions, CONDITION_DAMAGED) || p->undecided)
+                 g_hash_table_contains(p->info.conditions, CONDITION_DAMAGED) ||
+                 g_hash_table_contains(p->info.conditions, CONDITION_NEWER) || p->undecided)
                 p->info.state = "degraded";
         else if (!p->in_force)
                 p->info.state = "unconfigured";
@@ -136,6 +138,7 @@ static void adopt_wanted(PtParticipant *p)
         pt_backoff_reset(p->retry);
         g_hash_table_remove(p->info.conditions, CONDITION_FAILED);
         g_hash_table_remove(p->info.conditions, CONDITION_DAMAGED);
+        g_hash_table_remove(p->info.conditions, CONDITION_NEWER);
 }
 
 static void step_done(int result, void *userdata)
@@ -397,7 +400,12 @@ static int start(PtParticipant *p, PtDiagnostics *diag)
                 pt_slice_unref(p->slice);
                 p->slice = slice;
         }
-        if (damaged || (r < 0 && r != -ENOENT))
+        if (r == -EPROTONOSUPPORT)
+                pt_participant_set_condition(
+                        p, CONDITION_NEWER,
+                        "The revision on disk was written by a newer version of Patronus; what is "
+                        "in force stays. Install that version again");
+        else if (damaged || (r < 0 && r != -ENOENT))
                 pt_participant_set_condition(p, CONDITION_DAMAGED,
                                              slice ? "The decided revision on disk is damaged; the "
                                                      "newest good one is used"

@@ -21,11 +21,17 @@ typedef struct Lines {
         size_t start, end; /* what is in `data` and not consumed */
         uint64_t total;
         uint64_t number; /* of the line returned last; from 1 */
+        /* Lines of a newer version of ours: their root is checked first, as a line that was changed
+         * may look like one. */
+        uint64_t newer;
+        GHashTable *kinds; /* name: PtKind, owned: made for those that we do not know */
 } Lines;
 
 static void lines_clear(Lines *lines)
 {
         g_free(lines->buffer);
+        if (lines->kinds)
+                g_hash_table_unref(lines->kinds);
 }
 
 /* > 0: read something; 0: the end. */
@@ -167,6 +173,16 @@ static int too_large(PtDiagnostics *diag)
         return -EFBIG;
 }
 
+static int too_new(const Lines *lines, PtDiagnostics *diag)
+{
+        pt_diag_error(diag, "newer-version", NULL,
+                      "%" PRIu64 " of the objects are of a kind, or of a version of it, that this "
+                      "Patronus does not know: a newer one wrote them. Nothing of it was lost: "
+                      "install that version again, or one that is newer still",
+                      lines->newer);
+        return -EPROTONOSUPPORT;
+}
+
 /* As lines_next(), where a line must follow. */
 static int need_line(Lines *lines, PtDiagnostics *diag, const char **ret, size_t *ret_size)
 {
@@ -205,6 +221,71 @@ static int read_header(Lines *lines, PtDiagnostics *diag, PtSliceHeader *ret)
         return r < 0 ? damaged(lines, diag, "is no header of a slice or delta") : 0;
 }
 
+static const PtKind *find_kind(Lines *lines, const char *name)
+{
+        static const PtField no_fields[] = {{}};
+        const PtKind *known = pt_kind_find(name);
+        PtKind *kind;
+
+        if (known && strcmp(known->name, name) == 0)
+                return known;
+        if (!lines->kinds)
+                lines->kinds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        kind = g_hash_table_lookup(lines->kinds, name);
+        if (!kind) {
+                char *key = g_strdup(name);
+
+                kind = g_new0(PtKind, 1);
+                *kind = (PtKind){.name = key, .size = sizeof(PtObject), .fields = no_fields};
+                g_hash_table_insert(lines->kinds, key, kind);
+        }
+        return kind;
+}
+
+/* What has the place and the digest of a line that is of a newer version; NULL: it has no identity.
+ * No slice with one leaves this file. */
+static PtObject *stand_in(Lines *lines, const char *line, size_t size)
+{
+        pt_auto_json *json = NULL;
+        struct json_object *metadata, *kind, *name;
+        PtObject *object;
+
+        if (pt_json_parse(line, size, NULL, &json) < 0 ||
+            !json_object_object_get_ex(json, "kind", &kind) ||
+            !json_object_is_type(kind, json_type_string) ||
+            !json_object_object_get_ex(json, "metadata", &metadata) ||
+            !json_object_object_get_ex(metadata, "name", &name) ||
+            !json_object_is_type(name, json_type_string))
+                return NULL;
+        object = pt_object_new(find_kind(lines, json_object_get_string(kind)),
+                               json_object_get_string(name));
+        pt_digest_of(line, size, &object->digest);
+        object->sealed = true;
+        lines->newer++;
+        return object;
+}
+
+/* The object of a line; what is wrong with one that is only newer is said when the root is right. */
+static int read_object(Lines *lines, const char *line, size_t size, PtDiagnostics *diag,
+                       PtObject **ret)
+{
+        g_autoptr(PtDiagnostics) found = pt_diag_new();
+        int r = pt_object_from_canonical(line, size, found, ret);
+
+        if (r == -EPROTONOSUPPORT) {
+                *ret = stand_in(lines, line, size);
+                if (*ret)
+                        return 0;
+        }
+        for (size_t i = 0; i < pt_diag_count(found); i++) {
+                const PtDiagnostic *entry = pt_diag_get(found, i);
+
+                pt_diag_add_full(diag, entry->severity, entry->subject, entry->pointer, entry->code,
+                                 entry->text);
+        }
+        return r;
+}
+
 static int read_objects(Lines *lines, uint64_t count, PtDiagnostics *diag, PtSlice *slice)
 {
         g_autoptr(PtObject) previous = NULL;
@@ -219,7 +300,7 @@ static int read_objects(Lines *lines, uint64_t count, PtDiagnostics *diag, PtSli
                         return r;
                 if (size > PT_DOCUMENT_MAX)
                         return too_large(diag);
-                r = pt_object_from_canonical(line, size, diag, &object);
+                r = read_object(lines, line, size, diag, &object);
                 if (r < 0)
                         return damaged(lines, diag, "is no object in canonical form");
                 if (!object->sealed)
@@ -310,7 +391,7 @@ static int read_body(Lines *lines, const PtSliceHeader *header, PtDiagnostics *d
                         "the objects of the slice do not give the root that its header states");
                 return -EBADMSG;
         }
-        return 0;
+        return lines->newer > 0 ? too_new(lines, diag) : 0;
 }
 
 int pt_slice_read(int fd, PtDiagnostics *diag, PtSlice **ret)

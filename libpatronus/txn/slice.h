@@ -70,7 +70,9 @@ PtSlice *pt_slice_project(const PtSlice *slice, const PtKind *const *kinds);
  *
  * Reading checks every line, the counts, the order and the root: -EBADMSG with a diagnostic when
  * anything is off, -EFBIG beyond PT_SLICE_FILE_MAX, -ESTALE when a delta's base is not the given
- * slice.
+ * slice, -EPROTONOSUPPORT when all is right and a newer version of ours wrote it.
+ *
+ * Objects of older versions keep their lines (PtMeta.stored), so roots are those of the text.
  */
 #define PT_SLICE_FILE_MAX (1024U * 1024U * 1024U)
 

@@ -256,8 +256,9 @@ static int read_newest(const PtStoreReader *reader, uint64_t number, const char 
 
                 *ret_number = g_array_index(reader->numbers, uint64_t, i);
                 r = pt_store_read(reader, *ret_number, daemon, diag, ret, &bad);
-                if (r >= 0)
-                        return 0;
+                /* Of what is newer than this program, an older revision is no good replacement. */
+                if (r >= 0 || r == -EPROTONOSUPPORT)
+                        return MIN(r, 0);
                 if (r != -ENOENT || bad != *ret_number)
                         result = -EBADMSG;
                 number = bad - 1;

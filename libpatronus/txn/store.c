@@ -466,6 +466,7 @@ int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice 
         const PtStoreRevision *revision = pt_store_find(store, number);
         g_autoptr(PtSlice) slice = NULL;
         PtDigest root;
+        int r;
 
         if (number == 0) {
                 *ret = pt_slice_new();
@@ -478,8 +479,9 @@ int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice 
                               "revision %" PRIu64 " was changed after it was written", number);
                 return -EBADMSG;
         }
-        if (load_slices(store, revision, diag, &slice) < 0)
-                return -EBADMSG;
+        r = load_slices(store, revision, diag, &slice);
+        if (r < 0)
+                return r == -EPROTONOSUPPORT ? r : -EBADMSG;
         pt_slice_root(slice, &root);
         if (!pt_digest_equal(&root, &revision->info.root)) {
                 pt_diag_error(diag, "revision-damaged", NULL,

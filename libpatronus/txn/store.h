@@ -140,7 +140,8 @@ int pt_store_confirm(PtStore *store, uint64_t number);
  */
 int pt_store_tidy(PtStore *store);
 
-/* The whole configuration at a revision (0: empty), every root verified; -ENOENT, -EBADMSG. */
+/* The whole configuration at a revision (0: empty), every root verified; -ENOENT, -EBADMSG;
+ * -EPROTONOSUPPORT: a newer version of ours wrote it. */
 int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret);
 /*
  * The newest decided revision up to `number` that can be loaded; which one, in ret_number, is 0 for
@@ -193,7 +194,8 @@ int pt_store_collect_datasets(PtStore *store, uint64_t before_usec,
 /*
  * For daemons, read-only: the decided slice of `daemon` and its revision; the confirmed one, when
  * the machine booted before the decided one was confirmed. When that is damaged, the newest older one that is whole is returned, with `ret_damaged` true and diagnostics. -ENOENT:
- * nothing was ever decided for the daemon. -EBADMSG: nothing is whole.
+ * nothing was ever decided for the daemon. -EBADMSG: nothing is whole. -EPROTONOSUPPORT: it is whole,
+ * and of a newer version of ours.
  */
 int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics *diag,
                         PtSlice **ret, uint64_t *ret_revision, bool *ret_damaged);

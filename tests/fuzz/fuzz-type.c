@@ -3,6 +3,7 @@
 /* The first byte selects a type, the rest is the text of a value: text -> value -> text is a fixed
  * point. */
 
+#include "kind/type.h"
 #include "kinds/firewall/firewall.h"
 
 #include <string.h>
@@ -49,6 +50,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!value_of(&field, text, value))
                 return 0;
         written = text_of(&field, value);
+        /* One in the clear is never written as it is. */
+        if (field.type == &pt_type_secret && pt_secret_state(value) == PT_SECRET_PLAIN) {
+                g_assert_cmpstr(written, ==, PT_SECRET_REDACTED);
+                field.type->done(&field, value);
+                return 0;
+        }
         g_assert(value_of(&field, written, again));
         g_assert(field.type->compare(value, again) == 0);
         written2 = text_of(&field, again);

@@ -13,6 +13,7 @@ typedef struct Inner {{ uint64_t present; bool flag; }} Inner;
 typedef struct Late {{ bool flag; uint64_t present; }} Late;
 typedef struct Thing {{
         PtObject object; bool flag; uint8_t small; uint16_t port; int choice; char *text; PtAddressRange range; PtPortRange ports;
+        PtSecret secret;
         PtList list; Inner inner; Late late;
 }} Thing;
 static const PtField inner_fields[] = {{PT_FIELD(Inner, bool, flag, "flag", 0), {{}}}};
@@ -35,6 +36,7 @@ GOOD = [
     'PT_FIELD(Thing, ref, text, "x", 0, .ref = "Zone")',
     'PT_FIELD(Thing, prefix, range, "x", 0)',
     'PT_FIELD(Thing, port_range, list, "x", PT_F_LIST | PT_F_ORDERED)',
+    'PT_FIELD(Thing, secret, secret, "x", PT_F_SECRET)',
     'PT_STRUCT(Thing, Inner, inner, "x", inner_fields)',
 ]
 BAD = [
@@ -46,6 +48,10 @@ BAD = [
     'PT_FIELD(Thing, port_range, range, "x", 0)',
     'PT_FIELD(Thing, port_range, list, "x", 0)',
     'PT_FIELD(Thing, port_range, ports, "x", PT_F_LIST)',
+    'PT_FIELD(Thing, secret, secret, "x", 0)',
+    'PT_FIELD(Thing, secret, text, "x", PT_F_SECRET)',
+    'PT_FIELD(Thing, secret, list, "x", PT_F_SECRET | PT_F_LIST)',
+    'PT_FIELD(Thing, string, text, "x", PT_F_SECRET)',
     'PT_STRUCT(Thing, Late, inner, "x", inner_fields)',
     'PT_STRUCT(Thing, Late, late, "x", inner_fields)',
 ]

@@ -153,7 +153,7 @@ static void test_all_problems(void **state)
 {
         g_autoptr(PtDiagnostics) diag = unit_refused(
                 "{\"apiVersion\":\"patronus.firewall/"
-                "v2\",\"kind\":\"FirewallRule\",\"extra\":1,\"metadata\":{\"nam\":"
+                "v0\",\"kind\":\"FirewallRule\",\"extra\":1,\"metadata\":{\"nam\":"
                 "\"x\",\"labels\":{\"a "
                 "b/"
                 "c\":\"x\"}},\"spec\":{\"acton\":\"allow\",\"enabled\":\"yes\",\"priority\":65536,"
