@@ -123,6 +123,30 @@ bool fw_bans_has(const FwBans *bans, const FwBan *ban)
         return g_tree_lookup(bans->all, ban) != NULL;
 }
 
+bool fw_bans_cover(const FwBans *bans, uint8_t family, const uint8_t *address, FwBan *ret)
+{
+        unsigned width = family == AF_INET ? 32 : 128;
+
+        for (unsigned plen = 0; plen <= width; plen++) {
+                FwBan ban = {.family = family, .plen = (uint8_t) plen};
+                const FwBan *found;
+
+                if (bans->lengths.n[family == AF_INET ? 0 : 1][plen] == 0)
+                        continue;
+                for (unsigned i = 0; i < width / 8; i++)
+                        ban.address[i] =
+                                address[i] &
+                                (uint8_t) (0xff00 >> CLAMP((int) plen - (int) i * 8, 0, 8));
+                found = g_tree_lookup(bans->all, &ban);
+                if (!found)
+                        continue;
+                if (ret)
+                        *ret = *found;
+                return true;
+        }
+        return false;
+}
+
 void fw_bans_watch(FwBans *bans, FwBansChanged changed, void *userdata)
 {
         bans->changed = changed;

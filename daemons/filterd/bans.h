@@ -72,6 +72,8 @@ int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdat
 
 uint32_t fw_bans_count(const FwBans *bans);
 bool fw_bans_has(const FwBans *bans, const FwBan *ban);
+/* Whether one is of the address; *ret (may be NULL): the widest of them. */
+bool fw_bans_cover(const FwBans *bans, uint8_t family, const uint8_t *address, FwBan *ret);
 /* Up to `limit` in order, after `after` (NULL: from the first); true: there are more. */
 bool fw_bans_list(const FwBans *bans, const FwBan *after, unsigned limit,
                   void (*each)(const FwBan *ban, void *userdata), void *userdata);

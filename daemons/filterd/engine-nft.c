@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/marks.h"
 #include "base/memory.h"
+#include "cuts.h"
 #include "emit.h"
 #include "objects.h"
 
@@ -372,6 +373,21 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         return 0;
 }
 
+static int cuts(PtEngineCtx *ctx, const PtPlan *base, const PtTuple *tuple, char **ret_why)
+{
+        const NftPlan *plan = (const NftPlan *) base;
+        const FwEngine *engine = ctx->engine;
+        FwPlanned planned = {
+                .slice = plan->wanted,
+                .effective = plan->delta ? plan->delta->layout->effective : plan->layout->effective,
+                .bans = engine->bans,
+                .state_dir = ctx->state_dir,
+                .netns_fd = ctx->netns_fd,
+        };
+
+        return fw_cuts(&planned, tuple, ret_why);
+}
+
 static int prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata)
 {
         /* The plan has checked everything that user space can; the transaction itself is all or
@@ -629,6 +645,7 @@ const PtEngine fw_engine_nft = {
         .teardown = teardown,
         .observe = observe,
         .plan = plan_new,
+        .cuts = cuts,
         .prepare = prepare,
         .commit = commit,
         .verify = verify,

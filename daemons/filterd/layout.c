@@ -352,7 +352,7 @@ void fw_class_free(FwClass *klass)
 
 /* A class sees the rules of its own zones and those that name none; the router only what names it.
  */
-static bool scope_matches(const char *from, const char *to, const FirewallRule *rule)
+bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule)
 {
         const char *rule_from = any_if_absent(rule->from), *rule_to = any_if_absent(rule->to);
         bool same = strcmp(rule_from, from) == 0;
@@ -364,7 +364,7 @@ static bool scope_matches(const char *from, const char *to, const FirewallRule *
 
 bool fw_class_has(const FwClass *klass, const FirewallRule *rule)
 {
-        return scope_matches(klass->from, klass->to, rule);
+        return fw_scope_matches(klass->from, klass->to, rule);
 }
 
 typedef struct Collect {
@@ -376,7 +376,7 @@ static void collect_rule(const FirewallRule *rule, void *userdata)
 {
         Collect *collect = userdata;
 
-        if (scope_matches(collect->from, collect->to, rule)) {
+        if (fw_scope_matches(collect->from, collect->to, rule)) {
                 FwEntry entry = entry_of(rule);
 
                 g_array_append_val(collect->entries, entry);

@@ -126,6 +126,8 @@ void fw_unit_claim(FwUnit *unit, const FirewallRule *rule);
 void fw_unit_release(FwUnit *unit, const FirewallRule *rule);
 const FirewallRule *fw_unit_owner(const FwUnit *unit, const FwKey *key, size_t len);
 
+/* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
+bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);
 char *fw_scope_of(const FirewallRule *rule);
 /* The pairs of zones with their classes' names (FwPair with klass NULL) by a callback, from the
  * numbers of rules a scope. */

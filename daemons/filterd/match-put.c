@@ -212,7 +212,7 @@ static void put_scalar(const Put *put, const FwTerm *term)
                 pt_nft_cmp(put->rule, PT_REG(REG), NFT_CMP_EQ, value, len);
 }
 
-static FwSetPart set_part(FwDimension dimension, int family)
+FwSetPart fw_dimension_part(FwDimension dimension, int family)
 {
         switch (fw_dimensions[dimension].value) {
         case FW_VALUE_ADDRESS:
@@ -234,7 +234,8 @@ static FwSetPart set_part(FwDimension dimension, int family)
 static void put_alias(const Put *put, const FwTerm *term, const char *alias)
 {
         int family = put->match->family;
-        const char *set = fw_sets_name(put->sets, alias, set_part(term->dimension, family));
+        const char *set =
+                fw_sets_name(put->sets, alias, fw_dimension_part(term->dimension, family));
 
         fw_put_load(term->dimension, family, fw_dimension_bytes(term->dimension, family), REG,
                     put->rule);

@@ -73,7 +73,10 @@ uint32_t fw_shape_key_type(uint32_t shape); /* nft's datatype numbers */
 /* Appends what loads a packet's key and looks it up in the verdict map. */
 void fw_shape_put(uint32_t shape, const char *map, uint32_t set_id, struct nftnl_rule *rule);
 
-/* Private to match.c, match-put.c and match-shape.c. */
+/* The sort of an alias's entries that a dimension's values are looked up among. */
+FwSetPart fw_dimension_part(FwDimension dimension, int family);
+
+/* Private to match.c, match-put.c, match-shape.c and packet.c. */
 
 /* The ways of a rule, one after the other. */
 typedef struct FwWays {

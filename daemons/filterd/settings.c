@@ -333,9 +333,11 @@ static void put_blocked(const FwZones *zones, GHashTable *counts, PtNftBatch *ba
 
 /* Anti-lockout. */
 
+/* What is administered by, unless the settings say so. */
+static const uint16_t administration[] = {22, 80, 443};
+
 static void put_lockout_ports(const FwLockout *lockout, PtNftBatch *batch)
 {
-        static const uint16_t administration[] = {22, 80, 443};
         const PtPortRange *ports = lockout->ports.items;
         g_autoptr(GArray) bounds = bounds_new();
 
@@ -448,4 +450,77 @@ void fw_settings_put_guards(const FwZone *zone, const char *chain, PtNftBatch *b
                 pt_nft_verdict(rule, NFT_JUMP, guards[i].chain);
                 fw_finish(batch, rule, guards[i].chain);
         }
+}
+
+/* The same questions, of a packet in user space (evaluate.h). */
+
+static bool is_within(const GArray *bounds, const uint8_t *key, size_t len)
+{
+        for (unsigned i = 0; i < bounds->len; i++) {
+                const FwBounds *at = &g_array_index(bounds, FwBounds, i);
+
+                if (memcmp(key, at->lo, len) >= 0 && memcmp(key, at->hi, len) <= 0)
+                        return true;
+        }
+        return false;
+}
+
+static size_t address_size(int family)
+{
+        return family == AF_INET ? 4 : 16;
+}
+
+const char *fw_settings_guard(const FwZone *zone, int family, const uint8_t *source)
+{
+        for (unsigned i = 0; i < G_N_ELEMENTS(blocked); i++) {
+                g_autoptr(GArray) bounds = bounds_new();
+
+                if (!(zone->guards & blocked[i].guard) || blocked[i].family != family)
+                        continue;
+                for (const char *const *prefix = blocked[i].prefixes; *prefix; prefix++)
+                        add_prefix(*prefix, family, bounds);
+                if (is_within(bounds, source, address_size(family)))
+                        return blocked[i].guard == FW_GUARD_PRIVATE
+                                       ? "private addresses"
+                                       : "addresses that nobody has (bogons)";
+        }
+        return NULL;
+}
+
+static bool is_administered_port(const FwLockout *lockout, uint16_t port)
+{
+        const PtPortRange *ports = lockout->ports.items;
+
+        for (unsigned i = 0; i < lockout->ports.n; i++)
+                if (ports[i].lo <= port && port <= ports[i].hi)
+                        return true;
+        for (unsigned i = 0; lockout->ports.n == 0 && i < G_N_ELEMENTS(administration); i++)
+                if (administration[i] == port)
+                        return true;
+        return false;
+}
+
+static bool is_administered_interface(const FwLockout *lockout, const char *interface)
+{
+        char *const *interfaces = lockout->interfaces.items;
+        uint8_t name[FW_INTERVAL_KEY_MAX] = {0};
+        g_autoptr(GArray) bounds = bounds_new();
+
+        g_strlcpy((char *) name, interface, sizeof(name));
+        for (unsigned i = 0; i < lockout->interfaces.n; i++)
+                add_interface(interfaces[i], bounds);
+        return lockout->interfaces.n == 0 || is_within(bounds, name, sizeof(name));
+}
+
+bool fw_settings_is_administration(const FwZones *zones, const char *interface, int family,
+                                   const uint8_t *source, uint16_t port)
+{
+        const FwLockout *lockout = lockout_of(zones);
+        g_autoptr(GArray) sources = bounds_new();
+
+        if (!lockout || !is_administered_port(lockout, port) ||
+            !is_administered_interface(lockout, interface))
+                return false;
+        add_addresses(&lockout->sources, family, sources);
+        return lockout->sources.n == 0 || is_within(sources, source, address_size(family));
 }

@@ -175,6 +175,41 @@ void fw_zones_free(FwZones *zones)
         g_free(zones);
 }
 
+/* What flattened intervals say of a key; 0: nothing. */
+static uint32_t find_number(const GArray *intervals, const uint8_t *key, size_t len)
+{
+        unsigned lo = 0, hi = intervals ? intervals->len : 0;
+
+        while (lo < hi) {
+                unsigned middle = (lo + hi) / 2;
+                const FwInterval *interval = &g_array_index(intervals, FwInterval, middle);
+
+                if (memcmp(key, interval->lo, len) < 0)
+                        hi = middle;
+                else if (memcmp(key, interval->hi, len) > 0)
+                        lo = middle + 1;
+                else
+                        return interval->number;
+        }
+        return 0;
+}
+
+const FwZone *fw_zones_find(const FwZones *zones, int family, const uint8_t *address,
+                            const char *interface)
+{
+        uint8_t name[FW_INTERVAL_KEY_MAX] = {0};
+        uint32_t number = 0;
+
+        if (address)
+                number = family == AF_INET ? find_number(zones->sources4, address, 4)
+                                           : find_number(zones->sources6, address, 16);
+        if (number == 0) {
+                g_strlcpy((char *) name, interface, sizeof(name));
+                number = find_number(zones->interfaces, name, sizeof(name));
+        }
+        return number > 0 ? &zones->zones[number - 1] : NULL;
+}
+
 FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to)
 {
         if (!from->zone)

@@ -41,6 +41,13 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret);
 void fw_zones_free(FwZones *zones);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwZones, fw_zones_free)
 
+/*
+ * The zone that an address belongs to, on this side of an interface of this name; NULL: none, it is
+ * unassigned. `address` NULL: the interface alone decides.
+ */
+const FwZone *fw_zones_find(const FwZones *zones, int family, const uint8_t *address,
+                            const char *interface);
+
 /* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
  */
 FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to);

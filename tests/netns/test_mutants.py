@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The compiler of rules with one mistake each: test_match_oracle.py must see every one, else it does not look there.
+"""filterd with one mistake each: the test that compares it with the kernel must see every one, else it does not look there.
+
+The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py.
 
 A copy of the tree is changed and only filterd is built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
 """
@@ -15,7 +17,8 @@ import pytest
 pytestmark = pytest.mark.skipif("not __import__('os').environ.get('PATRONUS_LONG')", reason="takes minutes: PATRONUS_LONG=1")
 
 FILTERD, KINDS = "daemons/filterd", "libpatronus/kinds/firewall"
-MUTANTS = {  # name: file, what is there, what takes its place
+# name: file, what is there, what takes its place
+COMPILER = {
     "excluded addresses are wanted": (f"{FILTERD}/match.c", "true, &box->except.addresses", "false, &box->except.addresses"),
     "excluded ports are wanted": (f"{FILTERD}/match.c", "true, &box->except.ports", "false, &box->except.ports"),
     "untracked is invalid": (f"{FILTERD}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
@@ -48,6 +51,33 @@ MUTANTS = {  # name: file, what is there, what takes its place
 }
 
 
+EVALUATOR = {
+    "the last rule decides": (f"{FILTERD}/evaluate.c", "fw_effective_compare(rule, other) < 0", "fw_effective_compare(rule, other) > 0"),
+    "zones of rules are not asked": (f"{FILTERD}/evaluate.c", "if (!fw_scope_matches(search->from, search->to, rule) || ", "if ("),
+    "no translation": (f"{FILTERD}/evaluate.c", "if (search.yes) {", "if (false) {"),
+    "disabled NAT rules translate": (f"{FILTERD}/evaluate.c", "if (!fw_nat_enabled(nat) || !fw_nat_has_side", "if (!fw_nat_has_side"),
+    "NAT rules of other zones translate": (f"{FILTERD}/evaluate.c", "strcmp(nat->zone, search->zone->name) != 0", "false"),
+    "forwards take what is not the router's": (f"{FILTERD}/evaluate.c", "(fw_nat_to_router(nat) && !search->local)", "false"),
+    "mapped ports stay": (f"{FILTERD}/evaluate.c", "port->lo - at->lo + to->lo", "port->lo"),
+    "one-to-one goes to the first": (f"{FILTERD}/evaluate.c", "lo |= destination->lo & differs;", "lo += 1;"),
+    "translated connections are not marked": (f"{FILTERD}/evaluate.c", "fw_packet_set(packet, FW_DIM_STATUS, IPS_DST_NAT, IPS_DST_NAT);", ""),
+    "bans are not asked": (f"{FILTERD}/evaluate.c", "if (fw_bans_cover(bans, family, evaluation->source, &outcome->ban))", "if (false)"),
+    "anti-lockout is not asked": (f"{FILTERD}/evaluate.c", "        [FW_STAGE_LOCKOUT] = ask_lockout,\n        [FW_STAGE_BANS] = ask_bans,",
+                                  "        [FW_STAGE_LOCKOUT] = ask_bans,\n        [FW_STAGE_BANS] = ask_bans,"),
+    "anti-lockout is for all interfaces": (f"{FILTERD}/settings.c", "lockout->interfaces.n == 0 || is_within(bounds, name, sizeof(name))", "true"),
+    "guards are not asked": (f"{FILTERD}/evaluate.c", "return outcome->guard ? decide(evaluation, FW_DROP) : 0;", "return 0;"),
+    "defaults are those of others": (f"{FILTERD}/evaluate.c", "return decide(evaluation,\n                      fw_zones_default(evaluation->world->zones, outcome->from, outcome->to));",
+                                     "return decide(evaluation, FW_DROP);"),
+    "addresses have no zone": (f"{FILTERD}/zones.c", "        if (address)\n                number", "        if (false)\n                number"),
+    "exceptions do not except": (f"{FILTERD}/packet.c", "        if (term->negated)\n                truth = FW_YES - truth;", ""),
+    "aliases are empty": (f"{FILTERD}/packet.c", "*ret = fw_span_within(value, span.lo, span.hi);", "*ret = FW_NO;"),
+    "terms are alternatives": (f"{FILTERD}/packet.c", "truth = MIN(truth, ask_term(matcher, &match->terms[i]));", "truth = ask_term(matcher, &match->terms[i]);"),
+    "ranges end early": (f"{FILTERD}/packet.c", "value->hi < lo || value->lo > hi", "value->hi < lo || (value->lo >= hi && lo != hi)"),
+}
+MUTANTS = {name: (oracle, mutant) for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR))
+           for name, mutant in mutants.items()}
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """A copy of the sources with a build of its own; the other programs are those that are there."""
@@ -64,29 +94,30 @@ def build(tree):
     subprocess.run(["ninja", "-j2", "-C", "build", "daemons/filterd/patronus-filterd"], cwd=tree, check=True, capture_output=True)
 
 
-def oracle(tree):
+def oracle(tree, name):
     """Runs the copy's test, whose labs have names of their own."""
     env = {name: value for name, value in os.environ.items() if name != "PATRONUS_LONG" and not name.startswith("PYTEST_")}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "tests/netns/test_match_oracle.py"],
+    done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/netns/{name}"],
                           cwd=tree, env=env | {"PATRONUS_BUILD": str(tree / "build")}, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: tests failed
     return done
 
 
-def test_the_oracle_agrees_with_what_is_right(tree):
-    done = oracle(tree)
+@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py"))
+def test_the_oracle_agrees_with_what_is_right(tree, name):
+    done = oracle(tree, name)
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.replace(" ", "-"))
 def test_mutant_is_caught(tree, mutant):
-    name, there, instead = MUTANTS[mutant]
+    by, (name, there, instead) = MUTANTS[mutant]
     path = tree / name
     right = path.read_text()
     assert right.count(there) >= 1, f"{name} has changed: mend the mutant"
     path.write_text(right.replace(there, instead))
     try:
         build(tree)
-        assert oracle(tree).returncode == 1, "nobody noticed"
+        assert oracle(tree, by).returncode == 1, "nobody noticed"
     finally:
         path.write_text(right)

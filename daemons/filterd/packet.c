@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "packet.h"
+
+#include "match.h"
+
+#include <linux/if_arp.h>
+#include <linux/netfilter.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct FwMatcher {
+        const FwPacket *packet;
+        const FwSource *source;
+        GHashTable *aliases; /* "dimension/alias" -> FwTruth */
+        int error;
+};
+
+void fw_packet_init(FwPacket *packet, int family, const char *in)
+{
+        uint8_t protocol = family == AF_INET ? NFPROTO_IPV4 : NFPROTO_IPV6;
+
+        *packet = (FwPacket){.family = family};
+        g_strlcpy(packet->in, in, sizeof(packet->in));
+        fw_packet_set(packet, FW_DIM_FAMILY, protocol, protocol);
+}
+
+void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumber hi)
+{
+        packet->here[dimension] = true;
+        packet->values[dimension] = (FwSpan){lo, hi};
+}
+
+void fw_packet_set_bytes(FwPacket *packet, FwDimension dimension, const uint8_t *bytes)
+{
+        FwNumber number = fw_number_read(bytes, fw_dimension_bytes(dimension, packet->family));
+
+        fw_packet_set(packet, dimension, number, number);
+}
+
+void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension)
+{
+        unsigned width = fw_dimension_place(dimension, packet->family)->width;
+
+        fw_packet_set(packet, dimension, 0,
+                      width % 8 == 0 ? fw_number_max(width / 8) : ((FwNumber) 1 << width) - 1);
+}
+
+bool fw_packet_number(const FwPacket *packet, FwDimension dimension, FwNumber *ret)
+{
+        const FwSpan *value = &packet->values[dimension];
+
+        if (!packet->here[dimension] || value->lo != value->hi)
+                return false;
+        *ret = value->lo;
+        return true;
+}
+
+FwTruth fw_span_within(const FwSpan *value, FwNumber lo, FwNumber hi)
+{
+        if (value->hi < lo || value->lo > hi)
+                return FW_NO;
+        return lo <= value->lo && value->hi <= hi ? FW_YES : FW_MAYBE;
+}
+
+FwMatcher *fw_matcher_new(const FwPacket *packet, const FwSource *source)
+{
+        FwMatcher *matcher = g_new0(FwMatcher, 1);
+
+        matcher->packet = packet;
+        matcher->source = source;
+        matcher->aliases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        return matcher;
+}
+
+void fw_matcher_free(FwMatcher *matcher)
+{
+        if (!matcher)
+                return;
+        g_hash_table_unref(matcher->aliases);
+        g_free(matcher);
+}
+
+int fw_matcher_error(const FwMatcher *matcher)
+{
+        return matcher->error;
+}
+
+/* Terms. */
+
+static FwTruth among_values(const FwPacket *packet, const FwTerm *term)
+{
+        size_t size = fw_value_size(fw_dimensions[term->dimension].value);
+        size_t len = fw_dimension_bytes(term->dimension, packet->family);
+        const FwSpan *value = &packet->values[term->dimension];
+        FwTruth truth = FW_NO;
+
+        for (unsigned i = 0; i < term->n && truth != FW_YES; i++) {
+                uint8_t lo[FW_VALUE_BYTES_MAX], hi[FW_VALUE_BYTES_MAX];
+
+                if (fw_value_interval(term->dimension, packet->family,
+                                      (const char *) term->items + i * size, lo, hi))
+                        truth = MAX(truth, fw_span_within(value, fw_number_read(lo, len),
+                                                          fw_number_read(hi, len)));
+        }
+        return truth;
+}
+
+/* Spans ascend and do not touch: the first that reaches the value decides. */
+static int read_alias(const FwMatcher *matcher, FwDimension dimension, const char *alias,
+                      FwTruth *ret)
+{
+        const FwSpan *value = &matcher->packet->values[dimension];
+        FwSetPart part = fw_dimension_part(dimension, matcher->packet->family);
+        g_autoptr(GPtrArray) closure = fw_flat_closure(matcher->source->slice, alias);
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(FwFlat) flat = NULL;
+        FwSpan span;
+        int r;
+
+        r = fw_flat_verify(matcher->source, closure, diag);
+        if (r >= 0)
+                r = fw_flat_new(matcher->source, closure, part, &flat);
+        while (r >= 0) {
+                r = fw_flat_next(flat, &span);
+                if (r <= 0 || span.lo > value->hi)
+                        break;
+                if (span.hi < value->lo)
+                        continue;
+                *ret = fw_span_within(value, span.lo, span.hi);
+                return 0;
+        }
+        *ret = FW_NO;
+        return MIN(r, 0);
+}
+
+static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *alias)
+{
+        g_autofree char *key = g_strdup_printf("%u/%s", dimension, alias);
+        FwTruth truth = FW_NO;
+        gpointer known;
+        int r;
+
+        if (g_hash_table_lookup_extended(matcher->aliases, key, NULL, &known))
+                return (FwTruth) GPOINTER_TO_UINT(known);
+        r = read_alias(matcher, dimension, alias, &truth);
+        if (r < 0)
+                matcher->error = r;
+        g_hash_table_insert(matcher->aliases, g_steal_pointer(&key), GUINT_TO_POINTER(truth));
+        return truth;
+}
+
+/* A number, one under a mask, or bits. */
+static FwTruth is_scalar(const FwPacket *packet, const FwTerm *term)
+{
+        FwNumber number;
+        bool yes;
+
+        if (!fw_packet_number(packet, term->dimension, &number))
+                return FW_MAYBE;
+        if (fw_dimensions[term->dimension].compare == FW_COMPARE_BITS)
+                yes = (number & term->mask) != 0;
+        else
+                yes = (number & term->mask) == term->value;
+        return yes ? FW_YES : FW_NO;
+}
+
+/* Whether what must be known before the value means anything is so. Families and protocols are
+ * terms of their own. */
+static FwTruth is_there(const FwPacket *packet, FwDimension dimension)
+{
+        if (!packet->here[dimension])
+                return FW_NO;
+        if (!(fw_dimensions[dimension].needs & FW_NEED_ETHERNET))
+                return FW_YES;
+        if (!packet->here[FW_DIM_LINK_TYPE])
+                return FW_NO;
+        return fw_span_within(&packet->values[FW_DIM_LINK_TYPE], ARPHRD_ETHER, ARPHRD_ETHER);
+}
+
+static FwTruth ask_term(FwMatcher *matcher, const FwTerm *term)
+{
+        const FwPacket *packet = matcher->packet;
+        FwTruth there, truth;
+
+        if (term->n == 0 && term->n_aliases == 0 && term->mask == 0)
+                return FW_YES; /* bits under no mask: nothing is asked */
+        there = is_there(packet, term->dimension);
+        if (there == FW_NO)
+                return FW_NO;
+        if (term->mask) {
+                truth = is_scalar(packet, term);
+        } else {
+                truth = among_values(packet, term);
+                for (unsigned i = 0; i < term->n_aliases && truth != FW_YES; i++)
+                        truth = MAX(truth, in_alias(matcher, term->dimension, term->aliases[i]));
+        }
+        if (term->negated)
+                truth = FW_YES - truth;
+        return MIN(there, truth);
+}
+
+static FwTruth ask_way(FwMatcher *matcher, const FwMatch *match)
+{
+        FwTruth truth = FW_YES;
+
+        if (match->family != AF_UNSPEC && match->family != matcher->packet->family)
+                return FW_NO;
+        for (unsigned i = 0; i < match->n_terms && truth != FW_NO; i++)
+                truth = MIN(truth, ask_term(matcher, &match->terms[i]));
+        return truth;
+}
+
+FwTruth fw_matcher_ask(FwMatcher *matcher, const FirewallRule *rule)
+{
+        FwWays ways = {.rule = rule};
+        FwTruth truth = FW_NO;
+        FwMatch match;
+
+        while (truth != FW_YES && fw_ways_next(&ways, &match))
+                truth = MAX(truth, ask_way(matcher, &match));
+        return truth;
+}

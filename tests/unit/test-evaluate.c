@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* What the ruleset of a slice does with a connection's first packet: who decides, stage by stage;
+ * and what it says when not all is known. Agreement with the kernel is tests/netns/test_cuts.py. */
+
+#include "evaluate.h"
+#include "filter-unit.h"
+
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <netinet/in.h>
+
+typedef struct World {
+        PtSlice *slice;
+        FwZones *zones;
+        FwEffective *effective;
+        FwBans *bans;
+} World;
+
+/* The machine is 10.N.0.1 and fd00:N::1; 10.1.0.0/16 is behind eth1 and so on, all else behind
+ * eth1. */
+static int route(const FwPacket *packet, const uint8_t *destination, FwWay *ret, void *userdata)
+{
+        unsigned n = packet->family == AF_INET ? destination[1] : destination[3];
+        const uint8_t *rest = destination + (packet->family == AF_INET ? 2 : 4);
+        unsigned host = packet->family == AF_INET ? rest[1] : rest[11];
+
+        if (destination[0] == 99)
+                return -ENETUNREACH;
+        *ret = (FwWay){.local = destination[0] != 192 && host == 1};
+        if (!ret->local)
+                g_snprintf(ret->out, sizeof(ret->out), "eth%u", n >= 1 && n <= 4 ? n : 1);
+        return 0;
+}
+
+static void set_up(World *world)
+{
+        *world = (World){.slice = pt_slice_new(), .effective = fw_effective_new()};
+        fw_put_zone(world->slice, "wan", "{\"interfaces\":[\"eth1\"],\"forward\":\"reject\"}");
+        fw_put_zone(world->slice, "lan", "{\"interfaces\":[\"eth2\"],\"input\":\"allow\"}");
+        fw_put_zone(world->slice, "dmz",
+                    "{\"interfaces\":[\"eth3\"],\"sources\":[\"10.1.9.0/24\"]}");
+}
+
+static void tear_down(World *world)
+{
+        fw_bans_free(world->bans);
+        fw_zones_free(world->zones);
+        fw_effective_free(world->effective);
+        pt_slice_unref(world->slice);
+}
+
+static FwPacket packet_of(const char *in, const char *source, const char *destination,
+                          unsigned port)
+{
+        int family = strchr(source, ':') ? AF_INET6 : AF_INET;
+        uint8_t bytes[16];
+        FwPacket packet;
+
+        fw_packet_init(&packet, family, in);
+        assert_int_equal(inet_pton(family, source, bytes), 1);
+        fw_packet_set_bytes(&packet, FW_DIM_SOURCE_ADDRESS, bytes);
+        assert_int_equal(inet_pton(family, destination, bytes), 1);
+        fw_packet_set_bytes(&packet, FW_DIM_DESTINATION_ADDRESS, bytes);
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_TCP, IPPROTO_TCP);
+        fw_packet_set(&packet, FW_DIM_SOURCE_PORT, 40000, 40000);
+        fw_packet_set(&packet, FW_DIM_DESTINATION_PORT, port, port);
+        fw_packet_set(&packet, FW_DIM_STATE, NF_CT_STATE_BIT(IP_CT_NEW),
+                      NF_CT_STATE_BIT(IP_CT_NEW));
+        fw_packet_set(&packet, FW_DIM_STATUS, 0, 0);
+        fw_packet_set(&packet, FW_DIM_LINK_TYPE, ARPHRD_ETHER, ARPHRD_ETHER);
+        fw_packet_set(&packet, FW_DIM_SOURCE_MAC, 0x020000000001, 0x020000000001);
+        fw_packet_set(&packet, FW_DIM_MARK, 0, 0);
+        fw_packet_set(&packet, FW_DIM_DSCP, 0, 0);
+        return packet;
+}
+
+static int evaluate(World *world, const FwPacket *packet, FwOutcome *ret)
+{
+        FwWorld each = {
+                .source = {world->slice, NULL},
+                .effective = world->effective,
+                .bans = world->bans,
+                .route = route,
+        };
+
+        g_clear_pointer(&world->zones, fw_zones_free);
+        assert_int_equal(fw_zones_new(world->slice, NULL, &world->zones), 0);
+        each.zones = world->zones;
+        return fw_evaluate(&each, packet, ret);
+}
+
+static void assert_packet(World *world, const FwPacket *packet, FwAction action, const char *why)
+{
+        g_autofree char *text = NULL, *leads = NULL;
+        FwOutcome outcome;
+
+        assert_int_equal(evaluate(world, packet, &outcome), 0);
+        text = fw_outcome_describe(&outcome);
+        leads = fw_outcome_describe_translation(&outcome);
+        if (leads) {
+                char *both = g_strdup_printf("%s, %s", leads, text);
+
+                g_free(text);
+                text = both;
+        }
+        assert_string_equal(text, why);
+        assert_int_equal(outcome.action, action);
+}
+
+static void assert_outcome(World *world, const char *in, const char *source,
+                           const char *destination, unsigned port, FwAction action, const char *why)
+{
+        FwPacket packet = packet_of(in, source, destination, port);
+
+        assert_packet(world, &packet, action, why);
+}
+
+static void test_defaults(void **state)
+{
+        World world;
+
+        set_up(&world);
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.1.0.1", 22, FW_DROP,
+                       "no rule lets it in, and the default of zone wan is drop");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.2", 22, FW_REJECT,
+                       "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        assert_outcome(&world, "eth2", "fd00:2::2", "fd00:1::1", 22, FW_ALLOW,
+                       "no rule refuses it, and the default of zone lan is allow");
+        /* By address before interface. */
+        assert_outcome(&world, "eth1", "10.1.9.2", "10.1.0.1", 22, FW_DROP,
+                       "no rule lets it in, and the default of zone dmz is drop");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.1.9.1", 22, FW_ALLOW,
+                       "no rule refuses it, and the default of zone lan is allow");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.1.9.2", 22, FW_DROP,
+                       "no rule lets it pass to zone dmz, and the default of zone lan is drop");
+        assert_outcome(&world, "eth4", "10.4.0.2", "10.1.0.1", 22, FW_DROP,
+                       "the interface eth4 belongs to no zone");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.4.0.2", 22, FW_DROP,
+                       "the interface eth4 belongs to no zone");
+        assert_outcome(&world, "lo", "10.1.0.1", "10.1.0.1", 22, FW_ALLOW,
+                       "it does not leave the machine");
+        tear_down(&world);
+}
+
+static void test_rules(void **state)
+{
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "late", 1, "{\"action\":\"drop\",\"priority\":40000}");
+        fw_put_rule(
+                world.slice, "in", 2,
+                "{\"action\":\"allow\",\"from\":\"wan\",\"to\":\"router\",\"services\":[\"ssh\"],"
+                "\"source\":{\"aliases\":[\"admins\"]}}");
+        fw_put_rule(world.slice, "off", 3, "{\"action\":\"reject\",\"enabled\":false}");
+        fw_put_rule(world.slice, "through", 4,
+                    "{\"action\":\"reject\",\"from\":\"any\",\"to\":\"dmz\",\"protocol\":\"tcp\","
+                    "\"destination\":{\"ports\":[\"80-90\"],\"except\":{\"ports\":[85]}}}");
+        fw_put(world.slice,
+               "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+               "\"name\":\"admins\"},\"spec\":{\"type\":\"network\",\"aliases\":[\"more\"],"
+               "\"addresses\":[\"10.1.0.64/26\",\"fd00:1::/64\"]}}");
+        fw_put(world.slice,
+               "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+               "\"name\":\"more\"},\"spec\":{\"type\":\"host\",\"addresses\":[\"10.1.0.7\"]}}");
+        assert_outcome(&world, "eth1", "10.1.0.7", "10.1.0.1", 22, FW_ALLOW,
+                       "FirewallRule/in lets it pass");
+        assert_outcome(&world, "eth1", "10.1.0.127", "10.1.0.1", 22, FW_ALLOW,
+                       "FirewallRule/in lets it pass");
+        assert_outcome(&world, "eth1", "fd00:1::7", "fd00:1::1", 22, FW_ALLOW,
+                       "FirewallRule/in lets it pass");
+        assert_outcome(&world, "eth1", "10.1.0.128", "10.1.0.1", 22, FW_DROP,
+                       "FirewallRule/late drops it");
+        assert_outcome(&world, "eth1", "10.1.0.7", "10.1.0.1", 23, FW_DROP,
+                       "FirewallRule/late drops it");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.3.0.2", 84, FW_REJECT,
+                       "FirewallRule/through rejects it");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.3.0.2", 85, FW_DROP,
+                       "FirewallRule/late drops it");
+        tear_down(&world);
+}
+
+static void test_unknown(void **state)
+{
+        static const uint8_t mac[] = {2, 0, 0, 0, 0, 9};
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.1.0.1", 22);
+        World world;
+
+        set_up(&world);
+        fw_packet_set(&packet, FW_DIM_SOURCE_PORT, 1024, 65535);
+        fw_packet_set_unknown(&packet, FW_DIM_MARK);
+        fw_packet_set_unknown(&packet, FW_DIM_DSCP);
+        fw_packet_set_unknown(&packet, FW_DIM_SOURCE_MAC);
+        fw_put_rule(
+                world.slice, "a", 1,
+                "{\"action\":\"drop\",\"protocol\":\"tcp\",\"source\":{\"ports\":[\"1-1023\"]}}");
+        fw_put_rule(world.slice, "b", 2,
+                    "{\"action\":\"allow\",\"source\":{\"macs\":[\"02:00:00:00:00:09\"]}}");
+        fw_put_rule(world.slice, "c", 3, "{\"action\":\"allow\",\"mark\":\"0x1/0xff\"}");
+        assert_packet(&world, &packet, FW_DROP,
+                      "no rule lets it in, and the default of zone wan is drop; or FirewallRule/b "
+                      "lets it pass, by what is not known of it beforehand");
+        fw_packet_set_bytes(&packet, FW_DIM_SOURCE_MAC, mac);
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/b lets it pass");
+        fw_put_rule(world.slice, "b", 2,
+                    "{\"action\":\"reject\",\"protocol\":\"tcp\",\"source\":{\"ports\":[\"2000-"
+                    "3000\"]}}");
+        fw_put_rule(world.slice, "d", 4,
+                    "{\"action\":\"allow\",\"protocol\":\"tcp\",\"source\":{\"ports\":[\"1024-"
+                    "65535\"]}}");
+        assert_packet(&world, &packet, FW_ALLOW,
+                      "FirewallRule/d lets it pass; or FirewallRule/b rejects it, by what is not "
+                      "known of it beforehand");
+        /* What has no hardware address is not what has another. */
+        packet.here[FW_DIM_SOURCE_MAC] = false;
+        fw_put_rule(world.slice, "b", 2,
+                    "{\"action\":\"drop\",\"source\":{\"macs\":[\"02:00:00:00:00:08\"]}}");
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/d lets it pass");
+        tear_down(&world);
+}
+
+static void put_settings(World *world, const char *spec)
+{
+        g_autofree char *text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/"
+                                                "v1\",\"kind\":\"FilterSettings\",\"metadata\":{"
+                                                "\"name\":\"default\"},\"spec\":%s}",
+                                                spec);
+
+        fw_put(world->slice, text);
+}
+
+static void test_settings(void **state)
+{
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "no", 1, "{\"action\":\"drop\"}");
+        put_settings(&world,
+                     "{\"antiLockout\":{\"interfaces\":[\"eth*\"],\"sources\":[\"10.1.0.2\"]},"
+                     "\"blockPrivate\":[\"lan\"],\"blockBogons\":[\"wan\"]}");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.1.0.1", 22, FW_ALLOW,
+                       "anti-lockout (FilterSettings/default) lets it in");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.1.0.1", 23, FW_DROP,
+                       "FirewallRule/no drops it");
+        assert_outcome(&world, "eth1", "10.1.0.3", "10.1.0.1", 22, FW_DROP,
+                       "FirewallRule/no drops it");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.2", 22, FW_DROP,
+                       "FirewallRule/no drops it");
+        assert_outcome(&world, "ppp0", "10.1.0.2", "10.1.0.1", 22, FW_DROP,
+                       "the interface ppp0 belongs to no zone");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.1.0.1", 22, FW_DROP,
+                       "zone lan takes nothing from private addresses");
+        assert_outcome(&world, "eth2", "192.0.2.2", "10.1.0.1", 22, FW_DROP,
+                       "FirewallRule/no drops it");
+        assert_outcome(&world, "eth1", "2001:db8::2", "fd00:1::1", 22, FW_DROP,
+                       "zone wan takes nothing from addresses that nobody has (bogons)");
+        tear_down(&world);
+}
+
+static void test_translation(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.1.0.1", 22);
+        FwOutcome outcome;
+        World world;
+
+        set_up(&world);
+        fw_put_ordered(
+                world.slice, "NatRule", "elsewhere", 1,
+                "{\"type\":\"forward\",\"zone\":\"wan\",\"protocol\":\"tcp\",\"destination\":{"
+                "\"ports\":[22]},\"translation\":{\"addresses\":[\"10.3.0.2\"],\"ports\":[23]}}");
+        fw_put_ordered(
+                world.slice, "NatRule", "here", 2,
+                "{\"type\":\"redirect\",\"zone\":\"any\",\"protocol\":\"tcp\",\"destination\":{"
+                "\"ports\":[2222]},\"translation\":{\"ports\":[22]}}");
+        fw_put_ordered(
+                world.slice, "NatRule", "moved", 3,
+                "{\"type\":\"forward\",\"zone\":\"wan\",\"protocol\":\"tcp\",\"destination\":{"
+                "\"addresses\":[\"192.0.2.1\"],\"ports\":[\"100-109\"]},\"translation\":{"
+                "\"addresses\":[\"10.3.0.2\"],\"ports\":[\"200-209\"]},\"filter\":\"none\"}");
+        fw_put_ordered(world.slice, "NatRule", "prefix", 4,
+                       "{\"type\":\"one-to-one\",\"zone\":\"wan\",\"destination\":{\"addresses\":["
+                       "\"192.0.2.128/25\"]},\"translation\":{\"addresses\":[\"10.3.0.128/25\"]}}");
+        assert_packet(
+                &world, &packet, FW_ALLOW,
+                "NatRule/elsewhere leads it to 10.3.0.2 port 23, NatRule/elsewhere lets it pass");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.1.0.1", 22, FW_ALLOW,
+                       "no rule refuses it, and the default of zone lan is allow");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.9", 22, FW_REJECT,
+                       "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.1.0.1", 2222, FW_ALLOW,
+                       "NatRule/here leads it to the router port 22, NatRule/here lets it pass");
+        assert_outcome(&world, "eth1", "10.1.0.2", "192.0.2.1", 104, FW_REJECT,
+                       "NatRule/moved leads it to 10.3.0.2 port 204, no rule lets it pass to zone "
+                       "dmz, and the default of zone wan is reject");
+        assert_outcome(&world, "eth1", "10.1.0.2", "192.0.2.200", 9, FW_REJECT,
+                       "NatRule/prefix leads it to 10.3.0.200 port 9, no rule lets it pass to zone "
+                       "dmz, and the default of zone wan is reject");
+        /* Asked for directly, what is translated to stays closed. */
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.3.0.2", 23, FW_REJECT,
+                       "no rule lets it pass to zone dmz, and the default of zone wan is reject");
+
+        fw_put_ordered(world.slice, "NatRule", "elsewhere", 1,
+                       "{\"type\":\"forward\",\"zone\":\"wan\",\"protocol\":\"tcp\",\"source\":{"
+                       "\"macs\":[\"02:00:00:00:00:09\"]},\"destination\":{\"ports\":[22]},"
+                       "\"translation\":{\"addresses\":[\"10.3.0.2\"]}}");
+        fw_packet_set_unknown(&packet, FW_DIM_SOURCE_MAC);
+        assert_int_equal(evaluate(&world, &packet, &outcome), 0);
+        assert_null(outcome.nat);
+        assert_string_equal(outcome.nat_doubt->object.name, "elsewhere");
+        tear_down(&world);
+}
+
+static void test_refused(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "99.1.0.1", 22);
+        FwOutcome outcome;
+        World world;
+
+        set_up(&world);
+        assert_int_equal(evaluate(&world, &packet, &outcome), -ENETUNREACH);
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_ICMP, IPPROTO_ICMP);
+        assert_int_equal(evaluate(&world, &packet, &outcome), -EPROTONOSUPPORT);
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_TCP, IPPROTO_TCP);
+        packet.here[FW_DIM_DESTINATION_PORT] = false;
+        assert_int_equal(evaluate(&world, &packet, &outcome), -EINVAL);
+        tear_down(&world);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_unknown),     cmocka_unit_test(test_settings),
+                cmocka_unit_test(test_translation), cmocka_unit_test(test_refused),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
