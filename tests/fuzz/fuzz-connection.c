@@ -8,6 +8,7 @@
 #include "kind/json.h"
 #include "netlink/addresses.h"
 #include "netlink/connection-filter.h"
+#include "netlink/route.h"
 
 #include <linux/netlink.h>
 #include <string.h>
@@ -38,6 +39,21 @@ static void check(const PtConnection *connection)
                 __builtin_trap();
 }
 
+/* The same bytes as answers about the way to somewhere. */
+static void check_route(const struct nlmsghdr *header)
+{
+        static const uint8_t destination[16];
+        PtRouteQuery query = {.family = AF_INET6, .destination = destination};
+        PtRoute route = {};
+        uint8_t mac[6];
+
+        if (pt_route_parse(header, &query, &route) == 0 && route.index == 0)
+                __builtin_trap();
+        if (pt_route_link_parse(header, &route) == 0 && !memchr(route.name, 0, sizeof(route.name)))
+                __builtin_trap();
+        (void) pt_neighbour_parse(header, mac);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         g_autofree struct nlmsghdr *header = NULL;
@@ -55,5 +71,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (pt_local_address_parse(header, &address) == 0 && address.family != AF_INET &&
             address.family != AF_INET6)
                 __builtin_trap();
+        check_route(header);
         return 0;
 }
