@@ -110,6 +110,18 @@ static int give_up_text(const Edit *edit, int r)
         return give_up(edit, r);
 }
 
+/* It was in force, and is to be found again when it does not stay there. */
+static int keep_text(const Edit *edit, int r)
+{
+        int written = write_file(edit->path, edit->text);
+
+        if (written < 0)
+                (void) say_file(edit->path, written);
+        else
+                fprintf(stderr, "the text is in %s\n", edit->path);
+        return r;
+}
+
 static int forget(const Edit *edit, const char *why)
 {
         (void) unlink(edit->path);
@@ -158,6 +170,8 @@ static int edit_loop(Edit *edit)
                 r = ctl_edit_commit(edit);
                 if (r == CTL_DONE)
                         return forget(edit, NULL);
+                if (r == CTL_UNCONFIRMED || r == CTL_TAKEN_BACK)
+                        return keep_text(edit, r);
                 if (r != CTL_REFUSED || pt_diag_count(edit->wrong) == 0)
                         return give_up_text(edit, r);
         }

@@ -78,6 +78,7 @@ def login(tmp_path):
     """login(): one that begins now."""
     with contextlib.ExitStack() as stack:
         def make(**environment):
+            time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # the kernel tells the start of a process in ticks, rounded down
             made = Login(tmp_path, environment)
             stack.callback(made.close)
             made.run("true")  # it has begun
@@ -349,6 +350,28 @@ def test_the_confirmation_is_kept(based, login, ctl):
     assert waits(based.client) == (0, 0) and based.client.prop("ConfirmedRevision") == 2
     time.sleep(max(0, deadline + 0.2 - boottime()))  # nothing happens, and that is the point
     assert based.client.revision == 2
+
+
+def test_every_command_that_commits(based, ctl, tmp_path):
+    """Each leaves with 4, and edit keeps the text."""
+    environment = {**os.environ, "EDITOR": "sed -i s/allow/drop/", "TMPDIR": str(tmp_path)}
+    commands = (["set", "FirewallRule/base", "priority=7"], ["edit", "FirewallRule/base"], ["delete", "FirewallRule/base"],
+                ["rename", "FirewallRule/base", "basis"], ["revert", "2"])
+    for command in commands:
+        done = subprocess.run(ctl(*command, "--confirm", "60"), env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 4 and "unless it is confirmed" in done.stderr and "nothing was changed" not in done.stderr, done
+        if command[0] == "edit":
+            path = re.search("^the text is in (.*)$", done.stderr, re.M).group(1)
+            assert "action: drop" in pathlib.Path(path).read_text()
+        assert subprocess.run(ctl("revert", str(based.client.prop("ConfirmedRevision"))), capture_output=True, check=False).returncode == 0
+        assert waits(based.client) == (0, 0) and based.client.names() == ["base"]
+
+
+@pytest.mark.parametrize("value", ["4", "3601", "soon", ""])
+def test_bad_windows_are_usage_errors(ctl, value):
+    done = subprocess.run(ctl("delete", "FirewallRule/base", f"--confirm={value}"), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2, f'error: --confirm is auto, never, or a number of seconds from 5 to 3600, not "{value}"\n')
 
 
 # --- patronusctl on a terminal
