@@ -18,7 +18,7 @@ static int check(Manager *manager, sd_bus_message *call, sd_bus_error *error)
 {
         const PtCaller *caller;
 
-        return pt_access_check(&manager->access, call, &caller, error);
+        return pt_access_check(manager->access, call, &caller, error);
 }
 
 static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -31,7 +31,7 @@ static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_erro
         const PtCaller *caller;
         int r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         r = options_read(call, options, error);
@@ -66,7 +66,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         const PtCaller *caller;
         int fd, r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         if (manager_busy(manager))
@@ -130,7 +130,7 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
         uint64_t number;
         int r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         if (manager_busy(manager))

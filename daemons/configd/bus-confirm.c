@@ -39,7 +39,7 @@ int bus_confirm(sd_bus_message *call, void *userdata, sd_bus_error *error)
         PtTuple claim;
         int r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         /* A trial keeps nobody waiting: there is little time. */

@@ -13,7 +13,7 @@ static int check(Manager *manager, sd_bus_message *call, sd_bus_error *error)
 {
         const PtCaller *caller;
 
-        return pt_access_check(&manager->access, call, &caller, error);
+        return pt_access_check(manager->access, call, &caller, error);
 }
 
 /* Members of an a{sv} that is open. */

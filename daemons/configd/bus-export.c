@@ -144,7 +144,7 @@ int bus_export(sd_bus_message *call, void *userdata, sd_bus_error *error)
         export->fd = memfd_create("patronus-export", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         if (export->fd < 0)
                 return -errno;
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r >= 0)
                 r = read_options(call, export, error);
         if (r < 0)

@@ -21,7 +21,7 @@ static int get_session(Manager *manager, sd_bus_message *call, Session **ret, sd
         Session *session;
         int r;
 
-        r = pt_access_check(&manager->access, call, &caller, error);
+        r = pt_access_check(manager->access, call, &caller, error);
         if (r < 0)
                 return r;
         session = session_find(manager, sd_bus_message_get_path(call));

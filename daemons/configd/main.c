@@ -3,6 +3,7 @@
 /* patronus-configd: keeps the configuration and commits changes of it. Unprivileged: it talks, and
  * writes its store. */
 
+#include "actions.h"
 #include "bus-config.h"
 #include "bus-session.h"
 #include "deadline.h"
@@ -65,7 +66,7 @@ static int attach(PtDaemon *daemon, sd_bus *bus)
         r = bus_session_attach(manager, bus);
         if (r < 0)
                 return r;
-        return manager ? manager_attach(manager, bus) : 0;
+        return manager ? manager_attach(manager, bus, pt_daemon_access(daemon)) : 0;
 }
 
 static void stop(PtDaemon *daemon)
@@ -91,6 +92,7 @@ static const PtDaemonClass configd_class = {
         .doc = "keeps the configuration of Patronus and commits changes of it",
         .options = options,
         .samples = samples,
+        .access = &config_access,
         .start = start,
         .attach = attach,
         .stop = stop,

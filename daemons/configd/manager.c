@@ -386,11 +386,11 @@ void manager_reverted(Manager *manager, uint64_t revision)
         bus_config_reverted(manager, revision);
 }
 
-int manager_attach(Manager *manager, sd_bus *bus)
+int manager_attach(Manager *manager, sd_bus *bus, PtAccess *access)
 {
         int r;
 
-        pt_access_reset(&manager->access);
+        manager->access = access;
         session_close_all(manager);
         g_queue_clear_full(&manager->deferred, deferred_free);
         sd_bus_unref(manager->bus);
@@ -438,7 +438,6 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         manager->sessions = session_table_new();
         manager->uids = uids_new();
         g_queue_init(&manager->deferred);
-        pt_access_init(&manager->access);
         manager->info.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         r = pt_store_open(state_dir, diag, &manager->store);
         if (r >= 0)
@@ -480,7 +479,6 @@ void manager_free(Manager *manager)
         g_ptr_array_unref(manager->members);
         sd_event_source_disable_unref(manager->work);
         sd_event_source_disable_unref(manager->tidy);
-        pt_access_done(&manager->access);
         g_hash_table_unref(manager->info.conditions);
         pt_slice_unref(manager->running);
         uids_free(manager->uids);

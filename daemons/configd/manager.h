@@ -58,7 +58,7 @@ typedef struct Manager {
                                     there */
         GHashTable *sessions;    /* id: Session */
         uint64_t last_session;
-        PtAccess access;
+        PtAccess *access;  /* the daemon's; NULL before the first bus */
         PtDaemonInfo info; /* bus-config.c keeps it true */
         bool damaged;      /* the store was, when it was opened */
 
@@ -75,7 +75,7 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
 void manager_free(Manager *manager);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Manager, manager_free)
 /* A bus just connected; all that lived on an earlier one is gone. */
-int manager_attach(Manager *manager, sd_bus *bus);
+int manager_attach(Manager *manager, sd_bus *bus, PtAccess *access);
 
 /* Something is under way that must end before the system is changed again. */
 bool manager_busy(const Manager *manager);

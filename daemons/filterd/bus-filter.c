@@ -111,7 +111,5 @@ static const sd_bus_vtable filter_vtable[] = {
 
 int fw_bus_attach(FwManager *manager, sd_bus *bus, const char *path)
 {
-        if (manager)
-                pt_access_reset(fw_manager_access(manager));
         return sd_bus_add_object_vtable(bus, NULL, path, FW_BUS_INTERFACE, filter_vtable, manager);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
+#include "actions.h"
 #include "base/log.h"
 #include "manager.h"
 
@@ -34,6 +35,7 @@ static int start(PtDaemon *daemon)
 
         if (!main_of(daemon))
                 pt_daemon_set_userdata(daemon, g_new0(Main, 1));
+        pt_access_add_peer(pt_daemon_access(daemon), pt_participant_owner());
         r = fw_manager_new(daemon, main_of(daemon)->early, &main_of(daemon)->manager);
         if (r < 0)
                 return r;
@@ -71,6 +73,7 @@ static const PtDaemonClass filterd = {
         .name = "filterd",
         .bus_name = BUS_NAME,
         .path = BUS_PATH,
+        .access = &fw_access,
         .doc = "compiles zones and rules into nf_tables and keeps them there",
         .options = options,
         .start = start,

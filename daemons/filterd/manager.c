@@ -21,7 +21,6 @@ struct FwManager {
         PtNftMonitor *monitor;
         FwConnections *connections;
         FwBans *bans;
-        PtAccess access;
 
         /* A foreign change that waits for its repair, and those of the last window. */
         char *drift;
@@ -192,7 +191,6 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
 
         manager->daemon = daemon;
         manager->signals.daemon = daemon;
-        pt_access_init(&manager->access);
         manager->ctx = (PtEngineCtx){
                 .event = pt_daemon_event(daemon),
                 .netns_fd = -1,
@@ -252,7 +250,6 @@ void fw_manager_free(FwManager *manager)
         if (manager->ctx.engine)
                 fw_engine_watch(manager->ctx.engine, NULL);
         pt_nft_monitor_free(manager->monitor);
-        pt_access_done(&manager->access);
         pt_participant_free(manager->participant);
         fw_bans_free(manager->bans);
         fw_connections_free(manager->connections);
@@ -278,7 +275,7 @@ FwBans *fw_manager_bans(FwManager *manager)
 
 PtAccess *fw_manager_access(FwManager *manager)
 {
-        return &manager->access;
+        return pt_daemon_access(manager->daemon);
 }
 
 FwConnections *fw_manager_connections(FwManager *manager)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "bus/access.h"
+#include "bus/access-internal.h"
 
 #include "bus/bus.h"
 
@@ -10,27 +10,88 @@
 #define GROUPS_MAX 256
 #define RECORD_MAX 4096 /* bytes of one passwd or group entry without its members */
 
-static void caller_free(void *data)
-{
-        PtCaller *caller = data;
+static const char *const action_names[PT_ACTION_MAX] = {
+        [PT_ACTION_ANYBODY] = "anybody",
+        [PT_ACTION_INTERNAL] = "internal",
+        [PT_ACTION_CONFIG_READ] = "org.patronus.config.read",
+        [PT_ACTION_CONFIG_EDIT] = "org.patronus.config.edit",
+        [PT_ACTION_CONFIG_COMMIT] = "org.patronus.config.commit",
+        [PT_ACTION_CONFIG_REVERT] = "org.patronus.config.revert",
+        [PT_ACTION_SECRET_READ] = "org.patronus.secret.read",
+        [PT_ACTION_RUNTIME_READ] = "org.patronus.runtime.read",
+        [PT_ACTION_RUNTIME_OPERATE] = "org.patronus.runtime.operate",
+        [PT_ACTION_CAPTURE] = "org.patronus.capture",
+        [PT_ACTION_SYSTEM_ADMIN] = "org.patronus.system.admin",
+};
 
-        g_free(caller->user);
-        g_free(caller);
+const char *pt_action_to_string(PtAction action)
+{
+        return action >= 0 && action < PT_ACTION_MAX ? action_names[action] : NULL;
 }
 
-void pt_access_init(PtAccess *access)
+bool pt_action_is_read(PtAction action)
 {
-        access->callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, caller_free);
+        switch (action) {
+        case PT_ACTION_ANYBODY:
+        case PT_ACTION_CONFIG_READ:
+        case PT_ACTION_RUNTIME_READ:
+                return true;
+        case PT_ACTION_INTERNAL:
+        case PT_ACTION_CONFIG_EDIT:
+        case PT_ACTION_CONFIG_COMMIT:
+        case PT_ACTION_CONFIG_REVERT:
+        case PT_ACTION_SECRET_READ:
+        case PT_ACTION_RUNTIME_OPERATE:
+        case PT_ACTION_CAPTURE:
+        case PT_ACTION_SYSTEM_ADMIN:
+        case PT_ACTION_MAX:
+        case PT_ACTION_INVALID:
+                break;
+        }
+        return false;
+}
+
+void pt_caller_clear(PtCaller *caller)
+{
+        g_clear_pointer(&caller->user, g_free);
+}
+
+static void caller_free(void *data)
+{
+        pt_caller_clear(data);
+        g_free(data);
+}
+
+void pt_access_init(PtAccess *access, const PtAccessTable *table)
+{
+        *access = (PtAccess){
+                .table = table,
+                .callers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, caller_free),
+                .peers = g_array_new(false, false, sizeof(uid_t)),
+        };
+        pt_guard_init(access);
 }
 
 void pt_access_done(PtAccess *access)
 {
+        if (!access->callers)
+                return;
+        pt_guard_done(access);
         g_clear_pointer(&access->callers, g_hash_table_unref);
+        g_array_unref(access->peers);
 }
 
-void pt_access_reset(PtAccess *access)
+void pt_access_add_peer(PtAccess *access, uid_t uid)
 {
-        g_hash_table_remove_all(access->callers);
+        g_array_append_val(access->peers, uid);
+}
+
+bool pt_access_is_peer(const PtAccess *access, uid_t uid)
+{
+        for (guint i = 0; i < access->peers->len; i++)
+                if (g_array_index(access->peers, uid_t, i) == uid)
+                        return true;
+        return false;
 }
 
 static bool user_in_group(const struct passwd *user)
@@ -60,7 +121,7 @@ static PtCaller *caller_new(uid_t uid)
         caller->uid = uid;
         (void) getpwuid_r(uid, &record, buffer, sizeof(buffer), &user);
         caller->user = user ? g_strdup(user->pw_name) : g_strdup_printf("%u", uid);
-        caller->allowed = uid == 0 || uid == geteuid() || (user && user_in_group(user));
+        caller->member = user && user_in_group(user);
         return caller;
 }
 
@@ -77,14 +138,10 @@ int pt_access_check(PtAccess *access, sd_bus_message *m, const PtCaller **ret, s
                 if (r < 0)
                         return pt_bus_fail(error, -EPERM, "The bus does not say who calls");
                 if (g_hash_table_size(access->callers) >= PT_ACCESS_CACHE_MAX)
-                        pt_access_reset(access);
+                        g_hash_table_remove_all(access->callers);
                 caller = caller_new(uid);
                 g_hash_table_insert(access->callers, g_strdup(sender), (void *) caller);
         }
-        if (!caller->allowed)
-                return pt_bus_fail(error, -EPERM,
-                                   "Only root and members of the group %s may do this",
-                                   PT_ACCESS_GROUP);
         *ret = caller;
         return 0;
 }

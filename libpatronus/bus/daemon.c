@@ -35,6 +35,7 @@ struct PtDaemon {
         char *address; /* of the bus; NULL: the system bus, "none": no bus */
         bool introspect;
         void *userdata;
+        PtAccess access;
 
         sd_bus *bus;
         BusPhase phase;
@@ -52,6 +53,11 @@ sd_event *pt_daemon_event(PtDaemon *daemon)
 sd_bus *pt_daemon_bus(PtDaemon *daemon)
 {
         return daemon->phase == BUS_NONE ? NULL : daemon->bus;
+}
+
+PtAccess *pt_daemon_access(PtDaemon *daemon)
+{
+        return &daemon->access;
 }
 
 const char *pt_daemon_state_dir(PtDaemon *daemon)
@@ -217,6 +223,9 @@ static int bus_open(PtDaemon *daemon)
                                       "Disconnected", bus_disconnected, NULL, daemon);
         if (r < 0)
                 return r;
+        r = pt_access_guard(&daemon->access, daemon->bus);
+        if (r < 0)
+                return r;
         r = attach_objects(daemon->bus, daemon);
         if (r < 0)
                 return r;
@@ -241,6 +250,13 @@ static void bus_connect(void *userdata)
 }
 
 /* ---- options ---------------------------------------------------------------------------- */
+
+static const PtAccessTable *access_table(const PtDaemon *daemon)
+{
+        static const PtAccessTable common_only = {};
+
+        return daemon->klass->access ?: &common_only;
+}
 
 static int set_state_dir(PtDaemon *daemon, const char *value)
 {
@@ -285,6 +301,7 @@ static const PtDaemonOption common_options[] = {
         {"bus", "ADDRESS", "D-Bus address, \"system\", or \"none\"", set_address},
         {"log-level", "LEVEL", "emerg ... err, warning, notice, info, debug", set_log_level},
         {"introspect", NULL, "print the D-Bus interfaces as XML, and leave", set_introspect},
+        {"actions", NULL, "print which polkit action each method needs, and leave", NULL},
         {"version", NULL, "print the version, and leave", NULL},
         {"help", NULL, "print this, and leave", NULL},
         {},
@@ -303,6 +320,14 @@ static void print_help(PtDaemon *daemon)
 
                         printf("  %-22s %s\n", left, o->doc);
                 }
+}
+
+static void print_actions(const PtDaemon *daemon)
+{
+        g_autoptr(GString) text = g_string_new(NULL);
+
+        pt_access_print(access_table(daemon), text);
+        fputs(text->str, stdout);
 }
 
 /* 0: go on; > 0: done, leave; < 0: usage, told. */
@@ -334,6 +359,10 @@ static int parse_options(PtDaemon *daemon, int argc, char **argv)
                 o = g_ptr_array_index(rows, index);
                 if (g_str_equal(o->name, "help")) {
                         print_help(daemon);
+                        return 1;
+                }
+                if (g_str_equal(o->name, "actions")) {
+                        print_actions(daemon);
                         return 1;
                 }
                 if (g_str_equal(o->name, "version")) {
@@ -443,6 +472,7 @@ static void daemon_free(PtDaemon *daemon)
         if (daemon->phase == BUS_NAMED)
                 (void) sd_bus_flush(daemon->bus);
         bus_drop(daemon);
+        pt_access_done(&daemon->access);
         pt_backoff_free(daemon->reconnect);
         sd_event_unref(daemon->event);
         g_free(daemon->state_dir);
@@ -474,6 +504,7 @@ int pt_daemon_run(const PtDaemonClass *klass, int argc, char **argv)
         daemon->program = program_name(klass);
         daemon->state_dir = g_strdup(PT_STATE_DIR);
         daemon->run_dir = g_strdup(PT_RUN_DIR);
+        pt_access_init(&daemon->access, access_table(daemon));
         pt_log_open(daemon->program);
         r = parse_options(daemon, argc, argv);
         if (r != 0)

@@ -12,7 +12,8 @@
  *
  * Options of all: --state-dir DIR, --run-dir DIR, --bus ADDRESS ("system" at the start; "none": no
  * bus), --log-level LEVEL, --introspect (prints the interfaces' XML for dbus-interfaces/ and
- * leaves), --version, --help; a class adds its own.
+ * leaves), --actions (prints who may call what, and leaves), --version, --help; a class adds its
+ * own.
  *
  * The order of things: options; start(); then, as often as there is a bus, attach() and the request
  * for the name. The service manager hears READY when the name is ours for the first time, or when
@@ -23,9 +24,12 @@
  * With --introspect attach() is called without start(), on a connection that leads nowhere, and the
  * userdata is NULL: it adds its objects, and need do nothing else. A fallback vtable's find
  * function answers "there" when its userdata is NULL.
+ *
+ * Each connection has the guard of access.h before its objects, with the class's table.
  */
 
-#include "base/macros.h"
+#include "bus/access.h"
+
 #include <getopt.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
@@ -48,6 +52,8 @@ typedef struct PtDaemonClass {
         const PtDaemonOption *options; /* last has name NULL; may be NULL */
         const char *const *samples;    /* for --introspect: an example path of each fallback vtable;
                                           NULL-terminated or NULL */
+        const PtAccessTable *access;   /* who may call what, besides what all daemons have; NULL:
+                                          nothing besides */
         /* Makes the daemon's state and brings it to work, before the bus: 0, or the exit as a
          * negative errno. > 0: done, leave with exit code 0 (filterd --early). */
         int (*start)(PtDaemon *daemon);
@@ -64,6 +70,8 @@ int pt_daemon_run(const PtDaemonClass *klass, int argc,
 
 sd_event *pt_daemon_event(PtDaemon *daemon);
 sd_bus *pt_daemon_bus(PtDaemon *daemon); /* NULL while there is none */
+/* There from before start() until after stop(): peers and the audit's hooks are the daemon's. */
+PtAccess *pt_daemon_access(PtDaemon *daemon);
 const char *pt_daemon_state_dir(PtDaemon *daemon);
 const char *pt_daemon_run_dir(PtDaemon *daemon);
 const PtDaemonClass *pt_daemon_class(PtDaemon *daemon);

@@ -6,7 +6,7 @@
  *
  *         systemctl service-log-level patronus-filterd debug
  *
- * Root and the daemon's own user may change the level; the target is always "auto" (base/log.h).
+ * Who has org.patronus.system.admin may change the level; the target is always "auto" (base/log.h).
  */
 
 #include <systemd/sd-bus.h>

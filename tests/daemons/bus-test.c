@@ -69,6 +69,16 @@ static void stepped(TestStep step, void *userdata)
         (void) sd_bus_flush(self->bus);
 }
 
+static const PtAccessRow access_rows[] = {
+        PT_MAY_CALL(TEST_INTERFACE, "On", ANYBODY),
+        PT_MAY_CALL(TEST_INTERFACE, "Release", ANYBODY),
+        PT_MAY_CALL(TEST_INTERFACE, "Estimate", ANYBODY),
+        PT_MAY_READ("", RUNTIME_READ),
+        {},
+};
+
+const PtAccessTable test_bus_access = {.rows = access_rows};
+
 int test_bus_attach(TestBus *self, sd_bus *bus, const char *path)
 {
         if (self) {

@@ -10,6 +10,7 @@
  *         Stepped(s step)                       signal: the engine begins with a step
  */
 
+#include "bus/access.h"
 #include "engine-file.h"
 #include <systemd/sd-bus.h>
 
@@ -18,6 +19,8 @@ typedef struct TestBus {
         sd_bus *bus; /* referenced; NULL: none yet */
         const char *path;
 } TestBus;
+
+extern const PtAccessTable test_bus_access;
 
 /* `self` may be NULL for --introspect. */
 int test_bus_attach(TestBus *self, sd_bus *bus, const char *path);

@@ -80,6 +80,7 @@ static int start(PtDaemon *daemon)
                 .run_dir = pt_daemon_run_dir(daemon),
                 .engine = engine,
         };
+        pt_access_add_peer(pt_daemon_access(daemon), pt_participant_owner());
         r = pt_participant_new(&config, &testd->participant);
         if (r < 0)
                 return r;
@@ -125,6 +126,7 @@ static const PtDaemonOption options[] = {
                         .path = (object),                                                          \
                         .doc = (text),                                                             \
                         .options = options,                                                        \
+                        .access = &test_bus_access,                                                \
                         .start = start,                                                            \
                         .attach = attach,                                                          \
                         .stop = stop,                                                              \

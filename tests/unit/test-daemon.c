@@ -75,12 +75,16 @@ static const PtDaemonOption options[] = {
         {},
 };
 
+static const PtAccessRow access_rows[] = {PT_MAY_CALL(NAME, "Ping", RUNTIME_READ), {}};
+static const PtAccessTable access_table = {.rows = access_rows};
+
 static const PtDaemonClass test_class = {
         .name = "testd",
         .bus_name = NAME,
         .path = PATH,
         .doc = "a daemon for tests",
         .options = options,
+        .access = &access_table,
         .start = t_start,
         .attach = t_attach,
         .stop = t_stop,
