@@ -143,5 +143,5 @@ int pt_access_check(PtAccess *access, sd_bus_message *m, const PtCaller **ret, s
 int pt_access_refuse(PtAccess *access, sd_bus_message *m, sd_bus_error *error, const char *format,
                      ...) G_GNUC_PRINTF(4, 5);
 /* "INTERFACE MEMBER ACTION ABOUT" a line, of all rows that a daemon with this table has; member is
- * "<read>" and "<write>" for properties. */
+ * "<read>" and "<write>" for properties, and interface "*" for all of them at once. */
 void pt_access_print(const PtAccessTable *table, GString *out);
