@@ -86,6 +86,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
                            &(InputOptions){.source = source ?: "input",
                                            .set = set,
                                            .replace = replace,
+                                           .secrets = manager->secrets,
                                            .uids = uids,
                                            .store = manager->store},
                            reply->diag);

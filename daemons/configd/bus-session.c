@@ -69,6 +69,8 @@ static int set_object(Session *session, sd_bus_message *call, PtDiagnostics *dia
         r = sd_bus_message_read_basic(call, SD_BUS_TYPE_STRING, &name);
         if (r < 0)
                 return r;
+        if (pt_kind_has_secret(kind))
+                (void) sd_bus_message_sensitive(call); /* wiped when it is freed */
         pt_diag_set_subject(diag, "%s/%s", kind->name, name);
         r = pt_fields_read(kind->fields, call, diag, &spec);
         if (r < 0)
@@ -218,6 +220,7 @@ static int method_load(sd_bus_message *call, void *userdata, sd_bus_error *error
                      &(InputOptions){.source = source ?: "input",
                                      .set = set,
                                      .replace = replace,
+                                     .secrets = session->manager->secrets,
                                      .uids = uids,
                                      .store = session->manager->store},
                      reply);

@@ -4,6 +4,7 @@
 #include "identity.h"
 #include "input-dataset.h"
 #include "position.h"
+#include "secrets.h"
 #include "uids.h"
 
 #include "base/memory.h"
@@ -64,20 +65,40 @@ static void keep_uid(PtObject *object, const PtObject *old)
         object->meta->uid = g_strdup(old->meta->uid);
 }
 
-static void put_objects(const Input *input, PtSlice *candidate)
+/* Gives an object its uid, and seals its secrets to it. */
+static int settle(const Input *input, PtObject *object, const PtObject *old)
 {
+        if (old)
+                keep_uid(object, old);
+        else if (input->options->uids)
+                uids_settle(input->options->uids, object);
+        pt_diag_set_subject(input->diag, "%s/%s", object->kind->name, object->name);
+        return secrets_settle(input->options->secrets, object, old, input->diag);
+}
+
+/* All or nothing: the first loop may refuse, the second puts. */
+static int put_objects(const Input *input, PtSlice *candidate)
+{
+        int r = 0;
+
+        for (guint i = 0; i < input->objects->len; i++) {
+                PtObject *object = g_ptr_array_index(input->objects, i);
+
+                if (settle(input, object, pt_slice_get(candidate, object->kind, object->name)) < 0)
+                        r = -EINVAL;
+        }
+        pt_diag_set_subject(input->diag, NULL);
+        if (r < 0)
+                return r;
         for (guint i = 0; i < input->objects->len; i++) {
                 PtObject *object = g_ptr_array_index(input->objects, i);
                 const PtObject *old = pt_slice_get(candidate, object->kind, object->name);
 
-                if (old)
-                        keep_uid(object, old);
-                else if (input->options->uids)
-                        uids_settle(input->options->uids, object);
                 pt_object_seal(object);
                 if (!old || !pt_digest_equal(&old->digest, &object->digest))
                         pt_slice_put(candidate, object);
         }
+        return 0;
 }
 
 typedef struct Prune {
@@ -149,7 +170,9 @@ int input_apply(PtSlice *candidate, const char *text, size_t size, const InputOp
                             diag);
         if (r < 0)
                 return r;
-        put_objects(&input, candidate);
+        r = put_objects(&input, candidate);
+        if (r < 0)
+                return r;
         prune(&input, candidate);
         return 0;
 }
@@ -186,6 +209,7 @@ int input_apply_fd(PtSlice *candidate, int fd, const InputOptions *options, PtDi
         if (r < 0)
                 return refuse_fd(r, diag);
         r = input_apply(candidate, text, size, options, diag);
+        explicit_bzero(text, size); /* secrets may be in it */
         g_clear_pointer(&text, g_free);
         pt_memory_settle(size);
         return r;

@@ -16,8 +16,9 @@ typedef struct InputOptions {
         const char *source; /* names the input in diagnostics: "policy.yaml" */
         const char *set;    /* or NULL */
         bool replace;
-        const PtStore *store; /* where its lists go that become datasets */
-        GHashTable *uids;     /* uids_stored() of the candidate; NULL: nobody has one */
+        const PtStore *store;    /* where its lists go that become datasets */
+        struct Secrets *secrets; /* seals what is in the clear */
+        GHashTable *uids;        /* uids_stored() of the candidate; NULL: nobody has one */
 } InputOptions;
 
 /*

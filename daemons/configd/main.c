@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "bus/daemon.h"
+#include "secret/revealed.h"
 
 #define STEP_MSEC_MAX 600000
 
@@ -43,6 +44,7 @@ static int set_step_timeout(PtDaemon *daemon, const char *value)
 static int start(PtDaemon *daemon)
 {
         Configd *configd = get_configd(daemon);
+        int r;
 
         if (geteuid() == 0) {
                 pt_log(LOG_ERR, "configd does not run as root: it takes input from strangers and "
@@ -50,6 +52,10 @@ static int start(PtDaemon *daemon)
                                 "Start it as its own user (setpriv --reuid=patronus-configd)");
                 return -EPERM;
         }
+        r = pt_process_conceal();
+        if (r < 0)
+                pt_log(LOG_WARNING, "a core dump would show secrets that are just being sealed: %s",
+                       g_strerror(-r));
         return manager_new(pt_daemon_event(daemon), pt_daemon_state_dir(daemon), configd->step_usec,
                            &configd->manager);
 }

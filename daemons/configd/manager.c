@@ -437,6 +437,7 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
         manager->members = g_ptr_array_new_with_free_func(member_free);
         manager->sessions = session_table_new();
         manager->uids = uids_new();
+        manager->secrets = secrets_new(state_dir);
         g_queue_init(&manager->deferred);
         manager->info.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         r = pt_store_open(state_dir, diag, &manager->store);
@@ -482,6 +483,7 @@ void manager_free(Manager *manager)
         g_hash_table_unref(manager->info.conditions);
         pt_slice_unref(manager->running);
         uids_free(manager->uids);
+        secrets_free(manager->secrets);
         pt_store_close(manager->store);
         g_free(manager->state_dir);
         sd_bus_unref(manager->bus);

@@ -14,6 +14,7 @@
 #include "datasets.h"
 #include "participant.h"
 #include "repair.h"
+#include "secrets.h"
 #include "uids.h"
 
 #include "event/backoff.h"
@@ -52,6 +53,7 @@ typedef struct Manager {
         PtSlice *running;
         uint64_t revision;
         Uids *uids;
+        Secrets *secrets;
 
         GPtrArray *members;      /* Member, in the order of their stages */
         unsigned unknown_owners; /* members of which a new bus has not said yet whether they are

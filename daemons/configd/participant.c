@@ -21,6 +21,14 @@ const char *stage_to_string(Stage stage)
         return stage >= 0 && stage < STAGE_MAX ? names[stage] : NULL;
 }
 
+const ParticipantClass *participant_class_of(const PtKind *kind)
+{
+        for (const ParticipantClass *klass = participant_classes; klass->name; klass++)
+                if (g_str_has_prefix(kind->api_version, klass->api_prefix))
+                        return klass;
+        g_assert_not_reached();
+}
+
 void participant_init(Participant *participant, const ParticipantClass *klass)
 {
         GPtrArray *kinds = g_ptr_array_new();

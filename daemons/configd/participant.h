@@ -48,6 +48,9 @@ typedef struct Participant {
         char *owner;          /* unique bus name; NULL: down. A restarted daemon has another one */
 } Participant;
 
+/* The daemon that gets a kind; never NULL, as a test walks all kinds. */
+const ParticipantClass *participant_class_of(const PtKind *kind);
+
 void participant_init(Participant *participant, const ParticipantClass *klass);
 void participant_done(Participant *participant);
 

@@ -161,6 +161,9 @@ static int put_json(Session *session, struct json_object *json, PtDiagnostics *d
 
                 uids_settle(uids, object);
         }
+        r = secrets_settle(session->manager->secrets, object, old, diag);
+        if (r < 0)
+                return r;
         pt_object_seal(object);
         if (!old || !pt_digest_equal(&old->digest, &object->digest))
                 pt_slice_put(session->candidate, object);

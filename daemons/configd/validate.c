@@ -3,6 +3,7 @@
 
 #include "identity.h"
 #include "nearest.h"
+#include "secrets.h"
 
 #include "txn/dataset.h"
 
@@ -225,6 +226,7 @@ int validate_changes(const Changes *changes, const char *state_dir, PtDiagnostic
                         continue;
                 context.object = change->after;
                 set_subject(diag, change->after);
+                (void) secrets_are_sealed(change->after, diag);
                 if (pt_object_foreach_ref(change->after, check_ref, &context) > 0)
                         break;
                 (void) pt_object_foreach_dataset(change->after, check_dataset, &context);

@@ -13,7 +13,9 @@
 #define KEYS "keys"
 #define KEY "key"
 #define PUBLIC "public"
+#define COMPARE_KEY "compare-key"
 #define LINE_MAX_SIZE 128
+#define FOLDER_MODE 0755
 #define PAIR_WORD "x25519-private-v1:"
 #define PUBLIC_WORD "x25519-public-v1:"
 #define COMPARE_WORD "hmac-sha256-v1:"
@@ -94,9 +96,9 @@ static int write_key(int dirfd, const char *name, const char *word,
 }
 
 /* Makes a folder if it is not there, and opens it; its entry is durable. */
-static int open_folder(int parent, const char *name, mode_t mode)
+static int open_folder(int parent, const char *name)
 {
-        bool made = mkdirat(parent, name, mode) == 0;
+        bool made = mkdirat(parent, name, FOLDER_MODE) == 0;
         int fd, r;
 
         if (!made && errno != EEXIST)
@@ -107,7 +109,7 @@ static int open_folder(int parent, const char *name, mode_t mode)
         if (fd < 0)
                 return -errno;
         /* configd looks into it as another user, whatever the umask says. */
-        if (made && fchmod(fd, mode) < 0) {
+        if (made && fchmod(fd, FOLDER_MODE) < 0) {
                 r = -errno;
                 close(fd);
                 return r;
@@ -116,35 +118,31 @@ static int open_folder(int parent, const char *name, mode_t mode)
 }
 
 /* The folder of a daemon's keys, made if need be. */
-static int open_keys(const char *state_dir, const char *daemon, mode_t mode)
+static int open_keys(const char *state_dir, const char *daemon)
 {
         pt_auto_fd int state = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), keys = -EBADF;
 
         if (state < 0)
                 return -errno;
-        keys = open_folder(state, KEYS, 0755);
-        return keys < 0 ? keys : open_folder(keys, daemon, mode);
+        keys = open_folder(state, KEYS);
+        return keys < 0 ? keys : open_folder(keys, daemon);
 }
 
-static int cannot(PtDiagnostics *diag, const char *state_dir, const char *daemon, int error)
+static int cannot(PtDiagnostics *diag, const char *path, int error)
 {
         if (error == -EBADMSG)
-                pt_diag_error(
-                        diag, "key-damaged", NULL,
-                        "%s/" KEYS "/%s/" KEY
-                        " is not a key: restore it from a backup; or move it away, which gives up "
-                        "what was sealed to it",
-                        state_dir, daemon);
+                pt_diag_error(diag, "key-damaged", NULL,
+                              "%s is not a key: restore it from a backup; or move it away, which "
+                              "gives up what was sealed with it",
+                              path);
         else if (error == -EPERM)
                 pt_diag_error(diag, "key-exposed", NULL,
-                              "%s/" KEYS "/%s/" KEY
-                              " belongs to another user or can be read by others: make it "
-                              "the daemon's own, with mode 0600",
-                              state_dir, daemon);
+                              "%s belongs to another user or can be read by others: make it the "
+                              "daemon's own, with mode 0600",
+                              path);
         else
-                pt_diag_error(diag, "key-unusable", NULL,
-                              "%s/" KEYS "/%s/" KEY " cannot be read or written: %s", state_dir,
-                              daemon, g_strerror(-error));
+                pt_diag_error(diag, "key-unusable", NULL, "%s cannot be read or written: %s", path,
+                              g_strerror(-error));
         return error;
 }
 
@@ -169,7 +167,8 @@ static int make_pair(int dirfd, PtKeyPair *pair)
 int pt_key_pair_open(const char *state_dir, const char *daemon, PtDiagnostics *diag, PtKeyPair *ret,
                      bool *ret_made)
 {
-        pt_auto_fd int dirfd = open_keys(state_dir, daemon, 0755);
+        g_autofree char *path = g_build_filename(state_dir, KEYS, daemon, KEY, NULL);
+        pt_auto_fd int dirfd = open_keys(state_dir, daemon);
         uint8_t public[PT_KEY_SIZE];
         PtKeyPair pair = {};
         bool made = false;
@@ -190,7 +189,7 @@ int pt_key_pair_open(const char *state_dir, const char *daemon, PtDiagnostics *d
                 *ret_made = made;
         }
         explicit_bzero(&pair, sizeof(pair));
-        return r < 0 ? cannot(diag, state_dir, daemon, r) : 0;
+        return r < 0 ? cannot(diag, path, r) : 0;
 }
 
 int pt_public_key_read(const char *state_dir, const char *daemon, PtPublicKey *ret)
@@ -208,17 +207,18 @@ int pt_public_key_read(const char *state_dir, const char *daemon, PtPublicKey *r
 
 int pt_compare_key_open(const char *state_dir, PtDiagnostics *diag, PtCompareKey *ret)
 {
-        pt_auto_fd int dirfd = open_keys(state_dir, "configd", 0700);
+        g_autofree char *path = g_build_filename(state_dir, COMPARE_KEY, NULL);
+        pt_auto_fd int dirfd = open(state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         PtCompareKey key;
-        int r = dirfd < 0 ? dirfd : read_key(dirfd, KEY, COMPARE_WORD, true, key.bytes);
+        int r = dirfd < 0 ? -errno : read_key(dirfd, COMPARE_KEY, COMPARE_WORD, true, key.bytes);
 
         if (dirfd >= 0 && r == -ENOENT) {
                 r = pt_random(key.bytes, sizeof(key.bytes));
                 if (r >= 0)
-                        r = write_key(dirfd, KEY, COMPARE_WORD, key.bytes, 0600);
+                        r = write_key(dirfd, COMPARE_KEY, COMPARE_WORD, key.bytes, 0600);
         }
         if (r >= 0)
                 *ret = key;
         explicit_bzero(&key, sizeof(key));
-        return r < 0 ? cannot(diag, state_dir, "configd", r) : 0;
+        return r < 0 ? cannot(diag, path, r) : 0;
 }

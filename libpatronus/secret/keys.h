@@ -6,10 +6,11 @@
  *
  *   keys/<daemon>/key      what the daemon opens its secrets with; 0600, its own user's
  *   keys/<daemon>/public   what configd seals to; 0644. There even while the daemon is down
- *   keys/configd/key       what configd compares with
+ *   compare-key            what configd compares with; 0600
  *
  * Each is one line: what it is, a colon, and base64. They are made when they are first needed, and
- * durable before they are used. A private key that is lost is lost with all that was sealed to it:
+ * durable before they are used. The folder of a daemon's keys is its own: the service manager makes
+ * it (StateDirectory=patronus/keys/<daemon>), as the state directory is configd's. A private key that is lost is lost with all that was sealed to it:
  * a file that is damaged is therefore never replaced.
  */
 

@@ -25,7 +25,7 @@ typedef enum PtSecretState {
         PT_SECRET_STATE_INVALID = -EINVAL,
 } PtSecretState;
 
-typedef struct PtSecret { /* pt_ctype_secret of a kind's struct */
+typedef struct PtSecret {          /* pt_ctype_secret of a kind's struct */
         struct PtSecretBody *body; /* owned; NULL: none */
 } PtSecret;
 

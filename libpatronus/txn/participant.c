@@ -2,6 +2,7 @@
 #include "txn/participant.h"
 
 #include "base/log.h"
+#include "txn/secrets.h"
 #include "txn/store.h"
 #include "txn/transaction.h"
 #include <inttypes.h>
@@ -12,6 +13,7 @@
 #define CONDITION_DAMAGED "Damaged"
 #define CONDITION_FAILED "Failed"
 #define CONDITION_NEWER "NewerVersion"
+#define CONDITION_SECRETS "SecretsLost"
 #define CONDITION_UNDECIDED "Undecided"
 
 typedef struct Waiting {
@@ -34,7 +36,8 @@ static void update_state(PtParticipant *p)
                 p->info.state = "busy";
         else if (g_hash_table_contains(p->info.conditions, CONDITION_FAILED) ||
                  g_hash_table_contains(p->info.conditions, CONDITION_DAMAGED) ||
-                 g_hash_table_contains(p->info.conditions, CONDITION_NEWER) || p->undecided)
+                 g_hash_table_contains(p->info.conditions, CONDITION_NEWER) ||
+                 g_hash_table_contains(p->info.conditions, CONDITION_SECRETS) || p->undecided)
                 p->info.state = "degraded";
         else if (!p->in_force)
                 p->info.state = "unconfigured";
@@ -103,6 +106,9 @@ int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bo
                 return -EBUSY;
         if (!reconcile)
                 p->overtaken = 0;
+        /* What is in force already is only told of. */
+        if (!reconcile && p->secrets && p->secrets->check(p->secrets, p->slice, wanted, diag) > 0)
+                return -EINVAL;
         r = p->engine->observe(p->ctx, &observed);
         if (r < 0)
                 return r;
@@ -122,6 +128,23 @@ int pt_transaction_plan(PtParticipant *p, uint64_t revision, PtSlice *wanted, bo
         return 0;
 }
 
+/* Says what of the slice in force cannot be opened, and how to mend it. */
+static void tell_secrets(PtParticipant *p)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autofree char *text = NULL;
+        unsigned lost = p->secrets ? p->secrets->check(p->secrets, NULL, p->slice, diag) : 0;
+
+        if (lost > 0)
+                text = g_strdup_printf(
+                        "%u secrets cannot be opened, the first of %s: the key that they were "
+                        "sealed "
+                        "to was lost or replaced. Restore it from a backup, or write each secret "
+                        "again (patronusctl set KIND/NAME FIELD=-)",
+                        lost, pt_diag_get(diag, 0)->subject);
+        pt_participant_set_condition(p, CONDITION_SECRETS, text);
+}
+
 /* The wanted slice is what the system has now. */
 static void adopt_wanted(PtParticipant *p)
 {
@@ -133,6 +156,9 @@ static void adopt_wanted(PtParticipant *p)
         p->in_force = true;
         p->undecided = false;
         g_hash_table_remove(p->info.conditions, CONDITION_UNDECIDED);
+        /* What changed was looked at before: only what was lost before may be so still. */
+        if (g_hash_table_contains(p->info.conditions, CONDITION_SECRETS))
+                tell_secrets(p);
         if (p->txn.reconcile)
                 return; /* not mended before it is verified, nor is the disk */
         pt_backoff_reset(p->retry);
@@ -410,6 +436,7 @@ static int start(PtParticipant *p, PtDiagnostics *diag)
                                              slice ? "The decided revision on disk is damaged; the "
                                                      "newest good one is used"
                                                    : "No revision on disk can be read");
+        tell_secrets(p);
         p->undecided = marker_is_later(p);
         if (p->undecided) {
                 g_autofree char *text =
@@ -448,6 +475,7 @@ int pt_participant_new(const PtParticipantConfig *config, PtParticipant **ret)
 
         p->daemon = g_strdup(config->daemon);
         p->ctx = config->ctx;
+        p->secrets = config->secrets;
         p->slice = pt_slice_new();
         p->starting = true;
         p->waiting = g_array_new(false, false, sizeof(Waiting));

@@ -24,6 +24,9 @@
  *                      or until the marker is gone (a reconcile then applies the decided slice)
  *   anything else      the decided slice is applied: this daemon missed a commit
  *
+ * With `secrets`, a plan of configd's is refused when a secret that changes cannot be opened, and
+ * what cannot be opened of the slice in force is told in the condition "SecretsLost".
+ *
  * A reconcile that fails is tried again with back-off (condition "Failed") until it, or a
  * transaction, succeeds.
  */
@@ -37,6 +40,9 @@ typedef struct PtParticipantConfig {
         const char *daemon; /* "filterd": names its file in the store */
         const PtEngine *engine;
         PtEngineCtx *ctx; /* outlives the participant */
+        struct PtSecrets
+                *secrets; /* of a daemon that owns some (txn/secrets.h), else NULL; outlives
+                                      the participant */
 } PtParticipantConfig;
 
 /* Sets the engine up. */

@@ -47,6 +47,7 @@ struct PtParticipant {
         char *daemon;
         const PtEngine *engine;
         PtEngineCtx *ctx;
+        struct PtSecrets *secrets; /* or NULL */
         PtSlice *slice;    /* decided, as far as we know: the base of deltas, and what a reconcile
                               wants */
         PtDaemonInfo info; /* info.revision: in force */

@@ -31,7 +31,7 @@ def link(name, **spec):
 
 
 def service(name, port=80, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.testservice/v1", "kind": "TestService", "metadata": {"name": name},
+    return "---\n" + json.dumps({"apiVersion": "patronus.testservice/v3", "kind": "TestService", "metadata": {"name": name},
                                  "spec": {"port": port, **spec}}) + "\n"
 
 

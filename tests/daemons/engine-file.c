@@ -424,14 +424,47 @@ static void file_observed_free(PtObserved *observed)
         g_free(observed);
 }
 
+typedef struct Wanted {
+        const TestEngine *engine;
+        const PtObject *object;
+        GHashTable *files;    /* as they are */
+        GHashTable *contents; /* as they are to be */
+} Wanted;
+
+/* A file has a secret's digest, which says that it was opened: the system has use for it. */
+static int add_digest(const PtField *field, const char *path, const PtSecret *secret,
+                      void *userdata)
+{
+        g_autoptr(PtRevealed) revealed = NULL;
+        const Wanted *wanted = ((void **) userdata)[0];
+        GString *content = ((void **) userdata)[1];
+        char hex[PT_DIGEST_HEX + 1];
+        PtDigest digest;
+        int r = pt_secrets_open(wanted->engine->secrets, wanted->object, path, &revealed);
+
+        if (r < 0)
+                return r;
+        pt_digest_of(revealed->bytes, revealed->size, &digest);
+        pt_digest_to_hex(&digest, hex);
+        g_string_append_printf(content, "\n%s", hex);
+        return 0;
+}
+
+/* An object whose secret was lost stays as it is. */
 static int add_wanted(const PtObject *object, void *userdata)
 {
-        GHashTable *wanted = userdata;
-        GString *content = g_string_new(NULL);
+        Wanted *wanted = userdata;
+        g_autofree char *name = g_strconcat(object->kind->name, ".", object->name, NULL);
+        g_autoptr(GString) content = g_string_new(NULL);
+        const char *there = g_hash_table_lookup(wanted->files, name);
 
+        wanted->object = object;
         pt_object_to_canonical(object, content);
-        g_hash_table_replace(wanted, g_strconcat(object->kind->name, ".", object->name, NULL),
-                             g_string_free(content, false));
+        if (pt_object_foreach_secret(object, add_digest, (void *[]){wanted, content}) >= 0)
+                g_hash_table_replace(wanted->contents, g_steal_pointer(&name),
+                                     g_strdup(content->str));
+        else if (there)
+                g_hash_table_replace(wanted->contents, g_steal_pointer(&name), g_strdup(there));
         return 0;
 }
 
@@ -489,7 +522,8 @@ static int file_plan(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObs
         plan->wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         plan->written = g_ptr_array_new();
         plan->removed = g_ptr_array_new_with_free_func(g_free);
-        pt_slice_foreach(wanted, NULL, add_wanted, plan->wanted);
+        pt_slice_foreach(wanted, NULL, add_wanted,
+                         &(Wanted){engine, NULL, observed->files, plan->wanted});
         if (behaviour.act != TEST_LIE)
                 compute(plan, observed->files);
         plan->plan.empty = plan->written->len == 0 && plan->removed->len == 0;

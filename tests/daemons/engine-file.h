@@ -12,6 +12,7 @@
 #include "behaviour.h"
 
 #include "txn/engine.h"
+#include "txn/secrets.h"
 
 typedef struct TestPlan TestPlan;
 
@@ -21,6 +22,7 @@ typedef struct TestEngine {
         uint64_t prepare_usec, commit_usec;             /* what plans estimate */
         void (*stepped)(TestStep step, void *userdata); /* a step begins; may be NULL */
         void *userdata;
+        PtSecrets *secrets; /* outlives it */
 
         /* The step that waits, if any does. */
         PtDone held;

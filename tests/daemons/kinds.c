@@ -13,22 +13,9 @@ static const PtField link_fields[] = {
                 .max = 4096,
                 .doc = "Text that is written into the link's file.",
                 .example = "uplink"),
-        {},
-};
-
-static const PtField service_fields[] = {
-        [TEST_SERVICE_LINK] = PT_FIELD(TestService, ref, link, "link", 0,
-                .ref = "TestLink",
-                .doc = "The link it listens on. Absent: all.",
-                .example = "wan"),
-        [TEST_SERVICE_PORT] = PT_FIELD(TestService, u16, port, "port", PT_F_REQUIRED,
-                .min = 1, .max = 65535, .impact = PT_IMPACT_RELOAD,
-                .doc = "Port it listens on.",
-                .example = "8080"),
-        [TEST_SERVICE_GREETING] = PT_FIELD(TestService, string, greeting, "greeting", 0,
-                .max = 4096,
-                .doc = "What it says to those who come.",
-                .example = "hello"),
+        [TEST_LINK_SECRET] = PT_FIELD(TestLink, secret, secret, "secret", PT_F_SECRET,
+                .doc = "What both ends know. The link's file has its digest.",
+                .example = "correct horse"),
         {},
 };
 /* clang-format on */
@@ -46,22 +33,6 @@ const PtKind pt_kind_test_link = {
                    "  mtu: 1500\n",
         .size = sizeof(TestLink),
         .fields = link_fields,
-};
-
-const PtKind pt_kind_test_service = {
-        .name = "TestService",
-        .api_version = "patronus.testservice/v1",
-        .plural = "testservices",
-        .doc = "A service of the test daemon testservice: a file.",
-        .example = "apiVersion: patronus.testservice/v1\n"
-                   "kind: TestService\n"
-                   "metadata:\n"
-                   "  name: web\n"
-                   "spec:\n"
-                   "  link: wan\n"
-                   "  port: 8080\n",
-        .size = sizeof(TestService),
-        .fields = service_fields,
 };
 
 /* In place of the registry's: ours follow those of the product. */

@@ -25,6 +25,7 @@ typedef struct Role {
 typedef struct Testd {
         TestBehaviour behaviour[TEST_STEP_MAX]; /* from the command line */
         PtEngineCtx ctx;
+        PtSecrets *secrets;
         PtParticipant *participant;
         TestBus test;
 } Testd;
@@ -71,6 +72,13 @@ static int start(PtDaemon *daemon)
         };
         int r;
 
+        r = pt_secrets_new(pt_daemon_state_dir(daemon), config.daemon, diag, &testd->secrets);
+        if (r < 0) {
+                pt_log(LOG_ERR, "%s", pt_diag_get(diag, 0)->text);
+                test_engine_free(engine);
+                return r;
+        }
+        engine->secrets = config.secrets = testd->secrets;
         memcpy(engine->behaviour, testd->behaviour, sizeof(engine->behaviour));
         testd->test.engine = engine;
         testd->ctx = (PtEngineCtx){
@@ -108,6 +116,7 @@ static void stop(PtDaemon *daemon)
         if (testd->test.engine)
                 test_bus_done(&testd->test);
         pt_participant_free(testd->participant);
+        pt_secrets_free(testd->secrets);
         test_engine_free(testd->test.engine);
         g_free(testd);
 }
