@@ -32,12 +32,13 @@ struct Commit {
         PtRevision *revision; /* what the journal gets */
         Reply *reply;
         GPtrArray *legs; /* Leg, in the order of commit */
-        guint next;      /* leg to commit */
+        guint next;      /* leg that begins the next stage */
         Phase phase;
         unsigned waiting; /* answers that the phase still needs */
         bool failed;
         uint64_t started_usec, phase_usec; /* CLOCK_MONOTONIC */
         sd_event_source *retry;
+        sd_event_source *progress;
 };
 
 void commit_free(Commit *commit)
@@ -47,6 +48,7 @@ void commit_free(Commit *commit)
         if (commit->done)
                 commit->done(NULL, commit->userdata);
         sd_event_source_disable_unref(commit->retry);
+        sd_event_source_disable_unref(commit->progress);
         g_ptr_array_unref(commit->legs);
         pt_slice_unref(commit->candidate);
         merge_free(commit->merge);
@@ -137,6 +139,32 @@ void commit_yield(Commit *commit)
                                 "try again");
 }
 
+static Leg *find_leg(const Commit *commit, const Member *member)
+{
+        for (guint i = 0; i < commit->legs->len; i++)
+                if (get_leg(commit, i)->member == member)
+                        return get_leg(commit, i);
+        return NULL;
+}
+
+void commit_owner_changed(Commit *commit, const Member *member)
+{
+        Leg *leg = find_leg(commit, member);
+
+        if (leg)
+                leg_owner_changed(leg);
+}
+
+GPtrArray *commit_waits_for(const Commit *commit)
+{
+        GPtrArray *names = g_ptr_array_new();
+
+        for (guint i = 0; i < commit->legs->len; i++)
+                if (leg_is_waiting(get_leg(commit, i)))
+                        g_ptr_array_add(names, (void *) leg_name(get_leg(commit, i)));
+        return names;
+}
+
 const char *commit_phase(const Commit *commit)
 {
         static const char *const words[] = {
@@ -179,11 +207,53 @@ static void for_legs(Commit *commit, void (*step)(Leg *leg), bool (*wanted)(cons
         answered(commit, 0);
 }
 
+/* The last agent: its commit is all or nothing, and nothing comes after it that could fail. */
+static bool is_last_agent(const Leg *leg)
+{
+        const Commit *commit = leg->context->userdata;
+
+        return leg == get_leg(commit, commit->legs->len - 1) &&
+               leg->guarantee == PT_GUARANTEE_ATOMIC;
+}
+
+/* Calls `step` of the legs of the next stage, at the same time, but of the last agent alone. false:
+ * no stage is left. */
+static bool next_stage(Commit *commit, void (*step)(Leg *leg), bool (*wanted)(const Leg *leg))
+{
+        Stage stage = STAGE_INVALID;
+
+        commit->waiting = 1; /* some answer at once */
+        for (; commit->next < commit->legs->len; commit->next++) {
+                Leg *leg = get_leg(commit, commit->next);
+
+                if (wanted && !wanted(leg))
+                        continue;
+                if (stage >= 0 && (leg_stage(leg) != stage || is_last_agent(leg)))
+                        break;
+                stage = leg_stage(leg);
+                commit->waiting++;
+                step(leg);
+        }
+        if (stage < 0)
+                return false;
+        answered(commit, 0);
+        return true;
+}
+
 /* After the intent. */
 
 static bool was_told(const Leg *leg)
 {
         return leg->committed;
+}
+
+static void revert_next(Commit *commit)
+{
+        if (next_stage(commit, leg_revert, was_told))
+                return;
+        if (!commit->failed)
+                manager_reverted(commit->manager, commit->revision->number);
+        finish(commit, false);
 }
 
 static void fail_after_intent(Commit *commit)
@@ -198,7 +268,8 @@ static void fail_after_intent(Commit *commit)
         abort_legs(commit);
         begin_phase(commit, PHASE_REVERT);
         commit->failed = false;
-        for_legs(commit, leg_revert, was_told);
+        commit->next = 0;
+        revert_next(commit);
 }
 
 static void decide(Commit *commit)
@@ -245,18 +316,6 @@ static void verify_again(Commit *commit)
                 fail_after_intent(commit);
 }
 
-static void tell_unverified(const Leg *leg, PtDiagnostics *diag)
-{
-        for (size_t i = 0; i < pt_diag_count(leg->verify_diag); i++) {
-                const PtDiagnostic *entry = pt_diag_get(leg->verify_diag, i);
-
-                pt_diag_add_full(diag, entry->severity, entry->subject, entry->pointer, entry->code,
-                                 entry->text);
-        }
-        pt_diag_error(diag, "not-verified", NULL,
-                      "%s does not find in force what it committed: see its log", leg_name(leg));
-}
-
 /* The phase is over; did all find in force what should be? */
 static void end_verify(Commit *commit)
 {
@@ -269,8 +328,12 @@ static void end_verify(Commit *commit)
                 if (leg->verified)
                         continue;
                 unverified++;
-                if (over)
-                        tell_unverified(leg, commit->reply->diag);
+                if (!over)
+                        continue;
+                pt_diag_merge(commit->reply->diag, leg->diag);
+                pt_diag_error(commit->reply->diag, "not-verified", NULL,
+                              "%s does not find in force what it committed: see its log",
+                              leg_name(leg));
         }
         if (unverified == 0) {
                 end_timing(commit, TIMING_VERIFY);
@@ -290,12 +353,6 @@ static bool is_unverified(const Leg *leg)
 static void verify_legs(Commit *commit)
 {
         for_legs(commit, leg_verify, is_unverified);
-}
-
-static void commit_next(Commit *commit)
-{
-        commit->waiting = 1;
-        leg_commit(get_leg(commit, commit->next++));
 }
 
 static int write_intent(const Commit *commit)
@@ -334,15 +391,6 @@ static void intend(Commit *commit)
 
 /* Before the intent. */
 
-/* The last agent: its commit is all or nothing, and nothing comes after it that could fail. */
-static bool is_last_agent(const Leg *leg)
-{
-        const Commit *commit = leg->context->userdata;
-
-        return leg == get_leg(commit, commit->legs->len - 1) &&
-               leg->guarantee == PT_GUARANTEE_ATOMIC;
-}
-
 static bool prepares(const Leg *leg)
 {
         return !is_last_agent(leg);
@@ -368,13 +416,21 @@ static void end_plan(Commit *commit)
         }
 }
 
+static void end_prepare(Commit *commit)
+{
+        for (guint i = 0; !commit->failed && i < commit->legs->len; i++)
+                commit->failed = !leg_check_alive(get_leg(commit, i));
+        if (commit->failed)
+                refuse(commit);
+        else
+                intend(commit);
+}
+
 static void end_commit(Commit *commit)
 {
         if (commit->failed) {
                 fail_after_intent(commit);
-        } else if (commit->next < commit->legs->len) {
-                commit_next(commit);
-        } else {
+        } else if (!next_stage(commit, leg_commit, NULL)) {
                 end_timing(commit, TIMING_COMMIT);
                 begin_phase(commit, PHASE_VERIFY);
                 verify_legs(commit);
@@ -389,10 +445,7 @@ static void advance(Commit *commit)
                 end_plan(commit);
                 break;
         case PHASE_PREPARE:
-                if (commit->failed)
-                        refuse(commit);
-                else
-                        intend(commit);
+                end_prepare(commit);
                 break;
         case PHASE_COMMIT:
                 end_commit(commit);
@@ -401,9 +454,7 @@ static void advance(Commit *commit)
                 end_verify(commit);
                 break;
         case PHASE_REVERT:
-                if (!commit->failed)
-                        manager_reverted(commit->manager, commit->revision->number);
-                finish(commit, false);
+                revert_next(commit);
                 break;
         }
 }

@@ -19,6 +19,7 @@
 
 typedef struct Commit Commit;
 struct Manager;
+typedef struct Member Member;
 
 typedef struct CommitRequest {
         PtSlice *base; /* the running configuration that the candidate began with */
@@ -48,6 +49,11 @@ bool commit_cancel(Commit *commit, const char *client);
 bool commit_is_trial(const Commit *commit);
 /* Ends a trial, which is told so, when something that cannot wait is to be done; others go on. */
 void commit_yield(Commit *commit);
+/* A participant left the bus, or is there again. */
+void commit_owner_changed(Commit *commit, const Member *member);
+/* Names of the daemons that it waits for, and since when the phase goes on; the array is borrowed
+ * names, the caller's. */
+GPtrArray *commit_waits_for(const Commit *commit);
 /* "plan", "prepare", "commit", "verify" or "revert". */
 const char *commit_phase(const Commit *commit);
 /* Drops a commit under way without a word to anybody else than `done`: for the end of the process.

@@ -24,6 +24,13 @@ static inline uint64_t deadline_step(uint64_t step_usec, uint64_t estimate_usec)
         return deadline_within(step_usec, estimate_usec);
 }
 
+/* For a daemon that died in a commit to be there again: 10 seconds. A service manager waits a moment
+ * before it starts one, and that reads its part of the configuration first. */
+static inline uint64_t deadline_restart(uint64_t step_usec)
+{
+        return step_usec / 6;
+}
+
 /* 5 seconds when a step has its usual 60. */
 static inline uint64_t deadline_prepare(uint64_t step_usec, uint64_t estimate_usec)
 {

@@ -115,6 +115,8 @@ static void set_owner(Member *member, const char *owner)
                 member->waiting = false;
                 pt_backoff_reset(member->backoff);
         }
+        if (manager->commit)
+                commit_owner_changed(manager->commit, member);
         bus_config_state_changed(manager);
         manager_wake(manager);
 }

@@ -30,7 +30,7 @@
 #define DEFERRED_MAX 64 /* calls that wait for the commit under way */
 
 /* A participant and what is known of its state. */
-typedef struct Member {
+struct Member {
         struct Manager *manager;
         Participant participant;
         bool suspect;       /* may have something else in force than it should */
@@ -39,7 +39,7 @@ typedef struct Member {
         Repair *repair;     /* under way */
         PtBackoff *backoff; /* before the next attempt */
         bool waiting;       /* for it */
-} Member;
+};
 
 typedef struct Manager {
         sd_event *event;

@@ -2,6 +2,7 @@
 #include "participant.h"
 
 #include "base/io.h"
+#include "base/text.h"
 #include "bus/bus.h"
 #include "event/backoff.h"
 
@@ -246,6 +247,18 @@ static int read_answer(sd_bus_message *m, PtDiagnostics *diag, Answer *answer)
         return r;
 }
 
+/* The bus says NoReply when a name goes away, and sd-bus says it in the bus' name when time is over.
+ */
+static bool is_vanished(const ParticipantCall *call, const sd_bus_error *error)
+{
+        uint64_t waited = (uint64_t) g_get_monotonic_time() - call->started_usec;
+
+        if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY))
+                return waited < call->deadline_usec;
+        return sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
+               sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER);
+}
+
 /* Gives the errno of an error reply, with a diagnostic unless it brought its own, or the caller
  * tries again. */
 static int read_failure(const ParticipantCall *call, sd_bus_message *m)
@@ -254,19 +267,24 @@ static int read_failure(const ParticipantCall *call, sd_bus_message *m)
         const sd_bus_error *error = sd_bus_message_get_error(m);
         int code = -abs(sd_bus_error_get_errno(error));
         size_t errors = pt_diag_errors(call->diag);
+        char span[PT_DURATION_TEXT_MAX];
 
         if (participant_try_again(code))
                 return code;
+        if (is_vanished(call, error)) {
+                pt_diag_error(call->diag, "daemon-died", NULL,
+                              "%s ended before it answered %s: see its log", klass->name,
+                              call->method);
+                return -ECONNRESET;
+        }
         (void) pt_bus_read_refusal(m, call->diag);
         if (pt_diag_errors(call->diag) > errors)
                 return code;
         if (sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
             sd_bus_error_has_name(error, SD_BUS_ERROR_TIMEOUT))
                 pt_diag_error(call->diag, "no-answer", NULL,
-                              "%s did not answer %s (it died, or needed more than %" PRIu64
-                              " s): see its log",
-                              klass->name, call->method,
-                              (uint64_t) (call->deadline_usec / PT_USEC_PER_SEC));
+                              "%s did not answer %s within %s: see its log", klass->name,
+                              call->method, pt_duration_format(call->deadline_usec, span));
         else
                 pt_diag_error(call->diag, "daemon-failed", NULL, "%s refused %s: %s", klass->name,
                               call->method, error->message);
@@ -312,6 +330,7 @@ static int start_call(ParticipantCall *call, sd_bus_message *m, const char *meth
 {
         call->method = method;
         call->deadline_usec = deadline_usec;
+        call->started_usec = (uint64_t) g_get_monotonic_time();
         return sd_bus_call_async(call->participant->bus, &call->slot, m, on_reply, call,
                                  deadline_usec);
 }

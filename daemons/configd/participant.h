@@ -86,6 +86,7 @@ typedef struct ParticipantCall {
         void *userdata;
         const char *method;
         uint64_t deadline_usec;
+        uint64_t started_usec; /* CLOCK_MONOTONIC */
         sd_bus_slot *slot;
 } ParticipantCall;
 
@@ -95,6 +96,13 @@ static inline bool participant_try_again(int result)
         return result == -ESTALE    /* NeedFull: its base is another one */
                || result == -EAGAIN /* Conflict: it repairs its system, and gave the plan up */
                || result == -EBUSY;
+}
+
+/* The daemon left the bus instead of an answer, or the process that was meant is not there any
+ * more. */
+static inline bool participant_vanished(int result)
+{
+        return result == -ECONNRESET || result == -ENOTCONN;
 }
 
 /* Plan with the delta from `before` to `after`, or with the whole of `after` when `before` is NULL.

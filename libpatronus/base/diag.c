@@ -123,6 +123,16 @@ void pt_diag_add(PtDiagnostics *diag, PtSeverity severity, const char *code, con
         pt_diag_add_full(diag, severity, diag->subject, pointer, code, text);
 }
 
+void pt_diag_merge(PtDiagnostics *diag, const PtDiagnostics *from)
+{
+        for (size_t i = 0; i < pt_diag_count(from); i++) {
+                const PtDiagnostic *entry = pt_diag_get(from, i);
+
+                pt_diag_add_full(diag, entry->severity, entry->subject, entry->pointer, entry->code,
+                                 entry->text);
+        }
+}
+
 size_t pt_diag_count(const PtDiagnostics *diag)
 {
         return diag ? diag->entries->len : 0;

@@ -56,6 +56,8 @@ void pt_diag_add(PtDiagnostics *diag, PtSeverity severity, const char *code, con
 void pt_diag_add_full(PtDiagnostics *diag, PtSeverity severity, const char *subject,
                       const char *pointer, const char *code, const char *text);
 
+/* Adds all entries of `from`. */
+void pt_diag_merge(PtDiagnostics *diag, const PtDiagnostics *from);
 size_t pt_diag_count(const PtDiagnostics *diag);   /* entries kept */
 size_t pt_diag_dropped(const PtDiagnostics *diag); /* entries beyond PT_DIAG_MAX */
 size_t pt_diag_errors(const PtDiagnostics *diag);  /* errors, kept or not */

@@ -456,11 +456,8 @@ int pt_participant_start(PtParticipant *p, PtDiagnostics *diag)
 {
         int r = start(p, diag);
 
-        for (size_t i = 0; p->reconcile_diag && i < pt_diag_count(p->reconcile_diag); i++) {
-                const PtDiagnostic *d = pt_diag_get(p->reconcile_diag, i);
-
-                pt_diag_add_full(diag, d->severity, d->subject, d->pointer, d->code, d->text);
-        }
+        if (p->reconcile_diag)
+                pt_diag_merge(diag, p->reconcile_diag);
         p->starting = false;
         update_state(p);
         return r;

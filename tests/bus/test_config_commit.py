@@ -114,6 +114,8 @@ def test_what_cannot_be_reverted_now_is_reverted_later(based):
 
 @pytest.mark.parametrize("step, behaviour", [("Plan", "die"), ("Commit", "die"), ("Commit", "act-and-die"), ("Verify", "die")])
 def test_a_daemon_that_dies_in_a_commit(based, step, behaviour):
+    based.process.end()
+    based.start("--step-timeout", "3000")  # it is waited for, a sixth of that
     based.participant.on(step, behaviour)
     reply = based.client.apply(rule("a"))
     assert not reply["accepted"], explain(reply)
