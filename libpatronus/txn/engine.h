@@ -57,7 +57,7 @@ typedef struct PtPlan {
         PtImpact impact;   /* the worst */
         uint64_t prepare_usec; /* estimates */
         uint64_t commit_usec;
-        bool empty; /* the system already is as wanted */
+        bool empty; /* the system already is as wanted, and its marker names the wanted root */
 } PtPlan;
 #define PT_PLAN_STEPS_MAX 1000
 

@@ -499,6 +499,16 @@ static void compute(TestPlan *plan, GHashTable *files)
         add_steps(plan, "remove", plan->removed);
 }
 
+/* Nobody said of the files that they are this whole. */
+static bool is_unmarked(const TestPlan *plan)
+{
+        uint64_t revision;
+        PtDigest root;
+
+        return read_marker(plan->engine, &revision, &root) < 0 ||
+               !pt_digest_equal(&root, &plan->plan.root);
+}
+
 /* Told to lie, it says that there is nothing to do. */
 static int file_plan(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                      PtDiagnostics *diag, PtPlan **ret)
@@ -524,9 +534,12 @@ static int file_plan(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObs
         plan->removed = g_ptr_array_new_with_free_func(g_free);
         pt_slice_foreach(wanted, NULL, add_wanted,
                          &(Wanted){engine, NULL, observed->files, plan->wanted});
-        if (behaviour.act != TEST_LIE)
+        if (behaviour.act != TEST_LIE) {
                 compute(plan, observed->files);
-        plan->plan.empty = plan->written->len == 0 && plan->removed->len == 0;
+                if (is_unmarked(plan))
+                        g_ptr_array_add(plan->plan.steps, g_strdup("mark"));
+        }
+        plan->plan.empty = plan->plan.steps->len == 0;
         if (behaviour.act == TEST_DIE_AFTER)
                 die(TEST_PLAN);
         *ret = &plan->plan;
