@@ -138,10 +138,9 @@ int pt_store_write_links(PtStore *store, PtDiagnostics *check)
         if (r < 0 || waiting(store) || store->pending ||
             faccessat(store->revisions_fd, PT_STORE_UNCONFIRMED, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
                 return r;
-        return fsync(store->revisions_fd) < 0 ||
-                               unlinkat(store->revisions_fd, PT_STORE_UNCONFIRMED, 0) < 0
-                       ? -errno
-                       : 0;
+        /* Nobody falls back to what was never confirmed: what took its place is whole before. */
+        r = pt_store_sync(store);
+        return r >= 0 && unlinkat(store->revisions_fd, PT_STORE_UNCONFIRMED, 0) < 0 ? -errno : r;
 }
 
 int pt_store_check_unconfirmed(PtStore *store, PtDiagnostics *diag)

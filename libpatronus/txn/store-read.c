@@ -241,11 +241,11 @@ int pt_store_read(const PtStoreReader *reader, uint64_t number, const char *daem
 }
 
 /*
- * Newest first, until one is whole. A file that is bad spoils every chain through it: the search
+ * Newest first, but `skip`, until one is whole. A file that is bad spoils every chain through it: the search
  * goes on below it. -ENOENT: there is no file of this daemon at all.
  */
-static int read_newest(const PtStoreReader *reader, uint64_t number, const char *daemon,
-                       PtDiagnostics *diag, PtSlice **ret, uint64_t *ret_number)
+static int read_newest(const PtStoreReader *reader, uint64_t number, uint64_t skip,
+                       const char *daemon, PtDiagnostics *diag, PtSlice **ret, uint64_t *ret_number)
 {
         int result = -ENOENT;
 
@@ -255,6 +255,10 @@ static int read_newest(const PtStoreReader *reader, uint64_t number, const char 
                 int r;
 
                 *ret_number = g_array_index(reader->numbers, uint64_t, i);
+                if (*ret_number == skip) {
+                        number = skip - 1;
+                        continue;
+                }
                 r = pt_store_read(reader, *ret_number, daemon, diag, ret, &bad);
                 /* Of what is newer than this program, an older revision is no good replacement. */
                 if (r >= 0 || r == -EPROTONOSUPPORT)
@@ -268,7 +272,8 @@ static int read_newest(const PtStoreReader *reader, uint64_t number, const char 
 
 /* What the machine boots with: `decided`, unless that waits to be confirmed since an earlier boot.
  * True when something is wrong with what tells. */
-static bool choose(int revisions_fd, uint64_t decided, PtDiagnostics *diag, uint64_t *ret)
+static bool choose(int revisions_fd, uint64_t decided, PtDiagnostics *diag, uint64_t *ret,
+                   uint64_t *ret_skip)
 {
         PtStoreUnconfirmed unconfirmed;
         char boot_id[PT_BOOT_ID_MAX];
@@ -276,8 +281,12 @@ static bool choose(int revisions_fd, uint64_t decided, PtDiagnostics *diag, uint
         int r = pt_store_read_unconfirmed(revisions_fd, &unconfirmed),
             link = pt_store_read_link(revisions_fd, PT_STORE_CONFIRMED, &confirmed);
 
-        if (r == -ENOENT || (r >= 0 && unconfirmed.revision != decided))
+        if (r == -ENOENT)
                 return false;
+        if (r >= 0 && unconfirmed.revision != decided) {
+                *ret_skip = unconfirmed.revision; /* it was taken back */
+                return false;
+        }
         if (r < 0) {
                 /* It was there for a reason, which may still hold. */
                 pt_diag_error(diag, "revision-damaged", NULL,
@@ -303,10 +312,10 @@ static bool choose(int revisions_fd, uint64_t decided, PtDiagnostics *diag, uint
         return true;
 }
 
-/* The revision that a daemon should have in force, 0: the empty one. True when something is wrong
- * with what tells. */
+/* The revision that a daemon should have in force, 0: the empty one; and one that it should not
+ * fall back to. True when something is wrong with what tells. */
 static bool find_wanted(const PtStoreReader *reader, const char *path, PtDiagnostics *diag,
-                        uint64_t *ret)
+                        uint64_t *ret, uint64_t *ret_skip)
 {
         const GArray *numbers = reader->numbers;
         uint64_t decided = 0, wanted;
@@ -321,7 +330,7 @@ static bool find_wanted(const PtStoreReader *reader, const char *path, PtDiagnos
                               path, g_strerror(-r));
         }
         wanted = decided;
-        wrong = choose(reader->revisions_fd, decided, diag, &wanted) || wrong;
+        wrong = choose(reader->revisions_fd, decided, diag, &wanted, ret_skip) || wrong;
         at = index_of(numbers, wanted);
         if (wanted > 0 && (at < 0 || g_array_index(numbers, uint64_t, at) != wanted))
                 pt_diag_error(diag, "revision-damaged", NULL,
@@ -338,7 +347,7 @@ int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics
         pt_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         g_autoptr(GArray) numbers = NULL;
         PtStoreReader reader = {.revisions_fd = fd};
-        uint64_t wanted, found;
+        uint64_t wanted, found, skip = 0;
         bool wrong;
         int r = fd < 0 ? -errno : pt_store_scan(fd, false, &numbers);
 
@@ -357,10 +366,10 @@ int pt_store_read_slice(const char *state_dir, const char *daemon, PtDiagnostics
                 return -EBADMSG;
         }
         reader.numbers = numbers;
-        wrong = find_wanted(&reader, path, diag, &wanted);
+        wrong = find_wanted(&reader, path, diag, &wanted, &skip);
         if (wanted == 0) /* nothing was in force before the one that waits to be confirmed */
                 return -ENOENT;
-        r = read_newest(&reader, wanted, daemon, diag, ret, &found);
+        r = read_newest(&reader, wanted, skip, daemon, diag, ret, &found);
         if (r < 0)
                 return r;
         *ret_revision = found;

@@ -5,6 +5,7 @@
 
 #include "base/io.h"
 #include "slice-unit.h"
+#include "txn/journal.h"
 #include "txn/store.h"
 
 #include <fcntl.h>
@@ -115,6 +116,26 @@ static inline void unit_print(const PtDiagnostics *diag)
 
                 print_message("%s: %s: %s\n", entry->subject, entry->code, entry->text);
         }
+}
+
+#define UNIT_OTHER_BOOT "01234567-89ab-cdef-0123-456789abcdef"
+
+/* One line of a journal, as `unconfirmed` is, with another boot's id in it. */
+static inline void unit_boot_again(const char *dir)
+{
+        g_autofree char *line = NULL, *boot = NULL;
+        g_autoptr(GString) text = g_string_new(NULL), out = g_string_new(NULL);
+        struct json_object *record = NULL;
+        PtDigest digest, prev;
+        size_t size;
+
+        line = unit_read(dir, "revisions/unconfirmed", &size);
+        assert_int_equal(pt_journal_verify(line, size - 1, &digest, &prev, &record), 0);
+        json_object_object_add(record, "bootId", json_object_new_string(UNIT_OTHER_BOOT));
+        g_string_assign(text, json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN));
+        json_object_put(record);
+        pt_journal_format(text->str, &prev, out, &digest);
+        unit_write(dir, "revisions/unconfirmed", out->str, out->len);
 }
 
 /* One entry's subject and text contain `part`. */

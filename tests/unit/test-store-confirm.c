@@ -6,28 +6,8 @@
 #include "store-unit.h"
 
 #include "base/boot.h"
-#include "txn/journal.h"
 
 #define WINDOW_USEC (60 * G_USEC_PER_SEC)
-#define OTHER_BOOT "01234567-89ab-cdef-0123-456789abcdef"
-
-/* One line of a journal, as `unconfirmed` is, with another boot's id in it. */
-static void boot_again(const char *dir)
-{
-        g_autofree char *line = NULL, *boot = NULL;
-        g_autoptr(GString) text = g_string_new(NULL), out = g_string_new(NULL);
-        struct json_object *record = NULL;
-        PtDigest digest, prev;
-        size_t size;
-
-        line = unit_read(dir, "revisions/unconfirmed", &size);
-        assert_int_equal(pt_journal_verify(line, size - 1, &digest, &prev, &record), 0);
-        json_object_object_add(record, "bootId", json_object_new_string(OTHER_BOOT));
-        g_string_assign(text, json_object_to_json_string_ext(record, JSON_C_TO_STRING_PLAIN));
-        json_object_put(record);
-        pt_journal_format(text->str, &prev, out, &digest);
-        unit_write(dir, "revisions/unconfirmed", out->str, out->len);
-}
 
 static int intend_window(PtStore *store, uint64_t number, const PtSlice *before,
                          const PtSlice *after)
@@ -163,7 +143,7 @@ static void test_other_boot(void **state)
         commit_window(store, &slice, "b");
         pt_store_close(g_steal_pointer(&store));
         unit_copy_dir(dir, copy);
-        boot_again(copy);
+        unit_boot_again(copy);
         unit_assert_daemon(copy, "filterd", first, 1);
         /* Reverting is a revision that is confirmed by its decision. */
         store = unit_open(dir);
@@ -197,7 +177,7 @@ static void test_first_unconfirmed(void **state)
         commit_window(store, &slice, "a");
         assert_int_equal(pt_store_confirmed(store), 0);
         unit_assert_daemon(dir, "filterd", slice, 1);
-        boot_again(dir);
+        unit_boot_again(dir);
         assert_int_equal(pt_store_read_slice(dir, "filterd", diag, &found, &number, &damaged),
                          -ENOENT);
         assert_int_equal(pt_diag_count(diag), 0);
