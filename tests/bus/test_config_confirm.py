@@ -22,6 +22,7 @@ from gi.repository import GLib
 
 import terminal
 from config_harness import CONFIG_NAME, CONFIG_PATH, codes, error_name, explain, rule, wait_until
+from login import Login
 
 WINDOW_S = 5
 LATE_S = 1  # a deadline is kept within this
@@ -44,33 +45,6 @@ def remote_here():
 
 def boottime():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-class Login:
-    """A shell called sshd: what it runs came by a connection that began when it did."""
-
-    def __init__(self, directory, environment=()):
-        program = directory / "sshd"
-        if not program.exists():
-            shutil.copy("/bin/sh", program)
-        self.process = subprocess.Popen([program, "-c", 'while read -r line; do eval "$line"; echo "status $?"; done'], text=True,
-                                        env={**os.environ, **dict(environment)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT)
-
-    def run(self, *command):
-        """Exit status and text."""
-        print(" ".join(f"'{word}'" for word in map(str, command)), file=self.process.stdin, flush=True)
-        text = ""
-        for line in self.process.stdout:
-            if line.startswith("status "):
-                return int(line.split()[1]), text
-            text += line
-        raise AssertionError(f"the login ended: {text}")
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
 
 
 @pytest.fixture
