@@ -8,6 +8,8 @@
 #include "kind/describe.h"
 #include "kind/vardict.h"
 #include "output.h"
+#include "secret-input.h"
+#include "secret/secret.h"
 #include <string.h>
 
 static int apply(Ctl *ctl, unsigned flags)
@@ -94,6 +96,20 @@ static int set_metadata(const char *assignment, struct json_object *metadata, GP
         return CTL_DONE;
 }
 
+static int set_field(const PtKind *kind, const char *assignment, struct json_object *spec,
+                     PtDiagnostics *diag)
+{
+        char *secret;
+        int r = ctl_secret_assignment(kind, assignment, &secret);
+
+        if (r != CTL_DONE)
+                return r;
+        (void) pt_fields_set_text(kind->fields, secret ?: assignment, diag, spec);
+        if (secret)
+                pt_wipe_free(secret, strlen(secret));
+        return CTL_DONE;
+}
+
 /* Turns the assignments into a patch of the spec and one of the metadata. */
 static int read_assignments(const Ctl *ctl, const PtKind *kind, const char *name,
                             struct json_object *spec, struct json_object *metadata,
@@ -114,7 +130,7 @@ static int read_assignments(const Ctl *ctl, const PtKind *kind, const char *name
                                   assignment, kind->name);
                         r = CTL_USAGE;
                 } else
-                        (void) pt_fields_set_text(kind->fields, assignment, diag, spec);
+                        r = set_field(kind, assignment, spec, diag);
         }
         ctl_say_diagnostics(diag);
         if (r == CTL_DONE && pt_diag_errors(diag) > 0)

@@ -76,7 +76,7 @@ int ctl_run_export(Ctl *ctl)
                 if (r != CTL_DONE)
                         return r;
         }
-        r = ctl_method(ctl, &ctl_config, "Export", &m);
+        r = ctl_method(ctl, &ctl_config, ctl->values[CTL_SEALED] ? "ExportSealed" : "Export", &m);
         if (r != CTL_DONE)
                 return r;
         r = append_export(ctl, revision, kinds, m);

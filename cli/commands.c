@@ -94,6 +94,10 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                  "seconds). auto, which is the default: within 60 seconds, and only if new "
                  "connections like your own would be cut, or that cannot be told. never: not at "
                  "all, whatever is cut."},
+        [CTL_SEALED] =
+                {0, "sealed", CTL_WORD_NONE,
+                 "With the secrets, as they are stored: only the daemons of this machine can "
+                 "open them."},
 };
 
 #define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM)
@@ -145,7 +149,10 @@ const CtlCommand ctl_commands[] = {
          .help = "Fields are written with dots (destination.ports), lists with commas. An empty "
                  "value unsets the field. Fields that are not named stay as they are. "
                  "metadata.description and metadata.labels.KEY can be set too. Of a kind that has "
-                 "one object only, the name can be left out.",
+                 "one object only, the name can be left out. A secret does not belong on the "
+                 "command "
+                 "line, where other users see it: FIELD=- asks for it, or reads it from standard "
+                 "input.",
          .example = "patronusctl set FirewallRule/web action=allow destination.ports=80,443\n"
                     "patronusctl set FirewallRule/web priority=\n"
                     "patronusctl set FilterSettings logDefault=true",
@@ -233,11 +240,13 @@ const CtlCommand ctl_commands[] = {
          .example = "patronusctl confirm",
          .run = ctl_run_confirm},
         {.name = "export",
-         .options = 1U << CTL_KIND | 1U << CTL_REVISION,
+         .options = 1U << CTL_KIND | 1U << CTL_REVISION | 1U << CTL_SEALED,
          .doc = "Print the whole configuration",
          .help = "As YAML, or as JSON with -o json; apply --replace takes it back. Secrets are "
-                 "redacted. Datasets that objects refer to come first, as documents of their own.",
-         .example = "patronusctl export > backup.yaml\n"
+                 "redacted, which means \"as it is\" when it is applied; a backup that is to bring "
+                 "back what was deleted needs --sealed. Datasets that objects refer to come first, "
+                 "as documents of their own.",
+         .example = "patronusctl export --sealed > backup.yaml\n"
                     "patronusctl export --kind Zone --revision 3",
          .run = ctl_run_export},
         {.name = "status",

@@ -84,6 +84,7 @@ typedef enum CtlOptionId {
         CTL_NAME,
         CTL_WAIT,
         CTL_CONFIRM,
+        CTL_SEALED,
         CTL_OPTION_MAX,
 } CtlOptionId;
 

@@ -20,6 +20,7 @@ typedef struct Export {
         PtSlice *slice;
         uint64_t revision;
         bool json;
+        bool secrets; /* sealed, instead of redacted */
         char **kinds; /* or NULL */
         int fd;
 } Export;
@@ -45,7 +46,7 @@ GPtrArray *bus_export_table_new(void)
 /* In the child, or in the loop when it is short. */
 static int write_export(const Export *export)
 {
-        return export_write(export->manager->store, export->slice, export->json,
+        return export_write(export->manager->store, export->slice, export->json, export->secrets,
                             (const char *const *) export->kinds, export->fd);
 }
 
@@ -131,14 +132,14 @@ static int read_options(sd_bus_message *call, Export *export, sd_bus_error *erro
         return bus_config_load(export->manager, export->revision, &export->slice, error);
 }
 
-int bus_export(sd_bus_message *call, void *userdata, sd_bus_error *error)
+static int begin(sd_bus_message *call, Manager *manager, bool secrets, sd_bus_error *error)
 {
-        Manager *manager = userdata;
         g_autoptr(Export) export = g_new0(Export, 1);
         const PtCaller *caller;
         int r;
 
         export->manager = manager;
+        export->secrets = secrets;
         export->call = sd_bus_message_ref(call);
         export->revision = manager->revision;
         export->fd = memfd_create("patronus-export", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -156,4 +157,14 @@ int bus_export(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 return r;
         g_ptr_array_add(manager->exports, g_steal_pointer(&export));
         return 1;
+}
+
+int bus_export(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        return begin(call, userdata, false, error);
+}
+
+int bus_export_sealed(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        return begin(call, userdata, true, error);
 }

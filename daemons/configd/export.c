@@ -16,9 +16,9 @@ static bool wanted(const PtObject *object, const char *const *kinds)
         return !kinds || !*kinds || g_strv_contains(kinds, object->kind->name);
 }
 
-static void append_json(const PtObject *object, GString *out)
+static void append_json(const PtObject *object, bool secrets, GString *out)
 {
-        pt_auto_json *json = pt_object_to_json(object, false);
+        pt_auto_json *json = pt_object_to_json(object, secrets);
 
         pt_json_to_canonical(json, out);
         g_string_append_c(out, '\n');
@@ -126,7 +126,8 @@ static int write_datasets(const PtStore *store, const GPtrArray *objects, bool j
         return r;
 }
 
-static int write_objects(const GPtrArray *objects, bool json, const char *const *kinds, int fd)
+static int write_objects(const GPtrArray *objects, bool json, bool secrets,
+                         const char *const *kinds, int fd)
 {
         g_autoptr(GString) text = g_string_sized_new(CHUNK);
         int r;
@@ -137,9 +138,9 @@ static int write_objects(const GPtrArray *objects, bool json, const char *const 
                 if (!wanted(object, kinds))
                         continue;
                 if (json)
-                        append_json(object, text);
+                        append_json(object, secrets, text);
                 else
-                        pt_object_to_yaml(object, false, text);
+                        pt_object_to_yaml(object, secrets, text);
                 if (text->len < CHUNK)
                         continue;
                 r = pt_write_all(fd, text->str, text->len);
@@ -171,8 +172,8 @@ bool export_has_datasets(const PtSlice *slice, const char *const *kinds)
         return false;
 }
 
-int export_write(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds,
-                 int fd)
+int export_write(const PtStore *store, const PtSlice *slice, bool json, bool secrets,
+                 const char *const *kinds, int fd)
 {
         g_autoptr(GPtrArray) objects = pt_slice_sorted(slice, NULL);
         int r;
@@ -180,5 +181,5 @@ int export_write(const PtStore *store, const PtSlice *slice, bool json, const ch
         r = write_datasets(store, objects, json, kinds, fd);
         if (r < 0)
                 return r;
-        return write_objects(objects, json, kinds, fd);
+        return write_objects(objects, json, secrets, kinds, fd);
 }

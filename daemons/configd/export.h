@@ -8,7 +8,7 @@
 
 /* Whether there are any: then writing takes long. */
 bool export_has_datasets(const PtSlice *slice, const char *const *kinds);
-/* Writes it all to `fd`. `json`: lines of canonical JSON; `kinds`: names, or NULL for all. Secrets are
- * redacted. -EBADMSG, -ENOENT: a dataset is damaged or lost. */
-int export_write(const PtStore *store, const PtSlice *slice, bool json, const char *const *kinds,
-                 int fd);
+/* Writes it all to `fd`. `json`: lines of canonical JSON; `kinds`: names, or NULL for all. `secrets`:
+ * sealed, else redacted. -EBADMSG, -ENOENT: a dataset is damaged or lost. */
+int export_write(const PtStore *store, const PtSlice *slice, bool json, bool secrets,
+                 const char *const *kinds, int fd);
