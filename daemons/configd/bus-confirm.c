@@ -31,7 +31,7 @@ static void announce(Manager *manager, uint64_t revision, const PtCaller *caller
 int bus_confirm(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        g_autofree char *connection = NULL;
+        g_autofree char *connection = NULL, *objection = NULL;
         const Option options[] = {{"connection", OPTION_STRING, &connection}, {}};
         g_autoptr(PtOrigin) origin = NULL;
         const PtCaller *caller;
@@ -56,14 +56,21 @@ int bus_confirm(sd_bus_message *call, void *userdata, sd_bus_error *error)
                 if (r < 0)
                         return r;
         }
+        r = confirm_check(manager->confirm, revision, error);
+        if (r < 0)
+                return r;
+        if (r > 0)
+                return sd_bus_reply_method_return(call, "");
         r = pt_origin_read(call, &origin);
         if (r < 0)
                 return pt_bus_fail(error, -EPERM, "The bus does not say who calls");
-        r = confirm_accept(manager->confirm, revision, origin, connection ? &claim : NULL, error);
+        objection = confirm_objection(manager->confirm, origin, connection ? &claim : NULL);
+        if (objection)
+                return pt_access_refuse(manager->access, call, error, "%s", objection);
+        r = confirm_accept(manager->confirm, error);
         if (r < 0)
                 return r;
-        if (r == 0)
-                announce(manager, revision, caller, origin);
+        announce(manager, revision, caller, origin);
         return sd_bus_reply_method_return(call, "");
 }
 

@@ -548,7 +548,9 @@ static void begin(Commit *commit, const CommitRequest *request)
                 refuse(commit);
                 return;
         }
-        if (!reply->changed) {
+        /* What restores is a revision in any case: the one that waits may be unreadable, and what
+         * runs be the confirmed content already. */
+        if (!reply->changed && !request->confirm.restores) {
                 reply->revision = manager->revision;
                 finish(commit, true);
                 return;

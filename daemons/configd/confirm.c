@@ -346,32 +346,23 @@ static const char *first_error(const PtDiagnostics *diag)
         return "it was refused";
 }
 
-/* When it was accepted, its publication has called confirm_update(). */
 static void on_done(const Reply *reply, void *userdata)
 {
-        Confirm *confirm = userdata;
-        int r;
-
-        if (!reply) /* the process ends */
-                return;
-        if (!reply->accepted) {
-                failed(confirm, first_error(reply->diag));
-                return;
-        }
-        if (reply->changed)
-                return;
-        /* Nothing to take back: it has the content that is confirmed. */
-        r = pt_store_confirm(confirm->manager->store, confirm->waits.revision);
-        if (r < 0)
-                failed(confirm, g_strerror(-r));
-        else
-                confirm_update(confirm);
+        /* NULL: the process ends. When it was accepted, its publication has called
+         * confirm_update(). */
+        if (reply && !reply->accepted)
+                failed(userdata, first_error(reply->diag));
 }
 
+/*
+ * The confirmed content: from memory if it is there, else from the disk; if that is damaged, of the
+ * newest revision before it that was confirmed, since what is to be taken back may have cut somebody
+ * off.
+ */
 static int load_confirmed(Confirm *confirm, PtSlice **ret)
 {
         PtStore *store = confirm->manager->store;
-        uint64_t confirmed = pt_store_confirmed(store);
+        uint64_t confirmed = pt_store_confirmed(store), number;
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         int r;
 
@@ -379,9 +370,26 @@ static int load_confirmed(Confirm *confirm, PtSlice **ret)
                 *ret = pt_slice_ref(confirm->back);
                 return 0;
         }
-        r = pt_store_load(store, confirmed, diag, ret);
-        if (r < 0)
-                failed(confirm, pt_diag_errors(diag) > 0 ? first_error(diag) : g_strerror(-r));
+        r = -EBADMSG;
+        for (uint64_t from = confirmed; from > 0 || confirmed == 0; from = number - 1) {
+                g_autoptr(PtRevision) revision = NULL;
+                g_autoptr(PtSlice) slice = NULL;
+
+                r = pt_store_load_newest(store, from, diag, &slice, &number);
+                if (r < 0)
+                        break;
+                if (confirmed > 0 &&
+                    (pt_store_get(store, number, &revision) < 0 || revision->confirmed_usec == 0))
+                        continue;
+                if (number != confirmed)
+                        pt_log(LOG_ERR,
+                               "revision %" PRIu64 " cannot be read: revision %" PRIu64
+                               " takes its place",
+                               confirmed, number);
+                *ret = g_steal_pointer(&slice);
+                return 0;
+        }
+        failed(confirm, pt_diag_errors(diag) > 0 ? first_error(diag) : g_strerror(-r));
         return r;
 }
 
@@ -420,51 +428,52 @@ static bool is_loop(const PtTuple *tuple)
 
 #define HOW "log in anew, or go to the console, and run there: patronusctl confirm"
 
-static int check_origin(const Confirm *confirm, const PtOrigin *origin, const PtTuple *claim,
-                        sd_bus_error *error)
+char *confirm_objection(const Confirm *confirm, const PtOrigin *origin, const PtTuple *claim)
 {
+        uint64_t revision = confirm->waits.revision;
+
         if (origin->console)
-                return 0;
+                return NULL;
         if (origin->since_usec == 0)
-                return pt_bus_fail(error, -EPERM,
-                                   "Since when you are connected is not known (no ssh login is "
-                                   "above this program, or tmux or its like is between), so it "
-                                   "proves nothing about revision %" PRIu64 ": " HOW,
-                                   confirm->waits.revision);
+                return g_strdup_printf("Since when you are connected is not known (no ssh login is "
+                                       "above this program, or tmux or its like is between), so it "
+                                       "proves nothing about revision %" PRIu64 ": " HOW,
+                                       revision);
         if (origin->since_usec <= confirm->armed_usec)
-                return pt_bus_fail(error, -EPERM,
-                                   "Your connection is older than revision %" PRIu64 ", so it does "
-                                   "not prove that new ones come in: " HOW,
-                                   confirm->waits.revision);
+                return g_strdup_printf("Your connection is older than revision %" PRIu64 ", so it "
+                                       "does not prove that new ones come in: " HOW,
+                                       revision);
         if (claim && is_loop(claim))
-                return pt_bus_fail(error, -EPERM,
-                                   "Your connection came from this machine itself, so it does not "
-                                   "prove that others come in: " HOW);
-        return 0;
+                return g_strdup("Your connection came from this machine itself, so it does not "
+                                "prove that others come in: " HOW);
+        return NULL;
 }
 
-int confirm_accept(Confirm *confirm, uint64_t revision, const PtOrigin *origin,
-                   const PtTuple *claim, sd_bus_error *error)
+int confirm_check(const Confirm *confirm, uint64_t revision, sd_bus_error *error)
 {
-        PtStore *store = confirm->manager->store;
         uint64_t waits = confirm->waits.revision;
-        int r;
+        uint64_t confirmed = pt_store_confirmed(confirm->manager->store);
 
-        if (waits == 0 && revision > 0 && revision == pt_store_confirmed(store))
+        if (waits == 0 && revision > 0 && revision == confirmed)
                 return 1;
         if (waits == 0)
                 return pt_bus_fail(error, -ENOENT,
                                    "Nothing waits to be confirmed; revision %" PRIu64
                                    " is in force and confirmed",
-                                   pt_store_confirmed(store));
+                                   confirmed);
         if (revision != waits)
                 return pt_bus_fail(error, -EAGAIN,
                                    "Revision %" PRIu64 " waits to be confirmed, not %" PRIu64,
                                    waits, revision);
-        r = check_origin(confirm, origin, claim, error);
-        if (r < 0)
-                return r;
-        r = pt_store_confirm(store, revision);
+        return 0;
+}
+
+int confirm_accept(Confirm *confirm, sd_bus_error *error)
+{
+        uint64_t revision = confirm->waits.revision;
+        int r;
+
+        r = pt_store_confirm(confirm->manager->store, revision);
         if (r < 0)
                 return pt_bus_fail(error, r,
                                    "The confirmation cannot be written to the journal (%s): see "

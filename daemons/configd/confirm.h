@@ -77,10 +77,11 @@ bool confirm_is_due(const Confirm *confirm);
 /* Begins to take it back. Only if it is due and the manager is not busy. */
 void confirm_take_back(Confirm *confirm);
 
-/*
- * Confirms a revision for a caller. 0; 1: it was confirmed before. Negative with an error: -EPERM,
- * the caller's connection is older than the revision, or nobody knows how old; -ENOENT, it does not
- * wait; -EAGAIN, another one does. `claim`: the connection that the caller says he came by, or NULL.
- */
-int confirm_accept(Confirm *confirm, uint64_t revision, const PtOrigin *origin,
-                   const PtTuple *claim, sd_bus_error *error);
+/* Whether the revision can be confirmed: 0; 1: it was before. -ENOENT with an error: nothing waits;
+ * -EAGAIN: another one does. */
+int confirm_check(const Confirm *confirm, uint64_t revision, sd_bus_error *error);
+/* Why this caller cannot confirm what waits: his connection is older, or nobody knows how old it
+ * is. NULL: he can. `claim`: the connection that he says he came by, or NULL. */
+char *confirm_objection(const Confirm *confirm, const PtOrigin *origin, const PtTuple *claim);
+/* Confirms what waits. */
+int confirm_accept(Confirm *confirm, sd_bus_error *error);

@@ -194,6 +194,19 @@ def test_it_is_tried_again(based):
     wait_until(lambda: daemon("State") == "running" and not daemon("Conditions"), "the end of the alarm")
 
 
+def test_what_is_confirmed_is_damaged(based):
+    """Its file is lost with configd's memory of it: an older confirmed one is still better than what nobody confirmed."""
+    client = based.client
+    client.accept("".join(rule(f"kept-{number}") for number in range(300)))  # too many for the journal
+    client.accept(rule("new"), confirm=str(WINDOW_S))
+    _, deadline = waits(client)
+    based.process.kill()
+    for path in (based.state / "revisions" / "2").glob("*.ndjson"):
+        path.write_bytes(path.read_bytes()[:-20])
+    based.start()
+    taken_back(based, deadline, revision=3)
+
+
 # --- meanwhile
 
 

@@ -89,6 +89,25 @@ def test_locked_out_and_back(server, ctl, configd, tmp_path):
         assert status == 0 and "revision 2 was not confirmed" in text
 
 
+@pytest.mark.parametrize("address", [ssh.ROUTER["lan"], ssh.ROUTER6["lan"]])
+def test_auto(server, ctl, configd, tmp_path, address):
+    """What cuts new logins off is armed, what does not is not, and which connection that is, is found."""
+    with server.login("lan", address=address) as admin:
+        (tmp_path / "harmless.yaml").write_text(SSH.format(action="allow").replace("[22]", "[22, 443]"))
+        status, text = admin.run("env", "-u", "SSH_CONNECTION", *ctl, "plan", "-f", tmp_path / "harmless.yaml")
+        ends = re.search(r"^confirmation: none: new connections like yours \((\S+) \d+ (\S+) 22\) pass$", text, re.M)
+        assert status == 0 and ends and ends.group(2) == address, text
+        status, text = admin.run(*ctl, "apply", "-f", tmp_path / "harmless.yaml")
+        assert status == 0 and "confirm" not in text and configd.ConfirmedRevision == 2, text
+
+        status, text = admin.run(*ctl, "apply", "-f", tmp_path / "cut.yaml")
+        assert status == 4 and "FirewallRule/ssh" in re.search("new connections like yours would be refused; filterd: (.*)", text).group(1), text
+        assert not server.answers("lan", address) and configd.ConfirmRevision == 3
+        status, text = admin.run(*ctl, "revert", "2")
+        assert status == 0, text
+        assert server.answers("lan", address) and (configd.ConfirmRevision, configd.ConfirmedRevision) == (0, 4)
+
+
 def test_a_new_connection_confirms(server, ctl, configd, tmp_path):
     """And a second session in an old one does not, however new it is."""
     shared = ("-o", f"ControlPath={tmp_path}/master")
