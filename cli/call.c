@@ -39,6 +39,10 @@ int ctl_connect(Ctl *ctl, CtlCallFlags flags)
                 r = sd_bus_set_address(bus, ctl->address);
         if (r >= 0)
                 r = sd_bus_set_bus_client(bus, true);
+        /* polkit's agent may ask who sits here; not while a word is completed, nor in a script. */
+        if (r >= 0)
+                r = sd_bus_set_allow_interactive_authorization(bus, flags != CTL_CALL_QUIET &&
+                                                                            isatty(STDIN_FILENO));
         if (r >= 0)
                 r = sd_bus_start(bus);
         /* The first round trip says whether anybody is there. */

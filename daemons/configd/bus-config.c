@@ -14,13 +14,6 @@
 #define REVISIONS_DEFAULT 20
 #define REVISIONS_MAX 1000
 
-static int check(Manager *manager, sd_bus_message *call, sd_bus_error *error)
-{
-        const PtCaller *caller;
-
-        return pt_access_check(manager->access, call, &caller, error);
-}
-
 static int method_open_session(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
@@ -160,22 +153,14 @@ static int method_revert(sd_bus_message *call, void *userdata, sd_bus_error *err
 static int method_get(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         return page_reply_object(call, manager->running, error);
 }
 
 static int method_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         return page_reply(call, manager->running, error);
 }
 
@@ -188,9 +173,6 @@ static int method_diff(sd_bus_message *call, void *userdata, sd_bus_error *error
         uint64_t from, to;
         int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         r = sd_bus_message_read(call, "tt", &from, &to);
         if (r < 0)
                 return r;
@@ -247,9 +229,6 @@ static int method_list_revisions(sd_bus_message *call, void *userdata, sd_bus_er
         pt_auto_message *m = NULL;
         int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         r = options_read(call, options, error);
         if (r < 0)
                 return r;
@@ -281,9 +260,6 @@ static int method_get_revision(sd_bus_message *call, void *userdata, sd_bus_erro
         uint64_t number;
         int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         r = sd_bus_message_read_basic(call, SD_BUS_TYPE_UINT64, &number);
         if (r < 0)
                 return r;
@@ -302,11 +278,7 @@ static int method_get_revision(sd_bus_message *call, void *userdata, sd_bus_erro
 static int method_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
-        int r;
 
-        r = check(manager, call, error);
-        if (r < 0)
-                return r;
         return sd_bus_reply_method_return(call, "b", manager_cancel(manager, call));
 }
 

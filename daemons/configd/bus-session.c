@@ -28,7 +28,8 @@ static int get_session(Manager *manager, sd_bus_message *call, Session **ret, sd
         if (!session)
                 return pt_bus_fail(error, -ENOENT, "The session is closed");
         if (caller->uid != session->uid && caller->uid != 0)
-                return pt_bus_fail(error, -EPERM, "The session is %s's", session->user);
+                return pt_access_refuse(manager->access, call, error, "The session is %s's",
+                                        session->user);
         session_touch(session);
         *ret = session;
         return 0;

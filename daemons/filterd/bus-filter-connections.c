@@ -79,7 +79,7 @@ int fw_method_list_connections(sd_bus_message *m, void *userdata, sd_bus_error *
         FwConnections *connections = fw_manager_connections(manager);
         int r;
 
-        r = fw_bus_begin(manager, m, rows, &options, &options.present, error);
+        r = fw_bus_begin(m, rows, &options, &options.present, error);
         if (r <= 0)
                 return r;
         /* `done` drops the reference; nothing of a page is made before we return. */
@@ -113,7 +113,7 @@ int fw_method_kill_connections(sd_bus_message *m, void *userdata, sd_bus_error *
         g_auto(PtConnectionFilter) filter = {0};
         int r;
 
-        r = fw_bus_begin(manager, m, pt_connection_filter_fields, &filter, &filter.present, error);
+        r = fw_bus_begin(m, pt_connection_filter_fields, &filter, &filter.present, error);
         if (r <= 0)
                 return r;
         if (!filter.present)
@@ -134,9 +134,6 @@ int fw_method_count_connections(sd_bus_message *m, void *userdata, sd_bus_error 
         uint32_t count;
         int r;
 
-        r = fw_bus_may(manager, m, error);
-        if (r < 0)
-                return r;
         r = fw_connections_count(fw_manager_connections(manager), &count);
         if (r < 0)
                 return pt_bus_fail(error, r, "The connections cannot be counted: %s",

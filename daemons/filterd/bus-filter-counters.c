@@ -76,7 +76,7 @@ int fw_method_list_counters(sd_bus_message *m, void *userdata, sd_bus_error *err
         pt_auto_message *answer = NULL;
         int r;
 
-        r = fw_bus_begin(manager, m, rows, &options, &options.present, error);
+        r = fw_bus_begin(m, rows, &options, &options.present, error);
         if (r <= 0)
                 return r;
         r = sd_bus_message_new_method_return(m, &answer);

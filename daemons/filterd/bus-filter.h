@@ -11,14 +11,12 @@
 #define FW_BUS_INTERFACE "org.patronus.Filter1"
 
 /*
- * What every method begins with: may the sender call at all (bus/access.h), and what do its a{sv}
- * say, by a table of rows. 1: go on; else a method handler's result, and the caller has its answer.
- * `base` is to be done with pt_fields_done() in any case.
+ * What methods with options begin with: what do its a{sv} say, by a table of rows. 1: go on; else a
+ * method handler's result, and the caller has its answer. `base` is to be done with
+ * pt_fields_done() in any case.
  */
-int fw_bus_begin(FwManager *manager, sd_bus_message *m, const PtField *rows, void *base,
-                 uint64_t *present, sd_bus_error *error);
-/* The check alone: 0, or a method handler's error. */
-int fw_bus_may(FwManager *manager, sd_bus_message *m, sd_bus_error *error);
+int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *present,
+                 sd_bus_error *error);
 
 /* The methods of each file, for the one vtable. */
 int fw_method_list_counters(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -273,11 +273,6 @@ FwBans *fw_manager_bans(FwManager *manager)
         return manager->bans;
 }
 
-PtAccess *fw_manager_access(FwManager *manager)
-{
-        return pt_daemon_access(manager->daemon);
-}
-
 FwConnections *fw_manager_connections(FwManager *manager)
 {
         return manager->connections;

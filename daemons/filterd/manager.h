@@ -4,7 +4,6 @@
 /* filterd as a whole: the engine, its participant in transactions, and the watch over the table. */
 
 #include "bans.h"
-#include "bus/access.h"
 #include "bus/daemon.h"
 #include "connections.h"
 #include "drift.h"
@@ -25,7 +24,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 
 PtParticipant *fw_manager_participant(FwManager *manager);
 FwEngine *fw_manager_engine(FwManager *manager);
-PtAccess *fw_manager_access(FwManager *manager);
 FwBans *fw_manager_bans(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
