@@ -13,6 +13,7 @@ dies with us, and its end is the end of whatever runs inside.
 import contextlib
 import ctypes
 import dataclasses
+import json
 import os
 import pathlib
 import select
@@ -20,8 +21,7 @@ import shutil
 import signal
 import socket
 import subprocess
-
-import netns
+import threading
 
 BOOT = str(pathlib.Path(__file__).parent / "machine-boot")
 BOOT_TIMEOUT_S = 120
@@ -78,6 +78,13 @@ def _remove_forgotten_groups():
                 _remove_groups(name)
 
 
+def _kill_session(process):
+    """nsenter and what it started, which would keep our pipes open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 class Machine:
     _made = 0
 
@@ -101,6 +108,12 @@ class Machine:
     def __exit__(self, *_):
         self.power_cut()
         shutil.rmtree(self.media)
+
+    def clone_of(self, other):
+        """Before the first boot: with all that a machine that is off has written. Returns self."""
+        (self.media / "upper").rmdir()
+        subprocess.run(["cp", "-a", str(other.media / "upper"), str(self.media)], check=True)
+        return self
 
     # --- its life
 
@@ -181,7 +194,14 @@ class Machine:
 
     def run(self, *words, check=True, stdin=None, timeout=RUN_TIMEOUT_S, **where):
         """A command inside; its output is text."""
-        done = subprocess.run(self.command(*words, **where), input=stdin, capture_output=True, text=True, timeout=timeout)
+        process = subprocess.Popen(self.command(*words, **where), stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        try:
+            out, err = process.communicate(stdin, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _kill_session(process)
+            raise MachineError(f"{' '.join(map(str, words))}: not done after {timeout} s\n{self.logs()}") from None
+        done = subprocess.CompletedProcess(words, process.returncode, out, err)
         if check and done.returncode:
             raise MachineError(f"{' '.join(map(str, words))}: exit code {done.returncode}\n{done.stdout}{done.stderr}\n{self.logs()}")
         return done
@@ -199,6 +219,32 @@ class Machine:
     def main_pid(self, unit):
         """0: it does not run. As it is inside; host_pid() tells ours."""
         return int(self.run("systemctl", "show", "--value", "-p", "MainPID", unit).stdout)
+
+    @contextlib.contextmanager
+    def watch(self, unit, text, timeout=30):
+        """with machine.watch("x", "done") as said: ...; said()     awaits a line of a service's log that is written from now on."""
+        cursor = self.run("journalctl", "-n1", "-q", "-o", "cat", "--show-cursor").stdout.rpartition("-- cursor: ")[2].strip()
+        # Not with -u: journalctl then skips the first entry that matches instead of the one with the cursor.
+        follow = subprocess.Popen(self.command("journalctl", "-f", f"--after-cursor={cursor}", "-o", "json"),
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+
+        def said():
+            late = threading.Timer(timeout, _kill_session, [follow])
+            late.start()
+            try:
+                for line in follow.stdout:
+                    entry = json.loads(line)
+                    if f"{unit}.service" in (entry.get("UNIT"), entry.get("_SYSTEMD_UNIT")) and text in entry["MESSAGE"]:
+                        return entry["MESSAGE"]
+            finally:
+                late.cancel()
+            raise MachineError(f'{unit} did not say "{text}" within {timeout} s:\n{self.logs()}')
+
+        try:
+            yield said
+        finally:
+            _kill_session(follow)
+            follow.stdout.close()
 
     def path(self, path):
         """A file of the running machine, from outside."""
