@@ -22,6 +22,11 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(CONFIG_INTERFACE, "Diff", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "ListRevisions", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "GetRevision", CONFIG_READ),
+        /* It names objects, users and where they came from, and no secrets: whoever may read the
+         * configuration may read who changed it. */
+        PT_MAY_CALL(CONFIG_INTERFACE, "ListAudit", CONFIG_READ),
+        PT_MAY_CALL(CONFIG_INTERFACE, "VerifyAudit", CONFIG_READ),
+        PT_MAY_CALL(CONFIG_INTERFACE, "RecordAudit", INTERNAL),
         PT_MAY_CALL(CONFIG_INTERFACE, "PutDataset", CONFIG_EDIT),
         PT_MAY_CALL(CONFIG_INTERFACE, "ListDatasets", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "ReadDataset", CONFIG_READ),

@@ -2,6 +2,7 @@
 #include "bus-config.h"
 
 #include "bus-confirm.h"
+#include "bus-audit.h"
 #include "bus-dataset.h"
 #include "bus-export.h"
 #include "bus-session.h"
@@ -340,6 +341,13 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetRevision", SD_BUS_ARGS("t", number),
                                 SD_BUS_RESULT("a{sv}", revision), method_get_revision,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListAudit", SD_BUS_ARGS("a{sv}", options),
+                                SD_BUS_RESULT("aa{sv}", entries), bus_audit_list,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("VerifyAudit", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", reply),
+                                bus_audit_verify, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RecordAudit", SD_BUS_ARGS("a{sv}", entry), SD_BUS_NO_RESULT,
+                                bus_audit_record, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("PutDataset", SD_BUS_ARGS("h", input, "a{sv}", options),
                                 SD_BUS_RESULT("a{sv}", reply), bus_dataset_put,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
@@ -390,6 +398,9 @@ static void refresh_info(Manager *manager)
         if (confirm_trouble(manager->confirm))
                 g_hash_table_insert(info->conditions, g_strdup("confirm"),
                                     g_strdup(confirm_trouble(manager->confirm)));
+        if (audit_trouble(manager->audit))
+                g_hash_table_insert(info->conditions, g_strdup("audit"),
+                                    g_strdup(audit_trouble(manager->audit)));
         if (manager->damaged)
                 g_hash_table_insert(info->conditions, g_strdup("StoreDamaged"),
                                     g_strdup("Files of revisions were changed or lost when configd "

@@ -28,6 +28,18 @@ static void announce(Manager *manager, uint64_t revision, const PtCaller *caller
                 pt_log(LOG_WARNING, "cannot announce a confirmation: %s", g_strerror(-r));
 }
 
+/* Takes the entry. */
+static void audit(Manager *manager, PtAuditEntry *entry, uint64_t revision, int result,
+                  const sd_bus_error *error)
+{
+        entry->revision = revision;
+        if (result < 0) {
+                entry->result = PT_AUDIT_FAILED;
+                entry->text = g_strdup(error->message);
+        }
+        audit_put(manager->audit, entry);
+}
+
 int bus_confirm(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
@@ -68,6 +80,10 @@ int bus_confirm(sd_bus_message *call, void *userdata, sd_bus_error *error)
         if (objection)
                 return pt_access_refuse(manager->access, call, error, "%s", objection);
         r = confirm_accept(manager->confirm, error);
+        audit(manager,
+              audit_entry_of(call, caller, pt_action_to_string(PT_ACTION_CONFIG_COMMIT), origin,
+                             connection),
+              revision, r, error);
         if (r < 0)
                 return r;
         announce(manager, revision, caller, origin);

@@ -9,6 +9,26 @@
 
 #include <string.h>
 
+/* Who puts or deletes a dataset; NULL: the bus does not say any more. */
+static PtAuditEntry *entry_of(Manager *manager, sd_bus_message *call)
+{
+        pt_auto_error error = SD_BUS_ERROR_NULL;
+        const PtCaller *caller;
+
+        if (pt_access_check(manager->access, call, &caller, &error) < 0)
+                return NULL;
+        return audit_entry_of(call, caller, pt_action_to_string(PT_ACTION_CONFIG_EDIT), NULL, NULL);
+}
+
+/* It was done; takes the entry. */
+static void audit(Manager *manager, PtAuditEntry *entry, const char *digest)
+{
+        if (!entry)
+                return;
+        entry->subject = g_strdup_printf("Dataset/%s", digest);
+        audit_put_limited(manager->audit, entry);
+}
+
 /* Members of an a{sv} that is open. */
 static int append_header(sd_bus_message *m, const char *digest, const PtDatasetHeader *header)
 {
@@ -48,10 +68,19 @@ static int append_put(sd_bus_message *m, const DatasetPut *put)
         return r;
 }
 
+/* A put under way. */
+typedef struct Put {
+        Manager *manager;
+        sd_bus_message *call; /* referenced */
+        PtAuditEntry *entry;
+} Put;
+
 static void on_put(const DatasetPut *put, void *userdata)
 {
-        sd_bus_message *call = userdata;
+        g_autofree Put *own = userdata;
+        sd_bus_message *call = own->call;
         pt_auto_message *m = NULL;
+        char digest[PT_DIGEST_HEX + 1];
         int r;
 
         r = sd_bus_message_new_method_return(call, &m);
@@ -62,6 +91,10 @@ static void on_put(const DatasetPut *put, void *userdata)
         if (r < 0)
                 (void) sd_bus_reply_method_errno(call, r, NULL);
         sd_bus_message_unref(call);
+        pt_digest_to_hex(&put->digest, digest);
+        if (put->result >= 0)
+                audit(own->manager, g_steal_pointer(&own->entry), digest);
+        pt_audit_entry_free(own->entry);
 }
 
 int bus_dataset_put(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -71,6 +104,7 @@ int bus_dataset_put(sd_bus_message *call, void *userdata, sd_bus_error *error)
         const Option options[] = {
                 {"source", OPTION_STRING, &source}, {"content", OPTION_STRING, &word}, {}};
         PtDatasetContent content = PT_DATASET_ANY;
+        Put *put;
         int fd, r;
 
         r = sd_bus_message_read_basic(call, SD_BUS_TYPE_UNIX_FD, &fd);
@@ -89,10 +123,16 @@ int bus_dataset_put(sd_bus_message *call, void *userdata, sd_bus_error *error)
         if (source && strlen(source) > DATASET_SOURCE_MAX)
                 return pt_bus_fail(error, -EINVAL, "The source has more than %u bytes",
                                    DATASET_SOURCE_MAX);
-        r = datasets_put(manager->datasets, fd, source ?: "input", content, on_put, call, error);
-        if (r < 0)
+        put = g_new0(Put, 1);
+        put->manager = manager;
+        put->call = call;
+        r = datasets_put(manager->datasets, fd, source ?: "input", content, on_put, put, error);
+        if (r < 0) {
+                g_free(put);
                 return r;
-        sd_bus_message_ref(call);
+        }
+        put->call = sd_bus_message_ref(call);
+        put->entry = entry_of(manager, call);
         return 1;
 }
 
@@ -268,6 +308,7 @@ static int refuse_delete(const Manager *manager, sd_bus_message *call, const cha
 int bus_dataset_delete(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
         const char *digest;
         int r;
 
@@ -279,6 +320,9 @@ int bus_dataset_delete(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return r;
         if (datasets_in_session(manager, digest))
                 return refuse_delete(manager, call, digest, true);
+        r = audit_allows(manager->audit, diag);
+        if (r < 0)
+                return pt_bus_refuse(call, -EIO, diag);
         r = pt_store_delete_dataset(manager->store, digest);
         if (r == -EBUSY)
                 return refuse_delete(manager, call, digest, false);
@@ -286,5 +330,6 @@ int bus_dataset_delete(sd_bus_message *call, void *userdata, sd_bus_error *error
                 return pt_bus_fail(error, r, "There is no dataset \"%s\"", digest);
         if (r < 0)
                 return pt_bus_fail(error, r, "The dataset cannot be deleted: %s", g_strerror(-r));
+        audit(manager, entry_of(manager, call), digest);
         return sd_bus_reply_method_return(call, NULL);
 }

@@ -26,6 +26,7 @@ struct Commit {
         PtSlice *candidate;
         Merge *merge; /* NULL: the base was the running configuration */
         char *client;
+        PtAuditEntry *audit; /* or NULL */
         bool dry_run;
         ConfirmWish confirm;
         LegContext context;
@@ -55,6 +56,7 @@ void commit_free(Commit *commit)
         pt_revision_free(commit->revision);
         reply_free(commit->reply);
         g_free(commit->client);
+        pt_audit_entry_free(commit->audit);
         g_free(commit);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Commit, commit_free)
@@ -95,6 +97,10 @@ static void finish(Commit *commit, bool accepted)
         manager->commit = NULL;
         commit->done = NULL;
         done(reply, commit->userdata);
+        /* After the answer: what was decided is in the store's journal. */
+        if (commit->audit)
+                audit_commit(manager->audit, g_steal_pointer(&commit->audit), reply,
+                             commit->phase == PHASE_REVERT, commit->revision->number);
         manager_wake(manager);
 }
 
@@ -532,6 +538,12 @@ static void begin(Commit *commit, const CommitRequest *request)
                 refuse(commit);
                 return;
         }
+        /* What ends a lock-out waits for no audit. */
+        if (!request->dry_run && !request->confirm.restores &&
+            audit_allows(manager->audit, reply->diag) < 0) {
+                refuse(commit);
+                return;
+        }
         if (request->base_revision != manager->revision && !merge_base(commit, request)) {
                 refuse(commit);
                 return;
@@ -578,6 +590,7 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
         commit->userdata = userdata;
         commit->candidate = pt_slice_ref(request->candidate);
         commit->client = g_strdup(request->client);
+        commit->audit = request->audit;
         commit->dry_run = request->dry_run;
         commit->revision = revision;
         commit->reply = reply_new();

@@ -15,6 +15,7 @@
 
 #include "confirm.h"
 #include "reply.h"
+#include "txn/audit.h"
 #include <sys/types.h>
 
 typedef struct Commit Commit;
@@ -30,7 +31,8 @@ typedef struct CommitRequest {
         uid_t uid;
         const char *author;
         const char *comment;
-        const char *client; /* its unique name on the bus: who may give the commit up */
+        PtAuditEntry *audit; /* who does it, for the audit; the commit takes it. NULL: a trial */
+        const char *client;  /* its unique name on the bus: who may give the commit up */
         ConfirmWish confirm;
         bool allow_offline; /* a daemon that is down takes its part when it starts */
 } CommitRequest;

@@ -66,10 +66,9 @@ static int read_mode(const char *text, ConfirmWish *wish, sd_bus_error *error)
         return 0;
 }
 
-int confirm_read(const CommitOptions *options, sd_bus_message *call, ConfirmWish *ret,
+int confirm_read(const CommitOptions *options, const PtOrigin *origin, ConfirmWish *ret,
                  sd_bus_error *error)
 {
-        g_autoptr(PtOrigin) origin = NULL;
         ConfirmWish wish = {};
         int r;
 
@@ -83,7 +82,7 @@ int confirm_read(const CommitOptions *options, sd_bus_message *call, ConfirmWish
                 wish.has_tuple = true;
         }
         /* Who is gone already was somewhere, and may want to come back. */
-        wish.remote = pt_origin_read(call, &origin) < 0 || origin->is_remote;
+        wish.remote = !origin || origin->is_remote;
         *ret = wish;
         return 0;
 }
@@ -410,6 +409,7 @@ void confirm_take_back(Confirm *confirm)
                              .uid = geteuid(),
                              .author = AUTHOR,
                              .comment = comment,
+                             .audit = audit_entry_of_configd("AutoRevert", comment),
                              .confirm = {.mode = CONFIRM_NEVER, .restores = true},
                              /* Who is down takes it when it starts, and not what it has. */
                              .allow_offline = true,

@@ -55,9 +55,9 @@ void confirm_free(Confirm *confirm);
 
 /* "auto" */
 const char *confirm_mode_to_string(ConfirmMode mode);
-/* Reads the options `confirm` and `connection`, and looks where the sender of `call` sits. A method
- * handler's result. */
-int confirm_read(const CommitOptions *options, sd_bus_message *call, ConfirmWish *ret,
+/* Reads the options `confirm` and `connection`; `origin` says where the caller sits, NULL: not known.
+ * A method handler's result. */
+int confirm_read(const CommitOptions *options, const PtOrigin *origin, ConfirmWish *ret,
                  sd_bus_error *error);
 /* -EBUSY with an error (`confirm-pending`) when the commit has to wait until what is in force is
  * confirmed or taken back. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "manager.h"
 
+#include "bus-audit.h"
 #include "bus-config.h"
 #include "bus-export.h"
 #include "session.h"
@@ -8,6 +9,8 @@
 
 #include "base/log.h"
 #include "bus/bus.h"
+
+#include <pwd.h>
 
 /* Upkeep of the store may take its time: it waits for a pause between commits. */
 #define TIDY_USEC (2 * PT_USEC_PER_SEC)
@@ -170,6 +173,15 @@ static int attach_member(Member *member, sd_bus *bus)
         return 0;
 }
 
+/* What its daemon runs as may report what it was told to do. */
+static void add_peer(const Manager *manager, const ParticipantClass *klass)
+{
+        const struct passwd *user = getpwnam(klass->group);
+
+        if (user)
+                pt_access_add_peer(manager->access, user->pw_uid);
+}
+
 static int add_member(Manager *manager, const ParticipantClass *klass)
 {
         Member *member = g_new0(Member, 1);
@@ -231,6 +243,7 @@ static void settle(Manager *manager)
                pt_store_pending(manager->store), g_strerror(-r));
         (void) pt_store_abort(manager->store, pt_store_pending(manager->store));
         manager->settled = true;
+        audit_recover(manager->audit);
 }
 
 static void repair_members(Manager *manager)
@@ -393,13 +406,18 @@ int manager_attach(Manager *manager, sd_bus *bus, PtAccess *access)
         int r;
 
         manager->access = access;
+        access->refused = audit_on_refused;
+        access->userdata = manager->audit;
         session_close_all(manager);
         g_queue_clear_full(&manager->deferred, deferred_free);
         sd_bus_unref(manager->bus);
         manager->bus = sd_bus_ref(bus);
         manager->unknown_owners = 0;
         for (guint i = 0; i < manager->members->len; i++) {
-                r = attach_member(g_ptr_array_index(manager->members, i), bus);
+                Member *member = g_ptr_array_index(manager->members, i);
+
+                add_peer(manager, member->participant.klass);
+                r = attach_member(member, bus);
                 if (r < 0)
                         return r;
         }
@@ -453,6 +471,9 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
                        g_strerror(-r));
                 return r;
         }
+        manager->audit = audit_new(manager);
+        if (manager->settled)
+                audit_recover(manager->audit);
         r = sd_event_add_defer(event, &manager->work, on_work, manager);
         if (r < 0)
                 return r;
@@ -479,6 +500,8 @@ void manager_free(Manager *manager)
         commit_free(manager->commit);
         settle_free(manager->settle);
         confirm_free(manager->confirm);
+        bus_audit_verification_free(manager->verification);
+        audit_free(manager->audit);
         g_ptr_array_unref(manager->members);
         sd_event_source_disable_unref(manager->work);
         sd_event_source_disable_unref(manager->tidy);

@@ -8,6 +8,7 @@
  * dispatched again.
  */
 
+#include "audit.h"
 #include "bus/access.h"
 #include "commit.h"
 #include "confirm.h"
@@ -48,7 +49,9 @@ typedef struct Manager {
         PtStore *store;
         Datasets *datasets;
         GPtrArray *exports; /* that children write: bus-export.h */
-        uint64_t step_usec; /* deadline.h */
+        Audit *audit;
+        struct Verification *verification; /* under way, or NULL: bus-audit.h */
+        uint64_t step_usec;                /* deadline.h */
 
         PtSlice *running;
         uint64_t revision;

@@ -407,6 +407,9 @@ static void on_done(const Reply *reply, void *userdata)
 int session_commit(Session *session, const CommitOptions *options, bool restores,
                    sd_bus_message *call, sd_bus_error *error)
 {
+        const Manager *manager = session->manager;
+        g_autoptr(PtOrigin) origin = NULL;
+        const PtCaller *caller;
         SessionCommit *commit;
         CommitRequest request = {
                 .base = session->base,
@@ -420,10 +423,16 @@ int session_commit(Session *session, const CommitOptions *options, bool restores
         };
         int r;
 
-        r = confirm_read(options, call, &request.confirm, error);
+        r = pt_access_check(manager->access, call, &caller, error);
+        if (r < 0)
+                return r;
+        (void) pt_origin_read(call, &origin);
+        r = confirm_read(options, origin, &request.confirm, error);
         if (r < 0)
                 return r;
         request.confirm.restores = restores;
+        if (!options->dry_run)
+                request.audit = audit_entry_of_commit(call, caller, origin, options);
         commit = g_new0(SessionCommit, 1);
         commit->manager = session->manager;
         commit->id = session->id;

@@ -68,6 +68,7 @@ static void end(Settle *settle)
             pt_store_get(manager->store, settle->number, &revision) >= 0)
                 manager_publish(manager, settle->number, settle->candidate, settle->reply,
                                 revision->author, revision->comment);
+        audit_recover(manager->audit);
         manager_wake(manager);
 }
 

@@ -23,7 +23,8 @@ struct PtJournal {
         size_t size;
         size_t damaged;
         PtDigest head, tail;
-        bool failed; /* the end of the file is not known any more */
+        size_t reserved; /* the disk has room up to here */
+        bool failed;     /* the end of the file is not known any more */
 };
 
 void pt_journal_format(const char *record, const PtDigest *prev, GString *out, PtDigest *ret)
@@ -194,19 +195,19 @@ size_t pt_journal_damaged(const PtJournal *journal)
         return journal->damaged;
 }
 
-static int write_at_end(PtJournal *journal, const char *data, size_t size)
+static int write_at_end(PtJournal *journal, const char *data, size_t size, bool sync)
 {
         int r;
 
         if (lseek(journal->fd, (off_t) journal->size, SEEK_SET) < 0)
                 return -errno;
         r = pt_write_all(journal->fd, data, size);
-        if (r < 0)
+        if (r < 0 || !sync)
                 return r;
         return fdatasync(journal->fd) < 0 ? -errno : 0;
 }
 
-int pt_journal_append(PtJournal *journal, const char *record)
+static int append(PtJournal *journal, const char *record, bool sync)
 {
         g_autoptr(GString) line = g_string_sized_new(strlen(record) + 256);
         PtDigest digest;
@@ -215,7 +216,7 @@ int pt_journal_append(PtJournal *journal, const char *record)
         if (journal->failed)
                 return -EIO;
         pt_journal_format(record, &journal->tail, line, &digest);
-        r = write_at_end(journal, line->str, line->len);
+        r = write_at_end(journal, line->str, line->len, sync);
         if (r < 0) {
                 /* Half a record, or one that may or may not be on disk, must not be found by the
                  * next start. */
@@ -226,6 +227,40 @@ int pt_journal_append(PtJournal *journal, const char *record)
         journal->size += line->len;
         journal->tail = digest;
         return 0;
+}
+
+int pt_journal_append(PtJournal *journal, const char *record)
+{
+        return append(journal, record, true);
+}
+
+int pt_journal_append_unsynced(PtJournal *journal, const char *record)
+{
+        return append(journal, record, false);
+}
+
+int pt_journal_sync(PtJournal *journal)
+{
+        return fdatasync(journal->fd) < 0 ? -errno : 0;
+}
+
+int pt_journal_reserve(PtJournal *journal, size_t size)
+{
+        if (journal->failed)
+                return -EIO;
+        if (journal->size + size <= journal->reserved)
+                return 0;
+        /* Twice as much: the next time comes later. */
+        if (fallocate(journal->fd, FALLOC_FL_KEEP_SIZE, (off_t) journal->size, (off_t) (2 * size)) <
+            0)
+                return errno == EOPNOTSUPP || errno == ENOSYS ? 0 : -errno;
+        journal->reserved = journal->size + 2 * size;
+        return 0;
+}
+
+void pt_journal_tail(const PtJournal *journal, PtDigest *ret)
+{
+        *ret = journal->tail;
 }
 
 /* Whether the name still stands for the open file. */
@@ -263,6 +298,7 @@ int pt_journal_restart(PtJournal *journal, const char *const *records, const cha
         close(journal->fd);
         journal->fd = pt_steal_fd(&fd);
         journal->size = text->len;
+        journal->reserved = 0;
         journal->tail = tail;
         return 0;
 }

@@ -13,7 +13,7 @@
  * A last line that a crash cut (no newline, or NULs where data never reached the disk) is no
  * damage: nobody was told that it was durable. Any other line that does not fit is reported, and
  * what fits is still delivered: one flipped bit must not take a firewall back by fifty revisions.
- * Used by the store only (txn/store.h).
+ * Used by the store (txn/store.h) and the audit (txn/audit.h).
  */
 
 #include "base/diag.h"
@@ -59,6 +59,15 @@ size_t pt_journal_damaged(const PtJournal *journal); /* lines, when it was opene
 /* Durable on return; after an error the file ends where it ended before. -EIO for good when not
  * even that is sure. */
 int pt_journal_append(PtJournal *journal, const char *record);
+/* The two halves of that, for records that may become durable together, later. What was appended is
+ * found by readers at once. */
+int pt_journal_append_unsynced(PtJournal *journal, const char *record);
+int pt_journal_sync(PtJournal *journal);
+/* Room on the disk for so many bytes more, so that they can be appended when it is full; sizes are
+ * as before. -ENOSPC and the like; 0 too where the file system cannot promise anything. */
+int pt_journal_reserve(PtJournal *journal, size_t size);
+/* The digest of the last line; zeros: there is none, and none before. */
+void pt_journal_tail(const PtJournal *journal, PtDigest *ret);
 /*
  * Replaces the file by one with these records only (NULL-terminated), which is durable when the old
  * one goes. The old one stays as `keep` if that is not NULL.
