@@ -139,14 +139,22 @@ static bool arrives(const Cuts *cuts, const FwOutcome *outcome)
                            : outcome->destination.lo == local && outcome->destination.hi == local;
 }
 
+static char *describe_elsewhere(const Cuts *cuts, const FwOutcome *outcome)
+{
+        g_autofree char *leads = fw_outcome_describe_translation(outcome);
+        g_autofree char *there = fw_outcome_describe(outcome);
+
+        if (!leads)
+                return g_strdup_printf(
+                        "nothing leads it from port %u, where it begins, to port %u any more",
+                        cuts->first.local_port, cuts->tuple->local_port);
+        return g_strdup_printf("%s, where %s", leads, there);
+}
+
 static int judge(const Cuts *cuts, const FwOutcome *outcome, char **ret_why)
 {
         if (!arrives(cuts, outcome)) {
-                *ret_why = outcome->nat ? fw_outcome_describe_translation(outcome)
-                                        : g_strdup_printf("nothing leads it from port %u, where it "
-                                                          "begins, to port %u any more",
-                                                          cuts->first.local_port,
-                                                          cuts->tuple->local_port);
+                *ret_why = describe_elsewhere(cuts, outcome);
                 return 1;
         }
         if (outcome->action == FW_ALLOW && !outcome->doubt && outcome->nat_doubt) {

@@ -34,7 +34,7 @@ struct FwEngine {
         PtNftMonitor *monitor; /* borrowed; may be NULL */
         bool quiet;            /* it does not listen, since */
         uint32_t quiet_generation;
-        bool unheard; /* nor did it during the last transaction */
+        bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
 };
 
@@ -61,9 +61,12 @@ typedef struct NftPlan {
         void *userdata;
 } NftPlan;
 
-bool fw_engine_echoes(const FwEngine *engine)
+bool fw_engine_heard(FwEngine *engine, uint32_t port)
 {
-        return engine->monitor && !engine->unheard;
+        if (port == pt_nft_port(engine->nft))
+                return false;
+        engine->disturbed = true;
+        return true;
 }
 
 void fw_engine_distrust(FwEngine *engine)
@@ -340,6 +343,7 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         PtDigest in_force;
         int r;
 
+        engine->disturbed = false;
         plan->plan.revision = revision;
         plan->plan.steps = g_ptr_array_new_with_free_func(g_free);
         plan->plan.impact = PT_IMPACT_LIVE;
@@ -480,7 +484,7 @@ static void begin_quiet(FwEngine *engine)
         if (!engine->monitor || (engine->bans && fw_bans_sending(engine->bans)) ||
             pt_nft_monitor_pause(engine->monitor) < 0)
                 return;
-        engine->quiet = engine->unheard = true;
+        engine->quiet = true;
         if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
                 engine->quiet_generation = 0; /* no generation is: something was missed */
 }
@@ -490,16 +494,30 @@ static void begin_quiet(FwEngine *engine)
 static void end_quiet(FwEngine *engine, bool committed)
 {
         uint32_t generation, expected = engine->quiet_generation + committed;
+        bool missed;
         int r;
 
         if (!engine->quiet)
                 return;
         engine->quiet = false;
         r = pt_nft_generation(engine->nft, &generation);
-        r = pt_nft_monitor_resume(engine->monitor, r < 0 || generation != expected);
+        missed = r < 0 || generation != expected;
+        engine->disturbed = engine->disturbed || missed;
+        r = pt_nft_monitor_resume(engine->monitor, missed);
         if (r < 0)
                 pt_log(LOG_ERR, "changes of the table by others go unnoticed now: %s",
                        strerror(-r));
+}
+
+/* What is heard from now on came after the transaction that is about to be sent: whatever the
+ * kernel did since the batch's generation was read makes it refuse the batch. What is made anew
+ * was not disturbed by what was before. */
+static void hear_the_past(FwEngine *engine, const NftPlan *plan)
+{
+        if (engine->monitor && pt_nft_monitor_hear(engine->monitor) < 0)
+                engine->disturbed = true;
+        else if (plan->layout && !plan->adopt)
+                engine->disturbed = false;
 }
 
 static void try_commit(NftPlan *plan);
@@ -534,12 +552,12 @@ static void try_commit(NftPlan *plan)
         g_autofree char *what = NULL;
         int r;
 
-        engine->unheard = false;
         r = make_batch(engine, plan, &batch);
         if (r == 0) {
                 plan->sent = pt_nft_batch_size(batch);
                 if (plan->sent >= QUIET_SIZE)
                         begin_quiet(engine);
+                hear_the_past(engine, plan);
                 /* Before the loop runs there is nothing to keep waiting. */
                 if (pt_nft_batch_size(batch) >= FORK_SIZE &&
                     sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
@@ -576,6 +594,20 @@ static int commit(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone do
         return 0;
 }
 
+/* Whoever else touched the table since it was planned: what we read back would not show all of it. */
+static int check_alone(FwEngine *engine, PtDiagnostics *diag)
+{
+        int r = engine->monitor ? pt_nft_monitor_hear(engine->monitor) : 0;
+
+        if (r < 0)
+                return r;
+        if (!engine->disturbed)
+                return 0;
+        pt_diag_error(diag, "not-in-force", "",
+                      "another program changed the table since it was committed");
+        return -EUCLEAN;
+}
+
 static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
 {
         FwMarker marker;
@@ -594,7 +626,8 @@ static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
         r = -EINTR;
         for (unsigned i = 0; r == -EINTR && i < RESTARTS_MAX; i++)
                 r = plan->touched ? fw_touched_verify(plan->touched, engine->nft, diag) : 0;
-        return r;
+        /* Last, so that what happened while we looked is heard too. */
+        return r < 0 ? r : check_alone(engine, diag);
 }
 
 static int verify(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)

@@ -16,10 +16,12 @@ typedef struct FwEngine FwEngine; /* PtEngineCtx.engine after setup */
 /* Somebody else changed the table: the next plan replaces the whole instead of relying on what was
  * there. */
 void fw_engine_distrust(FwEngine *engine);
-/* The monitor that is to be spared the engine's own large transactions; borrowed, NULL: none. */
+/* The monitor that is to be spared the engine's own large transactions, and that verify listens to;
+ * borrowed, NULL: none. */
 void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
-/* Whether the monitor hears, or is about to hear, of the engine's last transaction. */
-bool fw_engine_echoes(const FwEngine *engine);
+/* The monitor heard of a change by the owner of a netlink port, not that of the bans. true: it is
+ * somebody else's, and what it concerns is not verified before it is planned and committed again. */
+bool fw_engine_heard(FwEngine *engine, uint32_t port);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 PtNft *fw_engine_nft_socket(FwEngine *engine);

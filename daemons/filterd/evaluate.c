@@ -377,22 +377,29 @@ static const char *const does[FW_ACTION_MAX] = {
         [FW_REJECT] = "rejects it",
 };
 
+static void append_port(const FwSpan *port, GString *out)
+{
+        g_string_append_printf(out, "port %u", (unsigned) port->lo);
+        if (port->lo != port->hi)
+                g_string_append_printf(out, "-%u", (unsigned) port->hi);
+}
+
 static void append_destination(const FwOutcome *outcome, GString *out)
 {
         PtAddressRange range = {.family = (uint8_t) outcome->family};
         size_t len = address_size(outcome->family);
 
         if (outcome->nat->type == FW_NAT_REDIRECT) {
-                g_string_append(out, "the router");
-        } else {
-                fw_number_write(outcome->destination.lo, len, range.lo);
-                fw_number_write(outcome->destination.hi, len, range.hi);
-                pt_address_range_settle(&range);
-                pt_address_range_format(&range, out);
+                append_port(&outcome->port, out);
+                g_string_append(out, " of the router");
+                return;
         }
-        g_string_append_printf(out, " port %u", (unsigned) outcome->port.lo);
-        if (outcome->port.lo != outcome->port.hi)
-                g_string_append_printf(out, "-%u", (unsigned) outcome->port.hi);
+        fw_number_write(outcome->destination.lo, len, range.lo);
+        fw_number_write(outcome->destination.hi, len, range.hi);
+        pt_address_range_settle(&range);
+        pt_address_range_format(&range, out);
+        g_string_append_c(out, ' ');
+        append_port(&outcome->port, out);
 }
 
 char *fw_outcome_describe_translation(const FwOutcome *outcome)

@@ -26,17 +26,12 @@ struct FwManager {
         char *drift;
         uint64_t drift_usec;
         bool repairing;
-        uint64_t echo_due_usec; /* what is heard before the repair itself is, was before it; 0: it
-                                   was heard */
         sd_event_source *retry;
         uint64_t window_usec;
         unsigned burst;
         FwDriftLog drifts;
         FwSignals signals;
 };
-
-/* An echo is heard in the loop's next turn; longer than this nothing is ignored. */
-#define ECHO_USEC G_USEC_PER_SEC
 
 static uint64_t now_usec(void)
 {
@@ -72,6 +67,12 @@ static void repaired(int result, void *userdata)
         uint64_t usec = now_usec() - manager->drift_usec;
 
         manager->repairing = false;
+        if (result == -EUCLEAN) {
+                pt_log(LOG_WARNING, "the table was changed again while it was repaired (%s)", what);
+                manager->drift = g_steal_pointer(&what);
+                repair(manager);
+                return;
+        }
         if (result < 0) {
                 pt_log(LOG_ERR, "the table could not be repaired: %s; trying again",
                        strerror(-result));
@@ -81,7 +82,6 @@ static void repaired(int result, void *userdata)
                 retry_later(manager);
                 return;
         }
-        manager->echo_due_usec = fw_engine_echoes(manager->ctx.engine) ? now_usec() : 0;
         fw_drift_note(&manager->drifts, what, (uint64_t) g_get_real_time(), usec);
         pt_participant_set_condition(manager->participant, "Drift", NULL);
         pt_log(LOG_WARNING, "another program changed the table (%s); repaired after %" PRIu64 " us",
@@ -118,14 +118,8 @@ static void changed(int type, uint32_t port, const char *chain, const char *set,
         FwManager *manager = userdata;
         const char *name = chain ?: set;
 
-        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)))
-                manager->echo_due_usec = 0;
-        if (port == pt_nft_port(fw_engine_nft_socket(manager->ctx.engine)) ||
-            port == fw_bans_port(manager->bans) || !fw_engine_layout(manager->ctx.engine))
-                return;
-        /* A transaction's messages come one by one: the last ones of what was repaired are still on
-         * their way when the first have made us repair it. The kernel sends them before ours. */
-        if (type >= 0 && now_usec() - manager->echo_due_usec < ECHO_USEC)
+        if (port == fw_bans_port(manager->bans) || !fw_engine_layout(manager->ctx.engine) ||
+            !fw_engine_heard(manager->ctx.engine, port))
                 return;
         if (!manager->drift) {
                 manager->drift_usec = now_usec();
@@ -210,6 +204,11 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                 return r;
         fw_bans_watch(manager->bans, bans_changed, manager);
         fw_engine_set_bans(manager->ctx.engine, manager->bans);
+        r = pt_nft_monitor_new(manager->ctx.netns_fd, manager->ctx.event, PT_MARK_NFT_TABLE,
+                               changed, manager, &manager->monitor);
+        if (r < 0)
+                return r;
+        fw_engine_watch(manager->ctx.engine, manager->monitor);
         r = pt_participant_start(manager->participant, diag);
         log_diagnostics(diag);
         if (r < 0 && early) {
@@ -229,14 +228,10 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
         } else {
                 /* A daemon that cannot load its slice still serves: configd sees the condition and
                  * the marker. */
-                r = pt_nft_monitor_new(-1, pt_daemon_event(daemon), PT_MARK_NFT_TABLE, changed,
-                                       manager, &manager->monitor);
-                if (r >= 0)
-                        r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd,
-                                               manager->bans, &manager->connections);
+                r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd, manager->bans,
+                                       &manager->connections);
                 if (r < 0)
                         return r;
-                fw_engine_watch(manager->ctx.engine, manager->monitor);
         }
         *ret = g_steal_pointer(&manager);
         return 0;

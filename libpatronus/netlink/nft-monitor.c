@@ -12,6 +12,11 @@
 #define RECEIVE_SIZE (64U * 1024U)
 /* Our own transactions echo here too, but for those that the monitor is paused for. */
 #define RECEIVE_BUFFER (16 << 20)
+/* Datagrams of a turn of the loop: a storm of changes must not starve the rest of it. */
+#define TURN_MAX 256U
+/* Of one call that wants all: as many as the buffer holds of the smallest (its accounting counts at
+ * least 768 bytes each, SKB_TRUESIZE), so that who goes on sending cannot hold us. */
+#define HEAR_MAX (RECEIVE_BUFFER * 2U / 768U)
 
 struct PtNftMonitor {
         struct mnl_socket *socket;
@@ -32,12 +37,12 @@ static void handle(PtNftMonitor *monitor, const struct nlmsghdr *header)
                 monitor->changed(type, header->nlmsg_pid, chain, set, monitor->userdata);
 }
 
-static int readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+/* Up to `most` datagrams of those that are there. */
+static int hear(PtNftMonitor *monitor, unsigned most)
 {
-        PtNftMonitor *monitor = userdata;
+        int fd = mnl_socket_get_fd(monitor->socket);
 
-        /* Bounded, so that a storm of changes does not starve the rest of the loop. */
-        for (unsigned i = 0; i < 256; i++) {
+        for (unsigned i = 0; i < most; i++) {
                 ssize_t n = recv(fd, monitor->buffer, RECEIVE_SIZE, MSG_DONTWAIT);
                 int left = (int) n;
 
@@ -54,6 +59,16 @@ static int readable(sd_event_source *source, int fd, uint32_t events, void *user
                         handle(monitor, header);
         }
         return 0;
+}
+
+static int readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+        return hear(userdata, TURN_MAX);
+}
+
+int pt_nft_monitor_hear(PtNftMonitor *monitor)
+{
+        return hear(monitor, HEAR_MAX);
 }
 
 int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftChanged changed,

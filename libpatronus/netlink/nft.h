@@ -78,6 +78,9 @@ typedef void (*PtNftChanged)(int type, uint32_t port, const char *chain, const c
                              void *userdata);
 int pt_nft_monitor_new(int netns_fd, sd_event *event, const char *table, PtNftChanged changed,
                        void *userdata, PtNftMonitor **ret);
+/* Tells what happened until now, without waiting for the event loop: the kernel sends a transaction's
+ * messages before it acknowledges it. */
+int pt_nft_monitor_hear(PtNftMonitor *monitor);
 /*
  * Around a large transaction of one's own: whoever listens makes the kernel write a message for each
  * element, which takes longer than the transaction and overflows the buffer. Nothing is told

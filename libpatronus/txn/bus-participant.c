@@ -21,12 +21,18 @@ static void forget_caller(PtParticipant *p)
         p->track = sd_bus_track_unref(p->track);
 }
 
+/* A transaction is under way that is a caller's, even while it is mended. */
+static bool is_callers(const PtParticipant *p)
+{
+        return p->txn.step != PT_STEP_IDLE && (!p->txn.reconcile || p->txn.mends);
+}
+
 /* The caller's connection is gone, or ours: nobody will commit what it planned. */
 static void caller_gone(PtParticipant *p)
 {
         forget_caller(p);
         p->held_plan = sd_bus_message_unref(p->held_plan);
-        if (p->txn.step == PT_STEP_IDLE || p->txn.reconcile)
+        if (!is_callers(p))
                 return;
         pt_log(LOG_NOTICE, "Revision %" PRIu64 ": its caller left the bus", p->txn.revision);
         pt_transaction_abort(p);
@@ -99,6 +105,8 @@ static int enter(PtParticipant *p, sd_bus_message *m, PtStep a, PtStep b, sd_bus
         r = sd_bus_message_read(m, "t", &revision);
         if (r < 0)
                 return r;
+        if (p->txn.mends && p->txn.revision == revision)
+                return pt_bus_fail(error, -EBUSY, "What was committed is being repaired");
         if (p->txn.step == PT_STEP_IDLE || p->txn.reconcile || p->txn.revision != revision) {
                 if (revision > 0 && revision == p->overtaken)
                         return pt_bus_fail(error, -EAGAIN,
@@ -338,7 +346,7 @@ static int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = authorize(p, m, error);
         if (r < 0)
                 return r;
-        if (p->call || (p->txn.step != PT_STEP_IDLE && !p->txn.reconcile && !is_caller(p, m)))
+        if (p->call || (is_callers(p) && !is_caller(p, m)))
                 return pt_bus_fail(error, -EBUSY, "A transaction is under way");
         if (p->txn.reconcile || p->waiting->len > 0) {
                 /* A repair is short: the call waits for its end. */
@@ -348,7 +356,7 @@ static int method_plan(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 if (r < 0)
                         return r;
                 p->held_plan = sd_bus_message_ref(m);
-                if (!p->txn.reconcile)
+                if (is_callers(p))
                         pt_transaction_abort(p); /* the repair waits for that one to end */
                 return 1;
         }
@@ -487,7 +495,7 @@ static int method_abort(sd_bus_message *m, void *userdata, sd_bus_error *error)
         r = sd_bus_message_read(m, "t", &revision);
         if (r < 0)
                 return r;
-        if (p->txn.step != PT_STEP_IDLE && !p->txn.reconcile && p->txn.revision == revision) {
+        if (is_callers(p) && p->txn.revision == revision) {
                 if (!is_caller(p, m))
                         return pt_bus_fail(error, -EBUSY, "The transaction is another caller's");
                 pt_transaction_abort(p);

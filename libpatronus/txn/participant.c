@@ -185,6 +185,7 @@ static void step_done(int result, void *userdata)
                         adopt_wanted(p);
                         adopted = true;
                         set_step(p, PT_STEP_COMMITTED);
+                        over = over && !txn->reconcile; /* that goes on to verify, which ends it */
                 } else {
                         set_step(p, PT_STEP_PREPARED);
                         over = true;
@@ -193,7 +194,9 @@ static void step_done(int result, void *userdata)
         case PT_STEP_VERIFYING:
                 set_step(p, PT_STEP_COMMITTED);
                 /* configd may ask again; a reconcile starts over instead. */
-                over = over || result >= 0 || txn->reconcile;
+                over = over || (!txn->mends && (result >= 0 || txn->reconcile));
+                if (txn->mends)
+                        txn->mends = txn->reconcile = false;
                 break;
         case PT_STEP_IDLE:
         case PT_STEP_PLANNED:
@@ -206,8 +209,11 @@ static void step_done(int result, void *userdata)
         done(result, txn->userdata);
         if (adopted)
                 pt_participant_changed(p); /* after the answer, which somebody waits for */
-        if (!over)
+        if (!over) {
+                if (txn->step == PT_STEP_COMMITTED && p->waiting->len > 0)
+                        (void) sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT);
                 return;
+        }
         if (txn->step == PT_STEP_COMMITTED)
                 transaction_end(p);
         else
@@ -328,8 +334,14 @@ static void reconcile_committed(int result, void *userdata)
 
 static void reconcile_begin(PtParticipant *p)
 {
+        bool mends = p->txn.step == PT_STEP_COMMITTED;
         int r = 0;
 
+        if (mends) { /* what is wanted stays so; its plan is none any more */
+                p->engine->plan_free(p->txn.plan);
+                pt_slice_unref(p->txn.wanted);
+                p->txn = (PtTransaction){};
+        }
         g_clear_pointer(&p->reconcile_diag, pt_diag_free);
         p->reconcile_diag = pt_diag_new();
         p->undecided = p->undecided && marker_is_later(p);
@@ -337,6 +349,7 @@ static void reconcile_begin(PtParticipant *p)
                 r = pt_transaction_plan(p, p->info.wanted_revision, p->slice, true,
                                         p->reconcile_diag);
                 if (r >= 0) {
+                        p->txn.mends = mends;
                         pt_transaction_commit(p, p->reconcile_diag, reconcile_committed, p);
                         return;
                 }
@@ -349,8 +362,10 @@ static int reconcile_dispatch(sd_event_source *source, void *userdata)
 {
         PtParticipant *p = userdata;
 
-        /* A transaction's end enables this again. */
-        if (p->txn.step == PT_STEP_IDLE && p->waiting->len > 0)
+        /* A transaction's end enables this again. What is committed and damaged before it is verified
+         * is not left so until configd gives up. */
+        if ((p->txn.step == PT_STEP_IDLE || p->txn.step == PT_STEP_COMMITTED) &&
+            p->waiting->len > 0)
                 reconcile_begin(p);
         return 0;
 }

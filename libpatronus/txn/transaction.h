@@ -11,7 +11,8 @@
  *                                                          IDLE <-verified- VERIFYING --' else
  *
  * abort leads to IDLE from everywhere: at once where something waits, else when the step ends. What
- * fails in prepare or commit leads to IDLE too.
+ * fails in prepare or commit leads to IDLE too. A reconcile goes the same way by itself; one that is
+ * asked for in COMMITTED commits the same revision anew and comes back to it.
  */
 
 #include "event/backoff.h"
@@ -36,8 +37,9 @@ typedef struct PtTransaction {
         PtSlice *wanted;
         PtPlan *plan;
         bool reconcile; /* our own, not configd's */
-        bool aborted;   /* ends with the step that runs */
-        PtDone done;    /* of the step that runs */
+        bool mends;   /* our own, of what configd committed and is to verify: COMMITTED after it */
+        bool aborted; /* ends with the step that runs */
+        PtDone done;  /* of the step that runs */
         void *userdata;
         uint64_t started_usec;
         uint64_t engine_usec; /* of all steps so far: from wanted objects to what the system has */

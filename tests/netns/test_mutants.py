@@ -57,7 +57,7 @@ EVALUATOR = {
     "no translation": (f"{FILTERD}/evaluate.c", "if (search.yes) {", "if (false) {"),
     "disabled NAT rules translate": (f"{FILTERD}/evaluate.c", "if (!fw_nat_enabled(nat) || !fw_nat_has_side", "if (!fw_nat_has_side"),
     "NAT rules of other zones translate": (f"{FILTERD}/evaluate.c", "strcmp(nat->zone, search->zone->name) != 0", "false"),
-    "forwards take what is not the router's": (f"{FILTERD}/evaluate.c", "(fw_nat_to_router(nat) && !search->local)", "false"),
+    "forwards take what is not for the router": (f"{FILTERD}/evaluate.c", "(fw_nat_to_router(nat) && !search->local)", "false"),
     "mapped ports stay": (f"{FILTERD}/evaluate.c", "port->lo - at->lo + to->lo", "port->lo"),
     "one-to-one goes to the first": (f"{FILTERD}/evaluate.c", "lo |= destination->lo & differs;", "lo += 1;"),
     "translated connections are not marked": (f"{FILTERD}/evaluate.c", "fw_packet_set(packet, FW_DIM_STATUS, IPS_DST_NAT, IPS_DST_NAT);", ""),

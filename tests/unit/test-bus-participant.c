@@ -384,6 +384,64 @@ static void test_reconcile_waits_for_a_commit(void **state)
         assert_true(unit_has_file(t->f, "FirewallRule.b"));
 }
 
+/* Committed, and damaged before it is verified: it is mended at once, and is still to be verified. */
+static void test_reconcile_mends_what_was_committed(void **state)
+{
+        Test *t = *state;
+        g_autoptr(PtSlice) wanted = with_rule(t->f->decided, "b"), more = with_rule(wanted, "c");
+        sd_bus_message *reply;
+
+        assert_ok(plan(t, 2, t->f->decided, wanted));
+        assert_ok(step(t, "Commit", 2));
+        unit_remove_file(t->f, "FirewallRule.b");
+        assert_int_equal(unit_reconcile(t->f), 0);
+        assert_true(unit_has_file(t->f, "FirewallRule.b"));
+        assert_true(pt_participant_busy(t->f->participant));
+        assert_verified(step(t, "Verify", 2), true);
+        assert_false(pt_participant_busy(t->f->participant));
+
+        /* Nobody verifies while that is under way, and who gives up or plans anew ends it. */
+        assert_ok(plan(t, 3, wanted, more));
+        assert_ok(step(t, "Commit", 3));
+        for (unsigned i = 0; i < 2; i++) {
+                t->f->engine.fault = FILE_FAULT_HANG;
+                unit_remove_file(t->f, "FirewallRule.c");
+                assert_return_code(pt_participant_reconcile(t->f->participant, NULL, NULL), 0);
+                while (!t->f->engine.held)
+                        assert_return_code(sd_event_run(t->f->ctx.event, UINT64_MAX), 0);
+                assert_refused(step(t, "Verify", 3), "Busy");
+                if (i == 0) {
+                        assert_ok(step(t, "Abort", 3));
+                        file_engine_release(&t->f->engine);
+                        assert_refused(step(t, "Verify", 3), "NotFound");
+                        assert_ok(plan(t, 3, more, more));
+                        assert_ok(step(t, "Commit", 3));
+                } else {
+                        send_plan(t, t->client, 4, more, wanted, &reply);
+                        assert_refused(step(t, "Verify", 3), "Busy");
+                        file_engine_release(&t->f->engine);
+                        await(t, &reply);
+                        assert_ok(reply);
+                        assert_ok(step(t, "Commit", 4));
+                        assert_verified(step(t, "Verify", 4), true);
+                }
+        }
+}
+
+/* What cannot be mended is not verified either. */
+static void test_reconcile_fails_to_mend(void **state)
+{
+        Test *t = *state;
+        g_autoptr(PtSlice) wanted = with_rule(t->f->decided, "b");
+
+        assert_ok(plan(t, 2, t->f->decided, wanted));
+        assert_ok(step(t, "Commit", 2));
+        unit_remove_file(t->f, "FirewallRule.b");
+        t->f->engine.fault = FILE_FAULT_COMMIT;
+        assert_int_not_equal(unit_reconcile(t->f), 0);
+        assert_refused(step(t, "Verify", 2), "NotFound");
+}
+
 static void test_plan_waits_for_a_reconcile(void **state)
 {
         Test *t = *state;
@@ -647,6 +705,8 @@ int main(void)
                 TEST(test_bus_lost_in_a_commit),
                 TEST(test_reconcile_overtakes_a_plan),
                 TEST(test_reconcile_waits_for_a_commit),
+                TEST(test_reconcile_mends_what_was_committed),
+                TEST(test_reconcile_fails_to_mend),
                 TEST(test_plan_waits_for_a_reconcile),
                 TEST(test_plan_lets_a_reconcile_go_first),
                 TEST(test_who_may_call),

@@ -238,6 +238,112 @@ static void test_foreign_changes(void **state)
         pt_nft_close(other);
 }
 
+/* Somebody else's transactions, at any step of ours. */
+
+static void flush(PtNft *other, const char *table, const char *chain)
+{
+        PtNftBatch *batch = pt_nft_batch_new(0);
+
+        pt_nft_batch_flush_chain(batch, table, chain);
+        assert_int_equal(pt_nft_send(other, batch, NULL), 0);
+        pt_nft_batch_free(batch);
+}
+
+static void add_chain(PtNft *other, const char *table, const char *chain)
+{
+        PtNftBatch *batch = pt_nft_batch_new(0);
+
+        pt_nft_batch_add_table(batch, table);
+        pt_nft_batch_add_chain(batch, table, chain, NULL);
+        assert_int_equal(pt_nft_send(other, batch, NULL), 0);
+        pt_nft_batch_free(batch);
+}
+
+static void heard(int type, uint32_t port, const char *chain, const char *set, void *userdata)
+{
+        if (fw_engine_heard(ctx.engine, port))
+                ++*(unsigned *) userdata;
+}
+
+typedef struct Disturbed {
+        PtNft *other;
+        /* Chains that are flushed before the plan, between plan and commit, and before verify. */
+        const char *before_plan, *before_commit, *before_verify;
+} Disturbed;
+
+static int commit_disturbed(PtSlice *slice, uint64_t revision, const Disturbed *disturbed)
+{
+        const PtEngine *engine = &fw_engine_nft;
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        PtObserved *observed = NULL;
+        PtPlan *plan = NULL;
+        int result = 1;
+
+        if (disturbed->before_plan)
+                flush(disturbed->other, TABLE, disturbed->before_plan);
+        assert_int_equal(engine->observe(&ctx, &observed), 0);
+        assert_int_equal(engine->plan(&ctx, revision, slice, observed, diag, &plan), 0);
+        if (disturbed->before_commit)
+                flush(disturbed->other, TABLE, disturbed->before_commit);
+        assert_int_equal(engine->commit(&ctx, plan, diag, done, &result), 0);
+        assert_int_equal(result, 0);
+        if (disturbed->before_verify)
+                flush(disturbed->other, TABLE, disturbed->before_verify);
+        assert_int_equal(engine->verify(&ctx, plan, diag, done, &result), 0);
+        assert_int_equal(pt_diag_count(diag) > 0, result != 0);
+        engine->plan_free(plan);
+        engine->observed_free(observed);
+        return result;
+}
+
+static void test_disturbed(void **state)
+{
+        static const char *const chains[] = {"forward", "p_common", "p_reject", "_rev"};
+        g_autoptr(PtSlice) slice = pt_slice_new(), next = NULL;
+        g_autoptr(PtNftMonitor) monitor = NULL;
+        uint64_t revision = 3000;
+        Disturbed none = {}, each = {};
+        unsigned news = 0;
+
+        fw_put_zone(slice, "wan", "{\"interfaces\":[\"wan\"]}");
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_rule(slice, "a", 1, "{\"action\":\"allow\",\"from\":\"lan\",\"to\":\"wan\"}");
+        next = pt_slice_clone(slice);
+        fw_put_rule(next, "b", 2, "{\"action\":\"drop\",\"from\":\"wan\",\"to\":\"lan\"}");
+        assert_int_equal(pt_nft_open(-1, &each.other), 0);
+        assert_int_equal(pt_nft_monitor_new(-1, ctx.event, TABLE, heard, &news, &monitor), 0);
+        fw_engine_watch(ctx.engine, monitor);
+        assert_int_equal(commit_disturbed(slice, ++revision, &none), 0);
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(chains); i++) {
+                /* After the commit, whatever is touched: not verified; the next makes all anew. */
+                each.before_verify = chains[i];
+                assert_int_equal(commit_disturbed(next, ++revision, &each), -EUCLEAN);
+                each.before_verify = NULL;
+                assert_int_equal(commit_disturbed(slice, ++revision, &each), 0);
+                /* Before a commit that changes what is there: not verified either. */
+                each.before_commit = chains[i];
+                assert_int_equal(commit_disturbed(next, ++revision, &each), -EUCLEAN);
+                /* Before one that makes all anew: nothing of it is left. */
+                assert_int_equal(commit_disturbed(slice, ++revision, &each), 0);
+                each.before_commit = NULL;
+                fw_engine_distrust(ctx.engine);
+                each.before_plan = chains[i];
+                assert_int_equal(commit_disturbed(next, ++revision, &each), 0);
+                each.before_plan = NULL;
+                assert_int_equal(commit_disturbed(slice, ++revision, &none), 0);
+                assert_kernel_has(slice);
+        }
+        assert_true(news >= 4 * G_N_ELEMENTS(chains));
+        /* Another's table. */
+        news = 0;
+        add_chain(each.other, "others", "c");
+        assert_int_equal(commit_disturbed(next, ++revision, &none), 0);
+        assert_int_equal(news, 0);
+        fw_engine_watch(ctx.engine, NULL);
+        pt_nft_close(each.other);
+}
+
 /* The kernel's words reach the reader. */
 static void test_refusal_is_named(void **state)
 {
@@ -305,6 +411,7 @@ int main(void)
                 cmocka_unit_test(test_random_commits),
                 cmocka_unit_test(test_adopts_what_is_there),
                 cmocka_unit_test(test_foreign_changes),
+                cmocka_unit_test(test_disturbed),
                 cmocka_unit_test(test_refusal_is_named),
                 cmocka_unit_test(test_missing_helper_is_named),
         };

@@ -290,7 +290,7 @@ static void test_translation(void **state)
         assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.9", 22, FW_REJECT,
                        "no rule lets it pass to zone lan, and the default of zone wan is reject");
         assert_outcome(&world, "eth1", "10.1.0.2", "10.1.0.1", 2222, FW_ALLOW,
-                       "NatRule/here leads it to the router port 22, NatRule/here lets it pass");
+                       "NatRule/here leads it to port 22 of the router, NatRule/here lets it pass");
         assert_outcome(&world, "eth1", "10.1.0.2", "192.0.2.1", 104, FW_REJECT,
                        "NatRule/moved leads it to 10.3.0.2 port 204, no rule lets it pass to zone "
                        "dmz, and the default of zone wan is reject");
