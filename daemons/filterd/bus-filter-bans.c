@@ -16,6 +16,7 @@
 #define REFUSED_MAX 400
 #define REASON_MAX 120
 #define CURSOR_MAX 64
+#define SUBJECT_MAX 8 /* bans that the audit names */
 
 static uint64_t now_usec(void)
 {
@@ -27,9 +28,10 @@ static uint64_t now_usec(void)
 
 /* A call of Ban, from its reading to its answer. */
 typedef struct Call {
-        sd_bus_message *message;
-        GArray *bans;    /* FwBan */
-        GArray *refused; /* Refusal */
+        sd_bus_message *message; /* referenced */
+        FwAct *act;              /* once there is something to ban */
+        GArray *bans;            /* FwBan */
+        GArray *refused;         /* Refusal */
 } Call;
 
 typedef struct Refusal {
@@ -56,6 +58,7 @@ static Call *call_new(sd_bus_message *m)
 static void call_free(Call *call)
 {
         sd_bus_message_unref(call->message);
+        fw_act_free(call->act);
         g_array_unref(call->bans);
         g_array_unref(call->refused);
         g_free(call);
@@ -229,6 +232,22 @@ static void ban_done(int result, uint32_t n, void *userdata)
                 fail_later(call->message, result);
         else
                 (void) answer(call, n);
+        fw_act_end(g_steal_pointer(&call->act), result,
+                   result < 0 ? g_strdup(g_strerror(-result)) : g_strdup_printf("%u banned", n));
+}
+
+/* "192.0.2.1, 198.51.100.0/24 and 7 more" */
+static char *subject_of(const GArray *bans)
+{
+        GString *out = g_string_new(NULL);
+
+        for (unsigned i = 0; i < bans->len && i < SUBJECT_MAX; i++) {
+                g_string_append(out, i > 0 ? ", " : "");
+                fw_ban_format(&g_array_index(bans, FwBan, i), out);
+        }
+        if (bans->len > SUBJECT_MAX)
+                g_string_append_printf(out, " and %u more", bans->len - SUBJECT_MAX);
+        return g_string_free(out, FALSE);
 }
 
 typedef struct BanOptions {
@@ -278,6 +297,7 @@ int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return fail(m, r, error);
         if (call->bans->len == 0)
                 return answer(call, 0);
+        call->act = fw_act_new(manager, m, subject_of(call->bans));
         r = fw_bans_add(fw_manager_bans(manager), &g_array_index(call->bans, FwBan, 0),
                         call->bans->len, ban_done, call);
         if (r < 0)
@@ -288,12 +308,14 @@ int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 static void removed(int result, uint32_t n, void *userdata)
 {
-        pt_auto_message *call = userdata;
+        FwAct *act = userdata;
 
         if (result < 0)
-                fail_later(call, result);
+                fail_later(act->message, result);
         else
-                (void) sd_bus_reply_method_return(call, "u", n);
+                (void) sd_bus_reply_method_return(act->message, "u", n);
+        fw_act_end(act, result,
+                   result < 0 ? g_strdup(g_strerror(-result)) : g_strdup_printf("%u unbanned", n));
 }
 
 static int read_addresses(sd_bus_message *m, GArray *bans, sd_bus_error *error)
@@ -319,6 +341,7 @@ int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
         g_autoptr(GArray) bans = g_array_new(FALSE, FALSE, sizeof(FwBan));
+        FwAct *act;
         int r;
 
         r = read_addresses(m, bans, error);
@@ -326,23 +349,25 @@ int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r;
         if (bans->len == 0)
                 return sd_bus_reply_method_return(m, "u", 0);
+        act = fw_act_new(manager, m, subject_of(bans));
         r = fw_bans_remove(fw_manager_bans(manager), &g_array_index(bans, FwBan, 0), bans->len,
-                           removed, sd_bus_message_ref(m));
+                           removed, act);
         if (r >= 0)
-                return 1;
-        sd_bus_message_unref(m);
+                return 1; /* it is removed()'s */
+        fw_act_free(act);
         return fail(m, r, error);
 }
 
 int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
+        FwAct *act = fw_act_new(manager, m, g_strdup("all bans"));
         int r;
 
-        r = fw_bans_flush(fw_manager_bans(manager), removed, sd_bus_message_ref(m));
+        r = fw_bans_flush(fw_manager_bans(manager), removed, act);
         if (r >= 0)
-                return 1;
-        sd_bus_message_unref(m);
+                return 1; /* it is removed()'s */
+        fw_act_free(act);
         return fail(m, r, error);
 }
 

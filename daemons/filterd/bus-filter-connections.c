@@ -97,20 +97,33 @@ int fw_method_list_connections(sd_bus_message *m, void *userdata, sd_bus_error *
 
 static void kill_done(int result, uint64_t killed, void *userdata)
 {
-        pt_auto_message *call = userdata;
+        FwAct *act = userdata;
 
         if (result < 0)
                 (void) sd_bus_reply_method_errnof(
-                        call, result, "Not all connections could be ended, but %" PRIu64 ": %m",
-                        killed);
+                        act->message, result,
+                        "Not all connections could be ended, but %" PRIu64 ": %m", killed);
         else
-                (void) sd_bus_reply_method_return(call, "t", killed);
+                (void) sd_bus_reply_method_return(act->message, "t", killed);
+        fw_act_end(act, result, g_strdup_printf("%" PRIu64 " connections ended", killed));
+}
+
+/* The conditions, as they came. */
+static char *subject_of(const PtConnectionFilter *filter)
+{
+        pt_auto_json *json =
+                pt_fields_to_json(pt_connection_filter_fields, filter, filter->present, false);
+        GString *out = g_string_new(NULL);
+
+        pt_json_to_canonical(json, out);
+        return g_string_free(out, FALSE);
 }
 
 int fw_method_kill_connections(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
         g_auto(PtConnectionFilter) filter = {0};
+        FwAct *act;
         int r;
 
         r = fw_bus_begin(m, pt_connection_filter_fields, &filter, &filter.present, error);
@@ -120,11 +133,11 @@ int fw_method_kill_connections(sd_bus_message *m, void *userdata, sd_bus_error *
                 return pt_bus_fail(error, -EINVAL,
                                    "Without a condition all connections would end; if that is "
                                    "meant, end those of each family");
-        r = fw_connections_kill(fw_manager_connections(manager), &filter, kill_done,
-                                sd_bus_message_ref(m));
+        act = fw_act_new(manager, m, subject_of(&filter));
+        r = fw_connections_kill(fw_manager_connections(manager), &filter, kill_done, act);
         if (r >= 0)
-                return 1;
-        sd_bus_message_unref(m);
+                return 1; /* it is kill_done()'s */
+        fw_act_free(act);
         return pt_bus_fail(error, r, "Connections cannot be ended: %s", g_strerror(-r));
 }
 

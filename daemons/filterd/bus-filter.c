@@ -25,6 +25,34 @@ int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *p
         return r < 0 ? pt_bus_refuse(m, -EINVAL, diag) : 1;
 }
 
+FwAct *fw_act_new(FwManager *manager, sd_bus_message *m, char *subject)
+{
+        FwAct *act = g_new0(FwAct, 1);
+
+        act->message = sd_bus_message_ref(m);
+        act->reporter = fw_manager_reporter(manager);
+        act->entry = pt_audit_report_begin(act->reporter, m, PT_ACTION_RUNTIME_OPERATE);
+        act->entry->subject = subject;
+        return act;
+}
+
+void fw_act_free(FwAct *act)
+{
+        if (!act)
+                return;
+        sd_bus_message_unref(act->message);
+        pt_audit_entry_free(act->entry);
+        g_free(act);
+}
+
+void fw_act_end(FwAct *act, int result, char *text)
+{
+        act->entry->result = result < 0 ? PT_AUDIT_FAILED : PT_AUDIT_OK;
+        act->entry->text = text;
+        pt_audit_report_end(act->reporter, g_steal_pointer(&act->entry));
+        fw_act_free(act);
+}
+
 static int property_drifts(sd_bus *bus, const char *path, const char *interface,
                            const char *property, sd_bus_message *reply, void *userdata,
                            sd_bus_error *error)

@@ -18,6 +18,22 @@
 int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *present,
                  sd_bus_error *error);
 
+/*
+ * An act on the running system, from its call to its answer: the audit is told who did it and how it
+ * ended. `subject` is taken.
+ */
+typedef struct FwAct {
+        sd_bus_message *message; /* referenced */
+        PtAuditReporter *reporter;
+        PtAuditEntry *entry;
+} FwAct;
+FwAct *fw_act_new(FwManager *manager, sd_bus_message *m, char *subject);
+/* It is done, or failed, and answered: reports it with a text (taken), and frees it. */
+void fw_act_end(FwAct *act, int result, char *text);
+/* It did not come to that. */
+void fw_act_free(FwAct *act);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwAct, fw_act_free)
+
 /* The methods of each file, for the one vtable. */
 int fw_method_list_counters(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_list_connections(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -21,6 +21,7 @@ struct FwManager {
         PtNftMonitor *monitor;
         FwConnections *connections;
         FwBans *bans;
+        PtAuditReporter *reporter;
 
         /* A foreign change that waits for its repair, and those of the last window. */
         char *drift;
@@ -192,6 +193,8 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                 .run_dir = pt_daemon_run_dir(daemon),
                 .daemon = manager,
         };
+        manager->reporter =
+                pt_audit_reporter_new(pt_daemon_event(daemon), pt_daemon_access(daemon));
         r = pt_participant_new(&config, &manager->participant);
         if (r < 0) {
                 pt_log(LOG_ERR, "nf_tables cannot be reached: %s%s", strerror(-r),
@@ -248,6 +251,7 @@ void fw_manager_free(FwManager *manager)
         pt_participant_free(manager->participant);
         fw_bans_free(manager->bans);
         fw_connections_free(manager->connections);
+        pt_audit_reporter_free(manager->reporter); /* what was waiting has told how it ended */
         fw_signals_done(&manager->signals);
         g_free(manager->drift);
         g_free(manager);
@@ -281,6 +285,11 @@ const FwDriftLog *fw_manager_drifts(const FwManager *manager)
 const FwSignals *fw_manager_signals(const FwManager *manager)
 {
         return &manager->signals;
+}
+
+PtAuditReporter *fw_manager_reporter(const FwManager *manager)
+{
+        return manager->reporter;
 }
 
 int fw_manager_netns(const FwManager *manager)

@@ -9,6 +9,7 @@
 #include "drift.h"
 #include "engine-nft.h"
 #include "signals.h"
+#include "txn/audit-report.h"
 #include "txn/participant.h"
 
 typedef struct FwManager FwManager;
@@ -28,6 +29,7 @@ FwBans *fw_manager_bans(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);
+PtAuditReporter *fw_manager_reporter(const FwManager *manager);
 int fw_manager_netns(const FwManager *manager); /* negative: the process's own */
 
 /* bus-filter.c */
