@@ -324,6 +324,12 @@ static void on_backoff(void *userdata)
         manager_wake(confirm->manager);
 }
 
+void confirm_hurry(Confirm *confirm)
+{
+        pt_backoff_reset(confirm->backoff);
+        confirm->resting = false;
+}
+
 static void failed(Confirm *confirm, const char *why)
 {
         pt_log(LOG_ERR, "revision %" PRIu64 " cannot be taken back yet: %s",

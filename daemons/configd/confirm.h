@@ -74,6 +74,8 @@ uint64_t confirm_deadline(const Confirm *confirm);
 const char *confirm_trouble(const Confirm *confirm);
 /* A revision is to be taken back as soon as the manager is not busy. */
 bool confirm_is_due(const Confirm *confirm);
+/* A daemon is there that was not: what is due need not wait for its next attempt. */
+void confirm_hurry(Confirm *confirm);
 /* Begins to take it back. Only if it is due and the manager is not busy. */
 void confirm_take_back(Confirm *confirm);
 

@@ -117,6 +117,7 @@ static void set_owner(Member *member, const char *owner)
                 member->in_doubt = false; /* another process */
                 member->waiting = false;
                 pt_backoff_reset(member->backoff);
+                confirm_hurry(manager->confirm);
         }
         if (manager->commit)
                 commit_owner_changed(manager->commit, member);

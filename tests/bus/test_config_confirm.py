@@ -194,6 +194,19 @@ def test_it_is_tried_again(based):
     wait_until(lambda: daemon("State") == "running" and not daemon("Conditions"), "the end of the alarm")
 
 
+def test_a_daemon_that_is_down(based):
+    """It has what is to be taken back when it comes back, but not for long."""
+    client = based.client
+    client.accept(rule("new"), confirm=str(WINDOW_S))
+    root, (_, deadline) = based.participant.root, waits(client)
+    based.participant.kill()
+    time.sleep(max(0, deadline + 1.5 - boottime()))  # not waiting for anything: it is down this long
+    based.start_participant(root)
+    back = boottime()
+    wait_until(lambda: based.participant.root == client.root and client.names() == ["base"], "the confirmed content")
+    assert boottime() - back < LATE_S and waits(client) == (0, 0)
+
+
 def test_what_is_confirmed_is_damaged(based):
     """Its file is lost with configd's memory of it: an older confirmed one is still better than what nobody confirmed."""
     client = based.client
