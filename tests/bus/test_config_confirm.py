@@ -6,12 +6,14 @@ tests/netns/test_confirm.py. Windows are of 5 seconds, the least that there is.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import termios
 import time
 
 import dbus
@@ -21,7 +23,7 @@ import pytest
 from gi.repository import GLib
 
 import terminal
-from config_harness import CONFIG_NAME, CONFIG_PATH, codes, error_name, explain, rule, wait_until
+from config_harness import CONFIG_NAME, CONFIG_PATH, WAIT_S, codes, error_name, explain, rule, wait_until
 from login import Login
 
 WINDOW_S = 5
@@ -414,6 +416,55 @@ def test_countdown_until_it_is_confirmed(based, screen, login, ctl):
         status, text = shown.finish()
     assert status == 0 and text.endswith(ERASE + "revision 2 is confirmed\n")
     assert all(len(line) < 30 for line in text.split(ERASE)[1:-1]), "a line that wraps cannot be drawn again"
+
+
+class Console:
+    """A virtual console of the machine that nobody uses: a program at it, what its screen shows, and keys."""
+
+    NUMBER = 59
+
+    def __init__(self, command, **environment):
+        try:
+            self.fd = os.open(f"/dev/tty{self.NUMBER}", os.O_RDWR | os.O_NOCTTY)
+        except OSError as error:
+            pytest.skip(f"this machine has no virtual consoles: {error}")
+        os.write(self.fd, b"\033c")  # an empty screen
+        self.process = subprocess.Popen(list(map(str, command)), stdin=self.fd, stdout=self.fd, stderr=self.fd, start_new_session=True,
+                                        env={**os.environ, "TERM": "linux", **environment},
+                                        preexec_fn=lambda: fcntl.ioctl(self.fd, termios.TIOCSCTTY, 0))
+
+    def shows(self, words):
+        """Whether the words are on the screen, of which each line is as wide as it."""
+        with open(f"/dev/vcs{self.NUMBER}", "rb") as screen:
+            return words in " ".join(screen.read().decode(errors="replace").split())
+
+    def type(self, keys):
+        for key in keys:
+            fcntl.ioctl(self.fd, termios.TIOCSTI, key.encode())
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.fd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or remote_here(), reason="a console is root's, and not of one who came over the network")
+def test_enter_at_the_console(based, ctl, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(rule("new"))
+    with contextlib.closing(Console(ctl("apply", "-f", policy, "--confirm", "60"))) as console:
+        wait_until(lambda: console.shows("s to confirm: press Enter, or run elsewhere: patronusctl confirm"), "the countdown")
+        assert waits(based.client)[0] == 2
+        console.type("\n")
+        assert console.process.wait(WAIT_S) == 0
+        assert console.shows("revision 2 is confirmed")
+    assert waits(based.client) == (0, 0) and based.client.prop("ConfirmedRevision") == 2
+    # Whoever logged in before the change and walks to the console may.
+    based.client.accept(rule("more"), confirm="60")
+    with contextlib.closing(Console(ctl("confirm"))) as console:
+        assert console.process.wait(WAIT_S) == 0
+    assert waits(based.client) == (0, 0)
 
 
 def test_leaving_leaves_it_running(based, screen):
