@@ -71,7 +71,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
         [CTL_LAST] = {0, "last", CTL_WORD_NONE, "Put it after all others."},
         [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER,
-                       "Show at most this many (history: 20 unless given)."},
+                       "Show at most this many (history and audit: 20 unless given)."},
         [CTL_CONTENT] = {0, "content", CTL_WORD_CONTENT,
                          "What the list must hold; otherwise its first entry decides."},
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
@@ -98,6 +98,9 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                 {0, "sealed", CTL_WORD_NONE,
                  "With the secrets, as they are stored: only the daemons of this machine can "
                  "open them."},
+        [CTL_VERIFY] = {0, "verify", CTL_WORD_NONE,
+                        "Look whether any entry was changed, removed or put in."},
+        [CTL_USER] = {'u', "user", CTL_WORD_NAME, "Only entries of this user, by name or uid."},
 };
 
 #define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM)
@@ -219,6 +222,19 @@ const CtlCommand ctl_commands[] = {
          .doc = "List the revisions, newest first",
          .help = "Number, time, author, state and comment. Revisions are never rewritten.",
          .run = ctl_run_history},
+        {.name = "audit",
+         .options = 1U << CTL_LIMIT | 1U << CTL_USER | 1U << CTL_VERIFY,
+         .doc = "List who did what, and who was refused what, newest first",
+         .help = "Every commit, revert and confirmation with how it ended, every dataset that was "
+                 "put or deleted, every ban and every connection that was ended by hand, and every "
+                 "attempt that was refused: by whom, from where and, as far as he said it, why. "
+                 "Entries are numbered and chained: with --verify all of them are read, and a "
+                 "place that does not fit is named by file and line, with exit code 1. The digest "
+                 "of each entry is in the system's log too (journalctl "
+                 "PATRONUS_AUDIT_NUMBER=N), and with -o wide.",
+         .example = "patronusctl audit --user alice --limit 100\n"
+                    "patronusctl audit --verify",
+         .run = ctl_run_audit},
         {.name = "revert",
          .common = true,
          .arguments = {{CTL_WORD_REVISION, 1, 1}},

@@ -85,6 +85,8 @@ typedef enum CtlOptionId {
         CTL_WAIT,
         CTL_CONFIRM,
         CTL_SEALED,
+        CTL_VERIFY,
+        CTL_USER,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -196,6 +198,7 @@ int ctl_run_get(Ctl *ctl);
 int ctl_run_export(Ctl *ctl);
 int ctl_run_diff(Ctl *ctl);
 int ctl_run_history(Ctl *ctl);
+int ctl_run_audit(Ctl *ctl);
 int ctl_run_status(Ctl *ctl);
 int ctl_run_dataset_put(Ctl *ctl);
 int ctl_run_dataset_list(Ctl *ctl);

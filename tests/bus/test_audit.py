@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The audit of configd: an entry for every change and every refused attempt, and none that can be changed unseen."""
 
+import json
 import os
 import subprocess
 import sys
@@ -337,3 +338,41 @@ def test_a_folder_that_is_no_folder(idle):
     (idle.state / "audit").unlink()
     assert idle.client.accept(rule("a"))["revision"] == 1
     assert [str(entry["method"]) for entry in entries(idle.client)][-1] == "Apply"
+
+
+def ctl(configd, *args):
+    return subprocess.run([configd.build / "cli/patronusctl", "audit", *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": configd.address, "TZ": "UTC"})
+
+
+@root
+def test_patronusctl_lists_it(configd):
+    for i in range(30):
+        configd.client.accept(rule("a", priority=i), comment=f"number {i}")
+    strange(configd, 2)
+    lines = ctl(configd).stdout.splitlines()
+    assert lines[0].split() == ["ENTRY", "TIME", "USER", "METHOD", "RESULT", "REVISION", "SUBJECT", "REASON", "DETAILS"] and len(lines) == 21
+    assert lines[1].split()[0] == "33" and " nobody " in lines[1] and " refused " in lines[1]
+    assert lines[3].split()[0] == "31" and " number 29 " in lines[3] and " FirewallRule/a " in lines[3]
+    rows = [json.loads(line) for line in ctl(configd, "-o", "json", "--limit", "100").stdout.splitlines()]
+    assert [row["number"] for row in rows] == list(range(33, 0, -1))
+    wide = ctl(configd, "-o", "wide", "-l", "1").stdout.splitlines()
+    assert {"UID", "DAEMON", "ACTION", "PID", "UNIT", "SESSION", "DIGEST"} <= set(wide[0].split()) and rows[0]["digest"][:12] in wide[1]
+    assert "number: 33" in ctl(configd, "-o", "yaml", "-l", "1").stdout
+    for user in ("nobody", str(as_user("nobody")["user"])):
+        assert [json.loads(line)["number"] for line in ctl(configd, "-o", "json", "--user", user).stdout.splitlines()] == [33, 32]
+    done = ctl(configd, "--user", "alice")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "there is no such entry\n")
+
+
+def test_patronusctl_verifies_it(configd):
+    configd.client.accept(rule("a"))
+    done = ctl(configd, "--verify")
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    assert done.stdout == ("2 entries, 1 to 2, in 1 file\n" f"digest of the last: {last(configd.client)['digest']}\n" "nothing was changed\n")
+    assert json.loads(ctl(configd, "--verify", "-o", "json").stdout)["good"] is True
+    journal(configd).write_bytes(journal(configd).read_bytes().replace(b'"FirewallRule/a"', b'"FirewallRule/x"'))
+    done = ctl(configd, "--verify")
+    assert done.returncode == 1 and "journal:3: this line was changed after it was written" in done.stderr
+    assert "places do not fit: entries were changed or lost" in done.stderr
+    assert ctl(configd, "--verify", "--user", "root").returncode == 2

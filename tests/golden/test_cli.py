@@ -18,7 +18,7 @@ import terminal
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
-COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "revert", "confirm", "export", "status",
+COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "audit", "revert", "confirm", "export", "status",
             "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter ban",
             "filter unban", "filter bans", "filter drift", "filter counters", "explain", "schema",
             "help"]
