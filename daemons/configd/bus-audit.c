@@ -350,13 +350,13 @@ int bus_audit_record(sd_bus_message *call, void *userdata, sd_bus_error *error)
         const char *daemon = daemon_of(manager, call);
         int r;
 
+        r = read_record(call, entry, error);
+        if (r < 0)
+                return r;
         if (!daemon)
                 return pt_access_refuse(manager->access, call, error,
                                         "Only daemons that take part in commits report what they "
                                         "were told to do");
-        r = read_record(call, entry, error);
-        if (r < 0)
-                return r;
         entry->daemon = g_strdup(daemon);
         audit_put_limited(manager->audit, g_steal_pointer(&entry));
         return sd_bus_reply_method_return(call, "");

@@ -54,7 +54,7 @@ def may(action, user, daemon, mode):
     if action == "anybody" or user == "root":
         return True
     if action == "internal":
-        return user == "patronus-configd"
+        return user == ("patronus-filterd" if daemon == "configd" else "patronus-configd")
     if user == f"patronus-{daemon}" or mode == "yes":
         return True
     return user == MEMBER and mode in ("shipped", "absent")
