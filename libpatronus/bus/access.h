@@ -17,6 +17,9 @@
  * dispatched again when the answer is there. Nothing of an answer is kept for the next call. On a
  * machine without polkit the members of the group "patronus" may do everything, and others nothing.
  *
+ * It drops signals that say they are the bus' own and are not, too: what is tracked leaves when the
+ * bus says so.
+ *
  * Calls of one sender are dispatched in the order in which they came. A handler is only called when
  * its caller may, so that pt_access_check() there only tells who it is.
  */

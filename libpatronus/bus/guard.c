@@ -276,6 +276,25 @@ static int ask(PtAccess *access, sd_bus_message *m, const PtAccessRow *row, cons
 
 /* ---- the filter ----------------------------------------------------------------------------- */
 
+/*
+ * A signal that says it is the bus', and is somebody else's: anybody may send one to us. libsystemd
+ * (252) does not compare the sender of a message with the well-known name in a match, so that
+ * sd_bus_track, and each match of ours, would believe it: sessions would end and daemons change
+ * hands at a stranger's word. The senders of the bus' own are given by the D-Bus specification, and
+ * by sd-bus for what it says to itself.
+ */
+static bool is_counterfeit(sd_bus_message *m)
+{
+        static const char *const interfaces[] = {"org.freedesktop.DBus",
+                                                 "org.freedesktop.DBus.Local"};
+        const char *sender = sd_bus_message_get_sender(m);
+
+        for (size_t i = 0; i < G_N_ELEMENTS(interfaces); i++)
+                if (sd_bus_message_is_signal(m, interfaces[i], NULL) > 0)
+                        return g_strcmp0(sender, interfaces[i]) != 0;
+        return false;
+}
+
 static int guard(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         PtAccess *access = userdata;
@@ -283,8 +302,9 @@ static int guard(sd_bus_message *m, void *userdata, sd_bus_error *error)
         const PtCaller *caller;
         int r;
 
-        if (!sd_bus_message_is_method_call(m, NULL, NULL) ||
-            g_hash_table_remove(access->granted, m))
+        if (sd_bus_message_is_method_call(m, NULL, NULL) <= 0)
+                return is_counterfeit(m) ? 1 : 0;
+        if (g_hash_table_remove(access->granted, m))
                 return 0;
         row = pt_access_find(access, m);
         if (!row)

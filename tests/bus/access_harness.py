@@ -25,6 +25,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 POLKIT = "/usr/lib/polkit-1/polkitd"
 POLKIT_NAME = "org.freedesktop.PolicyKit1"
 NAMES = {"configd": CONFIG_NAME, "filterd": FILTER_NAME}
+# All that World.start() knows, with the object that each has.
+WHERE = {"configd": (CONFIG_NAME, "/org/patronus/Config1"), "filterd": (FILTER_NAME, "/org/patronus/Filter1"),
+         "testlink": ("org.patronus.TestLink1", "/org/patronus/TestLink1"),
+         "testservice": ("org.patronus.TestService1", "/org/patronus/TestService1")}
 
 # Users of every Debian; who they are here.
 MEMBER, OTHER, SHOP = "games", "nobody", "news"
@@ -104,6 +108,18 @@ for line in sys.stdin:
     calls = json.loads(line)
     print(json.dumps(send(calls)), flush=True)
 """
+
+
+def program(daemon):
+    """Its file below the build directory, and the first of its arguments."""
+    if daemon.startswith("test"):
+        return pathlib.Path("tests/daemons/patronus-testd"), [daemon.removeprefix("test")]
+    return pathlib.Path(f"daemons/{daemon}/patronus-{daemon}"), []
+
+
+def introspect(build, daemon):
+    path, role = program(daemon)
+    return subprocess.run([build / path, *role, "--introspect"], capture_output=True, text=True, timeout=20, check=True).stdout
 
 
 def private_tree(group_file, mounts=()):
@@ -190,7 +206,7 @@ class World:
         self.stack.callback(self.client.close)
         self.callers = {}
         for daemon, process in self.processes.items():
-            self._await(NAMES[daemon], process)
+            self._await(WHERE[daemon][0], process)
 
     @staticmethod
     def _end(process):
@@ -204,12 +220,14 @@ class World:
         assert process.poll() is None, f"{name} ended with {process.returncode}"
 
     def start(self, daemon, *options):
-        user = pwd.getpwnam(f"patronus-{daemon}")
-        program = self.directory / f"patronus-{daemon}"
-        if not program.exists():  # where the tree lies may be closed to other users
-            shutil.copy(self.build / f"daemons/{daemon}/patronus-{daemon}", program)
-        state, run = self.directory / "state", self.directory / f"run-{daemon}"
-        for path, owner in ((state, pwd.getpwnam("patronus-configd")), (run, user)):
+        user = pwd.getpwnam("patronus-filterd" if daemon.startswith("test") else f"patronus-{daemon}")
+        source, role = program(daemon)
+        copy = self.directory / source.name
+        if not copy.exists():  # where the tree lies may be closed to other users
+            shutil.copy(self.build / source, copy)
+        alone = daemon.startswith("test")  # configd does not know it
+        state, run = self.directory / ("state-" + daemon if alone else "state"), self.directory / f"run-{daemon}"
+        for path, owner in ((state, user if alone else pwd.getpwnam("patronus-configd")), (run, user)):
             if not path.exists():
                 path.mkdir()
                 os.chown(path, owner.pw_uid, owner.pw_gid)
@@ -218,10 +236,10 @@ class World:
         process = subprocess.Popen(
             [*private_tree(self.group_file), *network, "setpriv", "--reuid", user.pw_name, "--regid", user.pw_name, "--init-groups",
              "--inh-caps", capabilities, "--ambient-caps", capabilities, "--bounding-set", capabilities, "--no-new-privs", "--",
-             str(program), "--bus", self.address, "--state-dir", str(state), "--run-dir", str(run), *options], cwd="/")
+             str(copy), *role, "--bus", self.address, "--state-dir", str(state), "--run-dir", str(run), *options], cwd="/")
         self.processes[daemon] = process
         self.stack.callback(self._end, process)
-        self._await(NAMES[daemon], process)
+        self._await(WHERE[daemon][0], process)
         return process
 
     def polkit(self, mode, rules=None):

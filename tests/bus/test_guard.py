@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import pwd
 import select
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import access_harness
 from access_harness import MEMBER, NAMES, OTHER
 from config_harness import WAIT_S, wait_until
+from wire import Wire
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 
@@ -268,3 +270,23 @@ def test_a_bus_that_goes(world, polkit):
     world.restart_bus()
     assert one(world.connect("root"), GET) == "NotFound"
     assert world.processes["configd"].poll() is None
+
+
+def test_what_is_not_of_the_bus_is_not_believed(world):
+    """A stranger says that a client left, and that filterd is he; what the bus says is believed."""
+    name, path = access_harness.WHERE["configd"]
+    with Wire(world.address) as root, Wire(world.address, uid=pwd.getpwnam(OTHER).pw_uid) as stranger:
+        opened = root.call(name, path, "org.patronus.Config1", "OpenSession", "a{sv}", [{}])
+        assert root.answer(opened) is None
+        validate = name, root.bodies[opened], "org.patronus.Session1", "Validate"
+        for interface, owned, owner in (("org.freedesktop.DBus", root.unique_name, ""),
+                                        ("org.freedesktop.DBus", NAMES["filterd"], stranger.unique_name)):
+            for path in ("/org/freedesktop/DBus", path):
+                stranger.signal(name, path, interface, "NameOwnerChanged", "sss", [owned, owned, owner])
+        assert stranger.answer(stranger.call(name, "/", "org.freedesktop.DBus.Peer", "Ping")) is None  # configd has them all
+        assert root.answer(root.call(*validate)) is None
+        conditions = world.client.call_blocking(name, access_harness.WHERE["configd"][1], "org.freedesktop.DBus.Properties", "Get", "ss",
+                                                ("org.patronus.Daemon1", "Conditions"))
+        assert "does not run" in conditions["filterd"], conditions
+    wait_until(lambda: word(world.connect("root").call(name, validate[1], "org.patronus.Session1", "Validate")) == "UnknownObject",
+               "end of the session of who left")

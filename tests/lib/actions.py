@@ -29,8 +29,13 @@ class Member:
 
 
 def members(daemon):
+    return members_of((INTERFACES / f"patronus-{daemon}.xml").read_text(), daemon)
+
+
+def members_of(text, daemon):
+    """Of what its --introspect prints."""
     found = []
-    for node in xml.etree.ElementTree.parse(INTERFACES / f"patronus-{daemon}.xml").getroot().findall("node"):
+    for node in xml.etree.ElementTree.fromstring(text).findall("node"):
         for interface in node.findall("interface"):
             where = (daemon, "/" + node.get("name"), interface.get("name"))
             for method in interface.findall("method"):
