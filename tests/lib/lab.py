@@ -22,12 +22,12 @@ def build_dir():
 class Lab:
     """with Lab("t-1") as lab: lab.apply(text); lab.exec("lan", "ping", ...)"""
 
-    def __init__(self, name, network_only=False):
+    def __init__(self, name, network_only=False, preload=None):
         self.name = name
         self.network_only = network_only
         self.directory = LABS / name
         self.bus = f"unix:path={self.directory}/bus"
-        self.env = {**os.environ, "PATRONUS_BUILD": str(build_dir())}
+        self.env = {**os.environ, "PATRONUS_BUILD": str(build_dir()), "PATRONUS_LAB_PRELOAD": preload or ""}
 
     def __enter__(self):
         self.tool("down")

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 
 import edge
+import lab as lab_module
 import pytest
 import traffic
 from download import Download
@@ -101,6 +102,27 @@ def test_early_loads_the_decided_ruleset_and_leaves(running):
     _, log = filterd.communicate(timeout=30)
     assert filterd.returncode == 0, log
     assert without_handles(running.ruleset()) == before
+
+
+def test_early_after_a_power_cut_loads_what_is_confirmed(running, tmp_path):
+    """What waited to be confirmed when the machine went down is not what it comes up with."""
+    confirmed = without_handles(running.ruleset())
+    zone = "---\napiVersion: patronus.firewall/v1\nkind: Zone\nmetadata: { name: late }\nspec: { interfaces: [late] }\n"
+    assert "is taken back" in running.ctl("apply", "--confirm", "3600", "-f", "-", stdin=zone, check=False).stderr
+    stop_all(running)
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("01234567-89ab-cdef-0123-456789abcdef\n")
+    another_boot = ["unshare", "--mount", "sh", "-c", f'mount --bind {boot_id} /proc/sys/kernel/random/boot_id && exec "$@"', "sh"]
+
+    def load(*wrap):
+        running.exec("router", "nft", "flush", "ruleset")
+        done = subprocess.run([*wrap, lab_module.LAB, "run", running.name, "filterd", "--early", "--bus", "none"], env=running.env,
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return without_handles(running.ruleset())
+
+    assert load(*another_boot) == confirmed
+    assert '"late"' in load()  # in the same boot it is in force still
 
 
 def test_early_without_any_configuration_closes_the_router(bare_lab):
