@@ -177,7 +177,7 @@ static int attach_member(Member *member, sd_bus *bus)
 /* What its daemon runs as may report what it was told to do. */
 static void add_peer(const Manager *manager, const ParticipantClass *klass)
 {
-        const struct passwd *user = getpwnam(klass->group);
+        const struct passwd *user = klass->group ? getpwnam(klass->group) : NULL;
 
         if (user)
                 pt_access_add_peer(manager->access, user->pw_uid);

@@ -81,17 +81,18 @@ void pt_access_done(PtAccess *access)
         g_array_unref(access->peers);
 }
 
-void pt_access_add_peer(PtAccess *access, uid_t uid)
-{
-        g_array_append_val(access->peers, uid);
-}
-
 bool pt_access_is_peer(const PtAccess *access, uid_t uid)
 {
         for (guint i = 0; i < access->peers->len; i++)
                 if (g_array_index(access->peers, uid_t, i) == uid)
                         return true;
         return false;
+}
+
+void pt_access_add_peer(PtAccess *access, uid_t uid)
+{
+        if (!pt_access_is_peer(access, uid))
+                g_array_append_val(access->peers, uid);
 }
 
 static bool user_in_group(const struct passwd *user)

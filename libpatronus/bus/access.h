@@ -134,7 +134,7 @@ typedef struct PtAccess {
 /* `table` outlives it. */
 void pt_access_init(PtAccess *access, const PtAccessTable *table);
 void pt_access_done(PtAccess *access);
-/* A daemon that may call what is INTERNAL. Root always may. */
+/* A daemon that may call what is INTERNAL; again is harmless. Root always may. */
 void pt_access_add_peer(PtAccess *access, uid_t uid);
 /* Guards a new connection, before it has objects; all that lived on an earlier one is forgotten. */
 int pt_access_guard(PtAccess *access, sd_bus *bus);
