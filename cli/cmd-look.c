@@ -89,6 +89,21 @@ int ctl_run_export(Ctl *ctl)
         return r < 0 ? r : copy_to_stdout(fd);
 }
 
+/* In words for people, what came of its confirmation too. */
+static void tell_confirmation(struct json_object *revision)
+{
+        const char *state = ctl_json_string(revision, "state"), *words = NULL;
+
+        if (ctl_json_number(revision, "confirmedUSec") > 0)
+                return;
+        if (strcmp(state, "running") == 0)
+                words = "not confirmed";
+        else if (strcmp(state, "decided") == 0)
+                words = "taken back";
+        if (words)
+                json_object_object_add(revision, "state", json_object_new_string(words));
+}
+
 /* Revisions before `*before` (0: from the newest), at most `limit`; both count down. */
 static int history_page(Ctl *ctl, uint64_t *before, uint64_t *limit, CtlRows *rows)
 {
@@ -121,6 +136,8 @@ static int history_page(Ctl *ctl, uint64_t *before, uint64_t *limit, CtlRows *ro
                 if (r < 0)
                         return r;
                 *before = ctl_json_number(revision, "number");
+                if (ctl->format != CTL_YAML && ctl->format != CTL_JSON)
+                        tell_confirmation(revision);
                 ctl_rows_add(rows, revision);
                 n++;
         }

@@ -220,7 +220,8 @@ const CtlCommand ctl_commands[] = {
          .common = true,
          .options = 1U << CTL_LIMIT,
          .doc = "List the revisions, newest first",
-         .help = "Number, time, author, state and comment. Revisions are never rewritten.",
+         .help = "Number, time, author, state and comment. Revisions are never rewritten. One that "
+                 "was not confirmed in time is \"taken back\".",
          .run = ctl_run_history},
         {.name = "audit",
          .options = 1U << CTL_LIMIT | 1U << CTL_USER | 1U << CTL_VERIFY,

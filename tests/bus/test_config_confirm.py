@@ -11,7 +11,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import termios
 import time
@@ -54,11 +53,7 @@ def login(tmp_path):
     """login(): one that begins now."""
     with contextlib.ExitStack() as stack:
         def make(**environment):
-            time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # the kernel tells the start of a process in ticks, rounded down
-            made = Login(tmp_path, environment)
-            stack.callback(made.close)
-            made.run("true")  # it has begun
-            return made
+            return stack.enter_context(contextlib.closing(Login(tmp_path, environment)))
 
         yield make
 
@@ -411,6 +406,7 @@ def test_countdown_until_it_is_confirmed(based, screen, login, ctl):
         based.start()  # it goes on waiting
         shown.wait_for("59 s to confirm: ")
         status, text = login().run(*ctl("status"))
+        assert re.search(r"^ *2 .* root +not confirmed ", login().run(*ctl("history"))[1], re.M)
         assert status == 0 and re.search("^not confirmed: in 5[0-9]s it is taken back to revision 1; to keep it, ", text, re.M), text
         assert login().run(*ctl("confirm"))[0] == 0
         status, text = shown.finish()

@@ -86,7 +86,8 @@ def test_locked_out_and_back(server, ctl, configd, tmp_path):
         assert status == 5 and text.rstrip().endswith(ERASE + "error: revision 2 was taken back: it was not confirmed")
         assert late < LATE_S and configd.ConfirmedRevision == 3
         status, text = other.run(*ctl, "history")
-        assert status == 0 and "revision 2 was not confirmed" in text
+        assert status == 0 and re.search("^ *3 .* configd +running .* revision 2 was not confirmed$", text, re.M), text
+        assert re.search("^ *2 .* root +taken back ", text, re.M), text
 
 
 @pytest.mark.parametrize("address", [ssh.ROUTER["lan"], ssh.ROUTER6["lan"]])

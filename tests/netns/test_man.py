@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every command line that a man page shows runs, and every object that one shows is accepted."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 import lab as lab_module
 import shared_fixtures
+from login import Login
 
 BASE = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n" for kind, name, spec in (
     ("Zone", "lan", "{ interfaces: [lan] }"), ("Zone", "wan", "{ interfaces: [wan] }"), ("Zone", "dmz", "{ interfaces: [dmz] }"),
@@ -66,10 +68,18 @@ def test_example(base, folder, line):
     env = {**base.env, "DBUS_SYSTEM_BUS_ADDRESS": base.bus, "EDITOR": "sed -i s/spec:/spec:/", "PATH":
            f"{lab_module.build_dir() / 'cli'}:{os.environ['PATH']}"}
     watches = "--watch" in line  # until somebody ends it
+    waits = "--confirm" in line  # it is left to wait for a confirmation
+    if line == "patronusctl confirm":
+        base.ctl("apply", "-f", folder / "policy.yaml", "--confirm", "60", check=False)
+        with contextlib.closing(Login(folder, env)) as newer:
+            assert newer.run(*line.split())[0] == 0
+        return
     run = ["timeout", "--preserve-status", "-s", "INT", "3"] if watches else []
     done = subprocess.run([*run, "sh", "-ec", command], cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode in ((0, 130, -2) if watches else (0,)), f"{command}\n{done.stdout}{done.stderr}"
+    assert done.returncode in ((0, 130, -2) if watches else (4,) if waits else (0,)), f"{command}\n{done.stdout}{done.stderr}"
     assert "error" not in done.stderr
+    if waits:
+        base.ctl("revert", re.search("back to revision ([0-9]+)", base.ctl("status").stdout).group(1))
 
 
 def test_objects_of_the_kinds_pages(base, folder):
