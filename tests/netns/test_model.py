@@ -146,7 +146,7 @@ class Script:
         """By a login that began after the commit. One from before is refused, and changes nothing."""
         if not self.model.waiting:
             return
-        early = self.random.random() < 0.3
+        early = self.random.random() < 0.5
         self.say(f"confirm, by {'the old login' if early else 'a new one'}")
         login = self.login if early else Login(self.directory)
         status, text = login.run(lab_module.build_dir() / "cli/patronusctl", "--bus", self.lab.bus, "confirm")
@@ -270,7 +270,7 @@ class Script:
             assert stored == model.kept[number], f"revision {number} on disk"
 
     def run(self):
-        steps = [self.edit] * 3 + [self.commit] * 7 + [self.confirm] * 2 + [self.revert, self.leave, self.kill, self.kill_in_commit, self.kill_in_commit, self.flush]
+        steps = [self.edit] * 3 + [self.commit] * 7 + [self.confirm] * 4 + [self.revert, self.leave, self.kill, self.kill_in_commit, self.kill_in_commit, self.flush]
         name = self.new_session()
         for zone in ZONES[:2]:
             self.clients[name][1].set("Zone", zone, {"input": "allow"})

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""filterd with one mistake each: the test that compares it with the kernel must see every one, else it does not look there.
+"""The daemons with one mistake each: the test that compares them with the kernel, or with a model, must see every one, else it does
+not look there.
 
-The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py.
+The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py, commits by test_model.py.
 
-A copy of the tree is changed and only filterd is built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
+A copy of the tree is changed and only the daemons are built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
 """
 
 import os
@@ -16,7 +17,9 @@ import pytest
 
 pytestmark = pytest.mark.skipif("not __import__('os').environ.get('PATRONUS_LONG')", reason="takes minutes: PATRONUS_LONG=1")
 
-FILTERD, KINDS = "daemons/filterd", "libpatronus/kinds/firewall"
+CONFIGD, FILTERD, KINDS = "daemons/configd", "daemons/filterd", "libpatronus/kinds/firewall"
+DAEMONS = ("daemons/configd/patronus-configd", "daemons/filterd/patronus-filterd")
+MODEL_SCRIPTS = 60
 # name: file, what is there, what takes its place
 COMPILER = {
     "excluded addresses are wanted": (f"{FILTERD}/match.c", "true, &box->except.addresses", "false, &box->except.addresses"),
@@ -74,7 +77,21 @@ EVALUATOR = {
     "terms are alternatives": (f"{FILTERD}/packet.c", "truth = MIN(truth, ask_term(matcher, &match->terms[i]));", "truth = ask_term(matcher, &match->terms[i]);"),
     "ranges end early": (f"{FILTERD}/packet.c", "value->hi < lo || value->lo > hi", "value->hi < lo || (value->lo >= hi && lo != hi)"),
 }
-MUTANTS = {name: (oracle, mutant) for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR))
+COMMITS = {
+    "mine wins over theirs": (f"{CONFIGD}/merge.c", "        if (conflict)\n                merge_add_conflict", "        if (false)\n                merge_add_conflict"),
+    "deleted is not changed": (f"{CONFIGD}/merge.c", "        if (!same(theirs, base))\n                merge_add_conflict", "        if (false)\n                merge_add_conflict"),
+    "theirs are lost": (f"{CONFIGD}/merge.c", "*theirs = pt_slice_get(merge->theirs,", "*theirs = pt_slice_get(merge->base,"),
+    "references are not looked up": (f"{CONFIGD}/validate.c", "if (name_is_reserved(kind, name) || pt_slice_get(context->slice, kind, name) ||", "if (true ||"),
+    "a second window": (f"{CONFIGD}/confirm.c", "if (confirm->waits.revision == 0 || wish->restores)", "if (true)"),
+    "old connections confirm": (f"{CONFIGD}/confirm.c", "if (origin->since_usec <= confirm->armed_usec)", "if (false)"),
+    "what was not confirmed stays": (f"{CONFIGD}/confirm.c", "        confirm->over = true;\n        pt_log", "        pt_log"),
+    "back to what runs": (f"{CONFIGD}/confirm.c", "                             .candidate = back,", "                             .candidate = manager->running,"),
+    "the window never ends": (f"{CONFIGD}/confirm.c", "r = sd_event_add_time(confirm->manager->event, &confirm->timer, CLOCK_BOOTTIME,\n                                      confirm->waits.deadline_usec,",
+                              "r = sd_event_add_time(confirm->manager->event, &confirm->timer, CLOCK_BOOTTIME,\n                                      UINT64_MAX - 1,"),
+    "the confirmed link stays": ("libpatronus/txn/store-confirm.c", "        if (r >= 0)\n                r = write_link(store, PT_STORE_CONFIRMED, store->confirmed, check);\n", ""),
+}
+MUTANTS = {name: (oracle, mutant)
+           for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR), ("test_model.py", COMMITS))
            for name, mutant in mutants.items()}
 
 
@@ -84,26 +101,25 @@ def tree(tmp_path_factory):
     tree = tmp_path_factory.mktemp("mutants") / "tree"
     shutil.copytree(lab_module.ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__", ".pytest_cache"))
     subprocess.run(["meson", "setup", "build", "-Doptimization=0"], cwd=tree, check=True, capture_output=True)
-    for program in ("daemons/configd/patronus-configd", "cli/patronusctl"):
-        (tree / "build" / program).symlink_to(lab_module.build_dir() / program)
+    (tree / "build/cli/patronusctl").symlink_to(lab_module.build_dir() / "cli/patronusctl")
     build(tree)
     return tree
 
 
 def build(tree):
-    subprocess.run(["ninja", "-j2", "-C", "build", "daemons/filterd/patronus-filterd"], cwd=tree, check=True, capture_output=True)
+    subprocess.run(["ninja", "-j2", "-C", "build", *DAEMONS], cwd=tree, check=True, capture_output=True)
 
 
 def oracle(tree, name):
     """Runs the copy's test, whose labs have names of their own."""
     env = {name: value for name, value in os.environ.items() if name != "PATRONUS_LONG" and not name.startswith("PYTEST_")}
     done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"tests/netns/{name}"],
-                          cwd=tree, env=env | {"PATRONUS_BUILD": str(tree / "build")}, capture_output=True, text=True)
+                          cwd=tree, env=env | {"PATRONUS_BUILD": str(tree / "build"), "PATRONUS_MODEL_SCRIPTS": str(MODEL_SCRIPTS)}, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stdout + done.stderr  # 1: tests failed
     return done
 
 
-@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py"))
+@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py", "test_model.py"))
 def test_the_oracle_agrees_with_what_is_right(tree, name):
     done = oracle(tree, name)
     assert done.returncode == 0, done.stdout
