@@ -172,7 +172,9 @@ const CtlCommand ctl_commands[] = {
                  "brought into force; what is wrong with it comes back into the editor, marked "
                  "where it is, until it is mended or given up: then the text is kept. A text that "
                  "was not changed changes nothing. When somebody else changed the object "
-                 "meanwhile, that is shown before anything is replaced.",
+                 "meanwhile, that is shown before anything is replaced: on a terminal you are "
+                 "asked whether to edit it again on top of that, to put yours over theirs, or to "
+                 "leave theirs.",
          .example = "patronusctl edit FirewallRule/web\n"
                     "patronusctl edit Zone -m \"zones of the new building\"",
          .run = ctl_run_edit},

@@ -4,6 +4,7 @@
 #include "base/io.h"
 #include "edit-text.h"
 #include "edit.h"
+#include "kind/describe.h"
 #include "kind/yaml.h"
 #include "message.h"
 #include "objects.h"
@@ -119,15 +120,69 @@ static struct json_object *find_object(const GPtrArray *objects, const char *nam
         return NULL;
 }
 
-/* An object that others made something else of while the user edited. */
-static void note_conflict(Edit *edit, const char *name, struct json_object *now, GString *note)
+#define FIELDS_SHOWN 8
+
+/* " (/spec/priority: none -> 9)": what others changed; "" when that cannot be told. */
+static char *changed_fields(struct json_object *old, struct json_object *now)
 {
+        g_autoptr(PtObject) before = NULL, after = NULL;
+        g_autoptr(GPtrArray) changes = NULL;
+        GString *out = g_string_new(NULL);
+
+        if (!old || !now || pt_object_from_json(old, 0, NULL, &before) < 0 ||
+            pt_object_from_json(now, 0, NULL, &after) < 0)
+                return g_string_free(out, FALSE);
+        changes = pt_object_diff(before, after, false);
+        for (guint i = 0; i < changes->len && i < FIELDS_SHOWN; i++) {
+                const PtChange *change = g_ptr_array_index(changes, i);
+
+                g_string_append_printf(out, "%s%s: %s -> %s", i ? ", " : " (", change->pointer,
+                                       change->before ?: "none", change->after ?: "none");
+        }
+        if (out->len > 0)
+                g_string_append_c(out, ')');
+        return g_string_free(out, FALSE);
+}
+
+/* An object that others made something else of while the user edited. */
+static void note_conflict(Edit *edit, const char *name, struct json_object *old,
+                          struct json_object *now, GString *note)
+{
+        g_autofree char *fields = changed_fields(old, now);
+
         pt_diag_error(edit->wrong, "conflict", NULL,
-                      "%s/%s was %s by somebody else meanwhile; saved again, your text %s",
-                      edit->kind->name, name, now ? "changed" : "deleted",
+                      "%s/%s was %s by somebody else meanwhile%s; saved again, your text %s",
+                      edit->kind->name, name, now ? "changed" : "deleted", fields,
                       now ? "replaces what is shown here" : "brings it back");
         if (now)
                 ctl_edit_append_object(now, note);
+}
+
+/*
+ * What others did is in edit->before now, and what there is to say of it in edit->wrong. On a
+ * terminal the user says what is to become of it; else, and as he likes, he edits again.
+ */
+static int ask_rebase(Edit *edit, const char *note)
+{
+        char *answer = NULL; /* of getline(): malloc()'s */
+        size_t allocated = 0;
+        char key = 'e';
+
+        if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
+                ctl_say_diagnostics(edit->wrong);
+                fprintf(stderr,
+                        "[e]dit it again, put [m]ine over theirs, or leave [t]heirs? [E/m/t] ");
+                if (getline(&answer, &allocated, stdin) > 0)
+                        key = g_ascii_tolower(*answer);
+                free(answer);
+        }
+        if (key == 'm' || key == 't') {
+                pt_diag_free(edit->wrong);
+                edit->wrong = pt_diag_new();
+                return key == 'm' ? CTL_DONE : CTL_REFUSED;
+        }
+        edit->note = g_strdup(note);
+        return CTL_REFUSED;
 }
 
 /* Compares what the user began with to what is there now, which is what he sees next. */
@@ -146,16 +201,15 @@ static int check_conflicts(Edit *edit, const CtlTarget *session)
                 struct json_object *new = find_object(now, name);
 
                 if (!new || !json_object_equal(old, new))
-                        note_conflict(edit, name, new, note);
+                        note_conflict(edit, name, old, new, note);
         }
         if (edit->name && edit->before->len == 0 && now->len > 0)
-                note_conflict(edit, edit->name, g_ptr_array_index(now, 0), note);
+                note_conflict(edit, edit->name, NULL, g_ptr_array_index(now, 0), note);
         if (pt_diag_count(edit->wrong) == 0)
                 return CTL_DONE;
         g_ptr_array_unref(edit->before);
         edit->before = g_steal_pointer(&now);
-        edit->note = g_strdup(note->str);
-        return CTL_REFUSED;
+        return ask_rebase(edit, note->str);
 }
 
 /* "FirewallRule/web#/spec/to" of a reply's diagnostics. */

@@ -218,10 +218,24 @@ def test_conflict_is_shown_and_edited_again(base, edit):
     done = editing.run("FirewallRule/web")
     assert done.returncode == 0 and editing.calls == 2, done.stderr
     second = editing.seen(2)
-    assert "#! error: FirewallRule/web was changed by somebody else meanwhile" in second and "#!     priority: 9" in second
+    assert "#! error: FirewallRule/web was changed by somebody else meanwhile (/spec/priority: none -> 9)" in second and "#!     priority: 9" in second
     # Saved as it is, it replaces; what others did to other objects is no conflict.
     assert "priority" not in get(base, "FirewallRule/web")["spec"] and get(base, "FirewallRule/web")["spec"]["destination"]["ports"] == [80, 444]
     assert get(base, "Zone/lan")["metadata"]["description"] == "else"
+
+
+@pytest.mark.parametrize("answer, status, ports, priority", [("m", 0, [80, 444], None), ("t", 1, [80, 443], 9), ("e", 0, [80, 445], None)])
+def test_conflict_is_asked_about_on_a_terminal(base, edit, answer, status, ports, priority):
+    editing = edit("\"$CTL\" set FirewallRule/web priority=9 && sed -i 's/443/444/' \"$1\"", "sed -i 's/444/445/' \"$1\"")
+    with terminal.opened([editing.env["CTL"], "edit", "FirewallRule/web"], env=editing.env) as screen:
+        screen.wait_for("[e]dit it again, put [m]ine over theirs, or leave [t]heirs? [E/m/t] ")
+        assert "(/spec/priority: none -> 9)" in screen.text
+        screen.type(answer + "\r")
+        left, text = screen.finish()
+    assert left == status, text
+    spec = get(base, "FirewallRule/web")["spec"]
+    assert (spec["destination"]["ports"], spec.get("priority")) == (ports, priority)
+    assert ("nothing was changed; the text is in" in text) == (answer == "t")
 
 
 def test_object_that_appeared_meanwhile(base, edit):
