@@ -388,3 +388,34 @@ def test_killed_while_its_commit_runs(configd, victim):
     state = configd.client.config("GetRevision", "t", dbus.UInt64(1))["state"]
     assert (state, configd.client.revision) in (("running", 1), ("aborted", 0))
     assert configd.client.accept(rule("after"))["accepted"]
+
+
+# Two people with patronusctl at the same moment: the first commit waits for its daemon, and the second began before it ended.
+
+@pytest.mark.parametrize("name, status, says", [
+    ("a", 1, ["error: revision 2 (by root) is running, and this session began on 1: 1 object was changed on both sides",
+              "error: FirewallRule/a /spec/action: both changed this: base allow, yours reject, theirs drop", "nothing was changed"]),
+    ("b", 0, ["notice: your change, begun on revision 1, was merged with revision 2 (by root), which changed FirewallRule/a"]),
+])
+def test_what_patronusctl_says(configd, name, status, says):
+    client = configd.client
+    client.accept(rule("a") + rule("b"))
+
+    def ctl(*args):
+        return subprocess.Popen([configd.build / "cli/patronusctl", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                stdin=subprocess.DEVNULL, env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": configd.address, "NO_COLOR": "1"})
+    participant = configd.participant.process.pid
+    os.kill(participant, signal.SIGSTOP)
+    try:
+        first = ctl("set", f"{RULE}/a", "action=drop")
+        wait_until(lambda: client.prop("Phase") == "plan", "the first commit")
+        second = ctl("set", f"{RULE}/{name}", "action=reject")
+        wait_until(lambda: client.prop("Sessions") == 2, "the second session")
+    finally:
+        os.kill(participant, signal.SIGCONT)
+    first.communicate()
+    _, errors = second.communicate()
+    assert (first.returncode, second.returncode) == (0, status), errors
+    for line in says:
+        assert line in errors
+    assert client.get(RULE, "a")["spec"]["action"] == "drop"
