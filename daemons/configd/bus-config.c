@@ -6,6 +6,7 @@
 #include "bus-dataset.h"
 #include "bus-export.h"
 #include "bus-session.h"
+#include "migration.h"
 #include "options.h"
 #include "page.h"
 
@@ -87,6 +88,7 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         datasets_touch(manager->datasets);
         if (r < 0)
                 return reply_send(reply, call);
+        session->notices = reply->diag;
         return session_commit(session, &wanted, false, call, error);
 }
 
@@ -401,6 +403,9 @@ static void refresh_info(Manager *manager)
         if (audit_trouble(manager->audit))
                 g_hash_table_insert(info->conditions, g_strdup("audit"),
                                     g_strdup(audit_trouble(manager->audit)));
+        if (migration_trouble(manager->migration))
+                g_hash_table_insert(info->conditions, g_strdup("Migration"),
+                                    g_strdup(migration_trouble(manager->migration)));
         if (manager->damaged)
                 g_hash_table_insert(info->conditions, g_strdup("StoreDamaged"),
                                     g_strdup("Files of revisions were changed or lost when configd "

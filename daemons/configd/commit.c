@@ -594,6 +594,8 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
         commit->dry_run = request->dry_run;
         commit->revision = revision;
         commit->reply = reply_new();
+        if (request->notices)
+                pt_diag_merge(commit->reply->diag, request->notices);
         commit->legs = g_ptr_array_new_with_free_func((GDestroyNotify) leg_free);
         commit->started_usec = commit->phase_usec = now_usec();
         commit->confirm = request->confirm;

@@ -31,6 +31,7 @@ typedef struct CommitRequest {
         uid_t uid;
         const char *author;
         const char *comment;
+        const PtDiagnostics *notices; /* of the input, for the reply; or NULL */
         PtAuditEntry *audit; /* who does it, for the audit; the commit takes it. NULL: a trial */
         const char *client;  /* its unique name on the bus: who may give the commit up */
         ConfirmWish confirm;

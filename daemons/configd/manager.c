@@ -4,6 +4,7 @@
 #include "bus-audit.h"
 #include "bus-config.h"
 #include "bus-export.h"
+#include "migration.h"
 #include "session.h"
 #include "settle.h"
 
@@ -118,6 +119,7 @@ static void set_owner(Member *member, const char *owner)
                 member->waiting = false;
                 pt_backoff_reset(member->backoff);
                 confirm_hurry(manager->confirm);
+                migration_hurry(manager->migration);
         }
         if (manager->commit)
                 commit_owner_changed(manager->commit, member);
@@ -293,6 +295,8 @@ static int on_work(sd_event_source *source, void *userdata)
         if (manager->commit || !manager->settled)
                 return 0;
         repair_members(manager);
+        if (!manager_busy(manager) && migration_is_due(manager->migration))
+                migration_start(manager->migration);
         if (!manager_busy(manager))
                 dispatch_deferred(manager);
         return 0;
@@ -392,6 +396,7 @@ void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, cons
         manager->revision = revision;
         bus_config_committed(manager, reply, author, comment);
         confirm_update(manager->confirm);
+        migration_update(manager->migration, reply->changes);
         tidy_later(manager);
 }
 
@@ -482,6 +487,10 @@ int manager_new(sd_event *event, const char *state_dir, uint64_t step_usec, Mana
                                        on_tidy, manager);
         if (r < 0)
                 return r;
+        r = migration_new(manager, &manager->migration);
+        if (r < 0)
+                return r;
+        migration_update(manager->migration, NULL);
         r = confirm_new(manager, &manager->confirm);
         if (r < 0)
                 return r;
@@ -503,6 +512,7 @@ void manager_free(Manager *manager)
         confirm_free(manager->confirm);
         bus_audit_verification_free(manager->verification);
         audit_free(manager->audit);
+        migration_free(manager->migration);
         g_ptr_array_unref(manager->members);
         sd_event_source_disable_unref(manager->work);
         sd_event_source_disable_unref(manager->tidy);

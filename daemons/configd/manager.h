@@ -57,6 +57,7 @@ typedef struct Manager {
         uint64_t revision;
         Uids *uids;
         Secrets *secrets;
+        struct Migration *migration;
 
         GPtrArray *members;      /* Member, in the order of their stages */
         unsigned unknown_owners; /* members of which a new bus has not said yet whether they are

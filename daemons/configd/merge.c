@@ -13,9 +13,28 @@ MergePrefer merge_prefer_from_string(const char *text)
         return MERGE_PREFER_INVALID;
 }
 
+/* The digest that the object has, or will have when its migration is committed. */
+static void migrated_digest(const PtObject *object, PtDigest *ret)
+{
+        g_autoptr(PtObject) copy = pt_object_is_older(object) ? pt_object_copy(object, NULL) : NULL;
+
+        if (copy)
+                pt_object_seal(copy);
+        *ret = (copy ?: object)->digest;
+}
+
+/* To migrate an object is not to change it. */
 static bool same(const PtObject *a, const PtObject *b)
 {
-        return a == b || (a && b && pt_digest_equal(&a->digest, &b->digest));
+        PtDigest x, y;
+
+        if (a == b || !a || !b)
+                return a == b;
+        if (pt_object_is_older(a) == pt_object_is_older(b))
+                return pt_digest_equal(&a->digest, &b->digest);
+        migrated_digest(a, &x);
+        migrated_digest(b, &y);
+        return pt_digest_equal(&x, &y);
 }
 
 PtObject *merge_at(const PtObject *object, uint32_t position)

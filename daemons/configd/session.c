@@ -419,6 +419,7 @@ int session_commit(Session *session, const CommitOptions *options, bool restores
                 .uid = session->uid,
                 .author = session->user,
                 .comment = options->comment,
+                .notices = session->notices,
                 .client = sd_bus_message_get_sender(call),
         };
         int r;

@@ -26,6 +26,8 @@ typedef struct Session {
         PtSlice *base;
         uint64_t base_revision;
         PtSlice *candidate;
+        const PtDiagnostics
+                *notices;     /* of Apply's input, borrowed, for the commit's reply; or NULL */
         sd_bus_track *client; /* NULL: closes when idle */
         sd_event_source *idle;
         uint64_t idle_usec;

@@ -277,12 +277,7 @@ static int read_object(Lines *lines, const char *line, size_t size, PtDiagnostic
                 if (*ret)
                         return 0;
         }
-        for (size_t i = 0; i < pt_diag_count(found); i++) {
-                const PtDiagnostic *entry = pt_diag_get(found, i);
-
-                pt_diag_add_full(diag, entry->severity, entry->subject, entry->pointer, entry->code,
-                                 entry->text);
-        }
+        pt_diag_merge(diag, found);
         return r;
 }
 

@@ -502,6 +502,8 @@ int pt_store_load_newest(PtStore *store, uint64_t number, PtDiagnostics *diag, P
                 *ret_number = number;
                 return 0;
         }
+        if (r == -EPROTONOSUPPORT) /* nothing older takes the place of what is only newer */
+                return r;
         for (unsigned i = store->revisions->len; i > 0; i--) {
                 const PtRevision *revision =
                         &((PtStoreRevision *) g_ptr_array_index(store->revisions, i - 1))->info;

@@ -145,7 +145,8 @@ int pt_store_tidy(PtStore *store);
 int pt_store_load(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret);
 /*
  * The newest decided revision up to `number` that can be loaded; which one, in ret_number, is 0 for
- * the empty configuration only if `number` is 0. -EBADMSG: none.
+ * the empty configuration only if `number` is 0. -EBADMSG: none; -EPROTONOSUPPORT: it is of a newer
+ * version of ours, and whole.
  */
 int pt_store_load_newest(PtStore *store, uint64_t number, PtDiagnostics *diag, PtSlice **ret,
                          uint64_t *ret_number);

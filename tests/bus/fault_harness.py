@@ -54,7 +54,7 @@ class TestDaemon:
         self.blocked = False  # it cannot be told anything any more
 
     def spawn(self, *options):
-        program = self.setup.program("tests/daemons/patronus-testd")
+        program = self.setup.program("tests/daemons/patronus-testd" + self.setup.version)
         self.process = subprocess.Popen([str(program), self.role, "--bus", self.setup.address, "--state-dir", str(self.setup.state),
                                          "--run-dir", str(self.setup.directory), *options])
 
@@ -231,6 +231,8 @@ class Steps(Signals):
 
 
 class FaultSetup(config_harness.Setup):
+    version = ""  # of the programs that are started; "-v1": those that know the first version of TestService alone
+
     def __init__(self, build, address):
         super().__init__(build, address)
         self.link, self.service = TestDaemon(self, "link"), TestDaemon(self, "service")
@@ -252,7 +254,7 @@ class FaultSetup(config_harness.Setup):
     def start_configd(self, *options):
         self.process = config_harness.Process(
             self.client, CONFIG_NAME,
-            [str(self.program("tests/daemons/patronus-configd-test")), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
+            [str(self.program("tests/daemons/patronus-configd-test" + self.version)), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
              str(self.directory), *options], **config_harness.as_user(config_harness.USER))
 
     def start(self, *options):
@@ -308,7 +310,8 @@ class FaultSetup(config_harness.Setup):
         files = {}
         for name in self.client.names(daemon.kind):
             files[f"{daemon.kind}.{name}"] = self.client.get(daemon.kind, name)["spec"]
-        assert {name: json.loads(text)["spec"] for name, text in daemon.files().items()} == files, f"{daemon.name}: configuration and system"
+        found = {name: config_harness.redacted(json.loads(text.split("\n")[0])["spec"]) for name, text in daemon.files().items()}
+        assert found == files, f"{daemon.name}: configuration and system"
         assert not list((daemon.directory / "staging").iterdir()), f"{daemon.name}: left from a Prepare"
         state = self.client.call(daemon.path, "org.patronus.Transaction1", "GetState", "", name=daemon.bus_name)
         assert state.get("root") == state.get("markerRoot"), f"{daemon.name}: what it and its system say"

@@ -177,6 +177,11 @@ class Session:
         return self.call("Commit", "a{sv}", dbus.Dictionary(options, signature="sv"))
 
 
+def redacted(spec):
+    """A spec as it is stored, as it is shown."""
+    return {key: "<redacted>" if str(value).startswith("sealed:") else value for key, value in spec.items()}
+
+
 def explain(reply):
     return "\n".join(": ".join(map(str, entry)) for entry in reply["diagnostics"])
 
