@@ -73,6 +73,6 @@ def install(directory):
     build = ROOT / "build-system"
     with _locked(build / ".lock"):
         if not (build / "build.ninja").exists():
-            _must("meson", "setup", build, ROOT, *SETUP, "-Dtests=false")
+            _must("meson", "setup", build, ROOT, *SETUP, "-Dtests=false", "-Dopenrc=true")
         _must("ninja", "-C", build)
         _must("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", directory)

@@ -49,6 +49,10 @@ SYSTEMD = Init(
     ("journalctl", "--no-pager", "-b", "-n", "300"))
 
 
+# /etc/inittab starts what says READY=1 here (tests/system/test_openrc.py).
+OPENRC = Init(("/sbin/init",), "container=patronus", ("init", "0"), ("sh", "-c", "rc-status --all; tail -n 100 /var/log/patronus/*"))
+
+
 class MachineError(AssertionError):
     pass
 

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A systemd machine of this tier: files of its own over the installed tree over Debian; not booted yet."""
+"""A systemd machine of this tier: files of its own over the installed tree over Debian, not booted yet; and docs/INSTALL.md, to follow on one."""
 
 import pathlib
+import re
+import shlex
 
+import debian
 from machine import SYSTEMD, Machine
+
+DOCUMENT = (debian.ROOT / "docs" / "INSTALL.md").read_text()
+BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.M | re.S)
 
 BASE_FILES = {
     "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",  # else systemd calls it a first boot, and enables whatever is installed
@@ -32,3 +39,28 @@ def make_machine(tmp_path_factory, trees, files, bus="dbus-daemon"):
     alias.parent.mkdir(parents=True, exist_ok=True)
     alias.symlink_to(BUSES[bus])
     return Machine(media, [layer, *trees], SYSTEMD)
+
+
+def commands(title):
+    """The lines of a section's blocks, without sudo; with what their comment says."""
+    text = dict(SECTION.findall(DOCUMENT))[title]
+    for block in BLOCK.findall(text):
+        for line in block.splitlines():
+            command, _, says = (part.strip() for part in line.partition("  #"))
+            if command:
+                yield shlex.split(command.removeprefix("sudo ")), says
+
+
+def follow(machine, title):
+    steps = 0
+    for words, says in commands(title):
+        done = machine.run(*words)
+        revision = re.search(r"revision (\d+)", says)
+        if revision:
+            assert f"revision {revision[1]}" in done.stdout, f"{words}\n{done.stdout}"
+        steps += 1
+    return steps
+
+
+def tables(machine):
+    return machine.run("nft", "list", "tables").stdout.split("\n")[:-1]

@@ -2,18 +2,14 @@
 """`meson install`, then docs/INSTALL.md word by word on a machine that has never seen Patronus."""
 
 import re
-import shlex
 import stat
 
 import debian
 import pytest
-from machines import make_machine
+from machines import DOCUMENT, commands, follow, make_machine, tables
 
-DOCUMENT = (debian.ROOT / "docs" / "INSTALL.md").read_text()
-BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
-SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.M | re.S)
-
-PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-filterd", "usr/lib/patronus/patronus-firewall"]
+PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-filterd", "usr/lib/patronus/patronus-firewall",
+            *(f"etc/init.d/patronus-{name}" for name in ("configd", "filterd", "filterd-early", "firewall"))]
 FILES = [
     "usr/lib/systemd/system/patronus-configd.service", "usr/lib/systemd/system/patronus-filterd.service",
     "usr/lib/systemd/system/patronus-filterd-early.service", "usr/lib/systemd/system/patronus-firewall.service",
@@ -22,32 +18,9 @@ FILES = [
     "usr/share/dbus-1/system-services/org.patronus.Config1.service", "usr/share/dbus-1/system-services/org.patronus.Filter1.service",
     "usr/share/bash-completion/completions/patronusctl", "usr/share/zsh/site-functions/_patronusctl",
     "usr/share/fish/vendor_completions.d/patronusctl.fish", "usr/share/man/man8/patronusctl.8", "usr/share/patronus/initial.yaml",
+    "usr/share/polkit-1/actions/org.patronus.policy", "usr/share/polkit-1/rules.d/60-patronus.rules",
+    "etc/conf.d/patronus-configd", "etc/conf.d/patronus-filterd",
 ]
-
-
-def commands(title):
-    """The lines of a section's blocks, without sudo; with what their comment says."""
-    text = dict(SECTION.findall(DOCUMENT))[title]
-    for block in BLOCK.findall(text):
-        for line in block.splitlines():
-            command, _, says = (part.strip() for part in line.partition("  #"))
-            if command:
-                yield shlex.split(command.removeprefix("sudo ")), says
-
-
-def follow(machine, title):
-    steps = 0
-    for words, says in commands(title):
-        done = machine.run(*words)
-        revision = re.search(r"revision (\d+)", says)
-        if revision:
-            assert f"revision {revision[1]}" in done.stdout, f"{words}\n{done.stdout}"
-        steps += 1
-    return steps
-
-
-def tables(machine):
-    return machine.run("nft", "list", "tables").stdout.split("\n")[:-1]
 
 
 def units(machine, what):
@@ -76,7 +49,7 @@ def test_nothing_else_is_installed(installed):
         data = path.read_bytes()
         assert str(debian.ROOT).encode() not in data, name
         if not data.startswith(b"\x7fELF") and "dbus-1" not in name:
-            assert not re.search(rb"@(libexecdir|bindir|datadir|sysconfdir|HARDENING)@", data), name
+            assert not re.search(rb"@(libexecdir|bindir|datadir|sysconfdir|statedir|rundir|HARDENING)@", data), name
 
 
 def test_every_man_page_of_a_kind_is_installed(installed, build_dir):
