@@ -68,11 +68,17 @@ def _must(*command):
 SETUP = ("--prefix=/usr", "--sysconfdir=/etc", "--localstatedir=/var", "--buildtype=release")
 
 
-def install(directory):
-    """Builds as for a release, and installs into `directory`. Another build than the tests': machines run no sanitizers."""
+def install(directory, openrc):
+    """Builds as for a release, and installs into `directory`, what is OpenRC's alone into `openrc`. Another build than the tests':
+    machines run no sanitizers."""
     build = ROOT / "build-system"
     with _locked(build / ".lock"):
         if not (build / "build.ninja").exists():
             _must("meson", "setup", build, ROOT, *SETUP, "-Dtests=false", "-Dopenrc=true")
         _must("ninja", "-C", build)
         _must("meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", directory)
+    (openrc / "etc").mkdir(parents=True)
+    for folder in ("init.d", "conf.d"):
+        (directory / "etc" / folder).rename(openrc / "etc" / folder)
+    for folder in (openrc, openrc / "etc"):
+        folder.chmod(0o755)

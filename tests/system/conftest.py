@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Machines with Patronus installed, and a network around them.
 
-    installed       what `meson install` makes (a folder)
+    installed       what `meson install` makes (a folder); installed_for_openrc: what -Dopenrc=true adds
     systemd_tree    Debian 12 with systemd
     new_machine     makes a systemd machine for one test; not booted: new_machine(files={"/etc/x": "..."})
     machine         one for a module, booted, with the firewall enabled; a module may say other files by MACHINE_FILES, and ask for both
@@ -14,11 +14,21 @@ from machines import make_machine
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("installed")
-    directory.chmod(0o755)
-    debian.install(directory)
-    return directory
+def trees(tmp_path_factory):
+    common, openrc = (tmp_path_factory.mktemp(name) for name in ("installed", "openrc"))
+    common.chmod(0o755)
+    debian.install(common, openrc)
+    return common, openrc
+
+
+@pytest.fixture(scope="session")
+def installed(trees):
+    return trees[0]
+
+
+@pytest.fixture(scope="session")
+def installed_for_openrc(trees):
+    return trees[1]
 
 
 @pytest.fixture(scope="session")

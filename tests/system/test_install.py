@@ -8,8 +8,7 @@ import debian
 import pytest
 from machines import DOCUMENT, commands, follow, make_machine, tables
 
-PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-filterd", "usr/lib/patronus/patronus-firewall",
-            *(f"etc/init.d/patronus-{name}" for name in ("configd", "filterd", "filterd-early", "firewall"))]
+PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-filterd", "usr/lib/patronus/patronus-firewall"]
 FILES = [
     "usr/lib/systemd/system/patronus-configd.service", "usr/lib/systemd/system/patronus-filterd.service",
     "usr/lib/systemd/system/patronus-filterd-early.service", "usr/lib/systemd/system/patronus-firewall.service",
@@ -19,7 +18,6 @@ FILES = [
     "usr/share/bash-completion/completions/patronusctl", "usr/share/zsh/site-functions/_patronusctl",
     "usr/share/fish/vendor_completions.d/patronusctl.fish", "usr/share/man/man8/patronusctl.8", "usr/share/patronus/initial.yaml",
     "usr/share/polkit-1/actions/org.patronus.policy", "usr/share/polkit-1/rules.d/60-patronus.rules",
-    "etc/conf.d/patronus-configd", "etc/conf.d/patronus-filterd",
 ]
 
 
@@ -38,6 +36,15 @@ def test_everything_is_installed(installed):
         assert stat.S_IMODE((installed / name).stat().st_mode) == 0o755, name
     for name in FILES:
         assert stat.S_IMODE((installed / name).stat().st_mode) == 0o644, name
+
+
+def test_init_scripts_are_installed(installed_for_openrc):
+    modes = {str(path.relative_to(installed_for_openrc)): stat.S_IMODE(path.stat().st_mode)
+             for path in installed_for_openrc.rglob("*") if path.is_file()}
+    assert modes == {**{f"etc/init.d/patronus-{name}": 0o755 for name in ("configd", "filterd", "filterd-early", "firewall")},
+                     **{f"etc/conf.d/patronus-{name}": 0o644 for name in ("configd", "filterd")}}
+    for name in modes:
+        assert not re.search(r"@\w+@", (installed_for_openrc / name).read_text()), name
 
 
 def test_nothing_else_is_installed(installed):

@@ -29,11 +29,11 @@ CAP_NET_ADMIN = 1 << 12  # linux/capability.h
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory, installed):
+def machine(tmp_path_factory, installed, installed_for_openrc):
     tree = debian.tree("openrc", debian.OPENRC)
     media = tmp_path_factory.mktemp("machine")
     layer = write_files(media / "files", FILES)
-    with Machine(media, [layer, installed, tree], OPENRC) as made:
+    with Machine(media, [layer, installed_for_openrc, installed, tree], OPENRC) as made:
         made.boot()
         assert follow(made, "With OpenRC") >= 7
         yield made

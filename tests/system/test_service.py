@@ -11,6 +11,12 @@ import pytest
 from machines import BUSES
 
 MACHINE_FILES = {
+    # A member of the group, and one whom a rule of the machine's own lets look.
+    "/usr/lib/sysusers.d/zz-test.conf": "u auditor - -\nu member - -\nm member patronus\n",
+    "/etc/polkit-1/rules.d/50-test.rules": """polkit.addRule(function(action, subject) {
+    if (action.id == "org.patronus.config.read" && subject.user == "auditor")
+        return polkit.Result.YES;
+});""",
     # So that a daemon that hangs is noticed within a test's time; all else is as installed.
     **{f"/etc/systemd/system/patronus-{name}.service.d/test.conf": "[Service]\nWatchdogSec=1s\nRestartSec=100ms\n" for name in ("configd", "filterd")},
 }
@@ -195,7 +201,6 @@ def call(machine, user, bus_name, interface, method, *arguments):
 
 
 def test_bus_policy_as_installed(machine):
-    machine.shell("id member >/dev/null 2>&1 || useradd --system --groups patronus member")
     state = ("org.patronus.Transaction1", "GetState")
     assert call(machine, None, DAEMONS["filterd"], *state).returncode == 0
     for user in ("nobody", "member"):
@@ -203,9 +208,42 @@ def test_bus_policy_as_installed(machine):
         assert answer.returncode != 0 and re.search(r"denied|not allowed|not authorized", answer.stderr, re.I), (user, answer)
     assert call(machine, "member", DAEMONS["filterd"], "org.freedesktop.DBus.Properties", "GetAll", "s", "").returncode == 0
     assert call(machine, "nobody", DAEMONS["filterd"], "org.freedesktop.DBus.Properties", "GetAll", "s", "").returncode != 0
-    assert machine.run("patronusctl", "set", "FilterSettings", "logInvalid=true", user="member").returncode == 0
-    refused = machine.run("patronusctl", "set", "FilterSettings", "logInvalid=false", user="nobody", check=False)
-    assert refused.returncode == 1 and refused.stderr
+
+
+def may(machine, user):
+    """(look, change)"""
+    looked = machine.run("patronusctl", "history", user=user, check=False)
+    changed = machine.run("patronusctl", "set", "FilterSettings", "logInvalid=true", user=user, check=False)
+    for done in (looked, changed):
+        assert done.returncode == 0 or (done.returncode == 1 and done.stderr), done
+    return looked.returncode == 0, changed.returncode == 0
+
+
+def test_polkit_as_installed(machine):
+    everybody = ("root", "member", "auditor", "nobody")
+    expected = {"root": (True, True), "member": (True, True), "auditor": (True, False), "nobody": (False, False)}
+    assert {user: may(machine, user) for user in everybody} == expected
+    assert machine.run("systemctl", "is-active", "polkit").stdout.strip() == "active"  # started by the question
+    machine.run("systemctl", "mask", "--runtime", "--now", "polkit")
+    try:  # installed, and not to be started: nothing is said in favour of anybody
+        assert {user: may(machine, user) for user in everybody} == {**dict.fromkeys(everybody, (False, False)), "root": (True, True)}
+    finally:
+        machine.run("systemctl", "unmask", "--runtime", "polkit")
+    assert {user: may(machine, user) for user in everybody} == expected
+
+
+def test_without_polkit(machine):
+    """Not installed: root and the group."""
+    activation = "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service"
+    machine.run("systemctl", "stop", "polkit")
+    machine.run("mv", activation, "/run/away")
+    machine.run("systemctl", "reload", "dbus")
+    try:
+        assert {user: may(machine, user) for user in ("root", "member", "auditor", "nobody")} == {
+            "root": (True, True), "member": (True, True), "auditor": (False, False), "nobody": (False, False)}
+    finally:
+        machine.run("mv", "/run/away", activation)
+        machine.run("systemctl", "reload", "dbus")
 
 
 @pytest.mark.parametrize("user", ["nobody", "root", "patronus-configd"])
