@@ -72,6 +72,10 @@ void fw_carry_free(FwCarry *carry)
         g_free(carry);
 }
 
+/* In place of a chain: what was counted where this layout has no class. Whichever class of the rule
+ * asks first begins with it, so that the rule's sum stays. */
+#define ANY_CHAIN ""
+
 static GBytes *key_of(const char *chain, const uint8_t *uid)
 {
         size_t len = strlen(chain) + 1;
@@ -109,7 +113,7 @@ bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 1
         const FwCount *count = key ? g_hash_table_lookup(carry->counts, key) : NULL;
 
         if (!count)
-                return false;
+                return *chain && fw_carry_take(carry, ANY_CHAIN, uid, ret);
         *ret = *count;
         g_hash_table_remove(carry->counts, key);
         return true;
@@ -172,7 +176,28 @@ static char *class_chain_of(const char *name)
         return chain;
 }
 
-int fw_carry_read_all(PtNft *nft, FwCarry *carry)
+/* Sets that no rule counts in, of which some are large: those of aliases, bans, killed connections
+ * and settings. */
+static bool is_plain_set(const char *name)
+{
+        static const char *const prefixes[] = {"h4_", "h6_", "n4_", "n6_", "ap_",
+                                               "am_", "b_",  "k_",  "s_"};
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(prefixes); i++)
+                if (g_str_has_prefix(name, prefixes[i]))
+                        return true;
+        return false;
+}
+
+/* The class that a chain or map counts for; NULL: none. */
+static char *counts_for(const char *name, bool other_layout)
+{
+        char *chain = class_chain_of(name);
+
+        return chain || !other_layout ? chain : g_strdup(ANY_CHAIN);
+}
+
+int fw_carry_read_all(PtNft *nft, bool other_layout, FwCarry *carry)
 {
         g_autoptr(GPtrArray) chains = NULL, sets = NULL;
         int r;
@@ -181,18 +206,19 @@ int fw_carry_read_all(PtNft *nft, FwCarry *carry)
         if (r == 0)
                 r = pt_nft_list_sets(nft, PT_MARK_NFT_TABLE, &sets);
         for (unsigned i = 0; r == 0 && i < chains->len; i++) {
-                g_autofree char *chain = class_chain_of(g_ptr_array_index(chains, i));
+                const char *name = g_ptr_array_index(chains, i);
+                g_autofree char *chain = counts_for(name, other_layout);
                 Reader reader = {.carry = carry, .chain = chain};
 
                 if (chain)
-                        r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, g_ptr_array_index(chains, i),
-                                              read_rule, &reader);
+                        r = pt_nft_dump_rules(nft, PT_MARK_NFT_TABLE, name, read_rule, &reader);
         }
         for (unsigned i = 0; r == 0 && i < sets->len; i++) {
-                g_autofree char *chain = class_chain_of(g_ptr_array_index(sets, i));
+                const char *name = g_ptr_array_index(sets, i);
+                g_autofree char *chain = is_plain_set(name) ? NULL : counts_for(name, other_layout);
 
                 if (chain)
-                        r = fw_carry_read_map(nft, chain, g_ptr_array_index(sets, i), carry);
+                        r = fw_carry_read_map(nft, chain, name, carry);
         }
         return r;
 }

@@ -55,8 +55,11 @@ void fw_carry_add(FwCarry *carry, const char *chain, const uint8_t uid[static 16
                   uint64_t bytes);
 /* Takes a value out; false: nothing to carry. `carry` may be NULL. */
 bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret);
-/* Everything that the table in the kernel has counted, whatever layout it is of: for a replacement
- * of the whole. */
-int fw_carry_read_all(PtNft *nft, FwCarry *carry);
+/*
+ * Everything that the table in the kernel has counted, for a replacement of the whole. Of another
+ * layout, which may have other chains, all of them are read, and what no class of this one counted
+ * goes to whichever class takes it first.
+ */
+int fw_carry_read_all(PtNft *nft, bool other_layout, FwCarry *carry);
 /* Adds all elements of a map. */
 int fw_carry_read_map(PtNft *nft, const char *chain, const char *map, FwCarry *carry);

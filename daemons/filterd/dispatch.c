@@ -643,7 +643,14 @@ static int read_fixed(struct nftnl_rule *rule, void *userdata)
         return 0;
 }
 
-int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
+static int read_chain(PtNft *nft, const char *chain, bool partly, GHashTable *counts)
+{
+        int r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
+
+        return r == -ENOENT && partly ? 0 : r;
+}
+
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTable **ret)
 {
         static const char *const fixed[] = {
                 CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
@@ -654,15 +661,15 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret)
         int r = 0;
 
         for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(fixed); i++)
-                r = pt_nft_dump_rules(nft, TABLE, fixed[i], read_fixed, counts);
+                r = read_chain(nft, fixed[i], partly, counts);
         for (const char *const *chain = fw_settings_chains; r == 0 && *chain; chain++)
                 if (fw_settings_has_chain(zones, *chain))
-                        r = pt_nft_dump_rules(nft, TABLE, *chain, read_fixed, counts);
+                        r = read_chain(nft, *chain, partly, counts);
         for (unsigned z = 0; r == 0 && z < zones->n; z++)
                 for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
                         g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[z].name);
 
-                        r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
+                        r = read_chain(nft, chain, partly, counts);
                 }
         if (r < 0)
                 return r;

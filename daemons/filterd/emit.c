@@ -653,7 +653,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
                         put_class(change->after, &emit);
         }
         if (r == 0 && delta->dispatch) {
-                r = fw_ruleset_read_fixed(nft, layout->zones, &counts);
+                r = fw_ruleset_read_fixed(nft, layout->zones, false, &counts);
                 if (r == 0)
                         fw_ruleset_put_dispatch(&to, layout->zones, counts, batch);
         }

@@ -50,6 +50,7 @@ typedef struct NftPlan {
         FwLayoutDelta *delta; /* of the layout in force; or */
         FwLayout *layout;     /* the whole anew */
         bool adopt;           /* the kernel has it already: `layout` is what it has */
+        bool other_layout;    /* the kernel's table is of another FW_LAYOUT_VERSION */
         FwTouched *touched;
         size_t sent; /* bytes of the batch */
 
@@ -334,6 +335,19 @@ static int probe_helpers(FwEngine *engine, const NftPlan *plan, PtDiagnostics *d
                                 plan->wanted, engine->nft, diag);
 }
 
+/* Whoever made the table, an older or a newer filterd: this one has no other way to know what is in
+ * it than to make it anew. */
+static void note_other_layout(NftPlan *plan, const PtObserved *observed)
+{
+        plan->other_layout = observed->found && observed->marker.version != FW_LAYOUT_VERSION;
+        if (!plan->other_layout)
+                return;
+        pt_log(LOG_NOTICE,
+               "the table is of layout %u, %s than %d: it is replaced in one transaction",
+               observed->marker.version,
+               observed->marker.version < FW_LAYOUT_VERSION ? "older" : "newer", FW_LAYOUT_VERSION);
+}
+
 static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObserved *observed,
                     PtDiagnostics *diag, PtPlan **ret)
 {
@@ -353,6 +367,7 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
                 !engine->distrusted;
         same_revision = known && observed->marker.revision == revision;
+        note_other_layout(plan, observed);
         if (known && engine->layout) {
                 pt_slice_root(engine->layout->slice, &in_force);
                 known = pt_digest_equal(&in_force, &observed->marker.root);
@@ -434,9 +449,10 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         int r;
 
         /* What cannot be read cannot be carried: a table that is gone has no counters. */
-        r = fw_carry_read_all(engine->nft, carry);
-        if (r == 0 && engine->layout)
-                r = fw_ruleset_read_fixed(engine->nft, engine->layout->zones, &counts);
+        r = fw_carry_read_all(engine->nft, plan->other_layout, carry);
+        if (r == 0)
+                r = fw_ruleset_read_fixed(engine->nft, (engine->layout ?: plan->layout)->zones,
+                                          true, &counts);
         if (r == -EINTR)
                 return r;
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);

@@ -231,7 +231,7 @@ static int list_fixed(Listing *listing, const FwZones *zones)
         g_autoptr(GList) names = NULL;
         int r;
 
-        r = fw_ruleset_read_fixed(listing->nft, zones, &counts);
+        r = fw_ruleset_read_fixed(listing->nft, zones, false, &counts);
         if (r < 0)
                 return r;
         names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc) strcmp);

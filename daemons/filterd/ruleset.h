@@ -30,8 +30,8 @@ typedef struct FwDispatchTo {
 void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwZones *old, GHashTable *counts,
                              PtNftBatch *batch);
 /* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
- * there. */
-int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, GHashTable **ret);
+ * there; `partly`: those that are. */
+int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTable **ret);
 
 typedef struct FwMarker {
         uint64_t revision;
