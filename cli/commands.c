@@ -101,9 +101,14 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_VERIFY] = {0, "verify", CTL_WORD_NONE,
                         "Look whether any entry was changed, removed or put in."},
         [CTL_USER] = {'u', "user", CTL_WORD_NAME, "Only entries of this user, by name or uid."},
+        [CTL_ALLOW_OFFLINE] =
+                {0, "allow-offline", CTL_WORD_NONE,
+                 "Even if a daemon does not run whose part changes: it takes its part "
+                 "when it starts."},
 };
 
-#define COMMIT_OPTIONS (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM)
+#define COMMIT_OPTIONS                                                                             \
+        (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM | 1U << CTL_ALLOW_OFFLINE)
 
 const CtlCommand ctl_commands[] = {
         {.name = "apply",
@@ -124,11 +129,17 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_apply},
         {.name = "plan",
          .common = true,
-         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE,
+         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE | 1U << CTL_ALLOW_OFFLINE,
          .required = 1U << CTL_FILE,
          .doc = "Show what apply would do",
-         .help = "Checks the input as apply does and shows changes, steps, impact and guarantee of "
-                 "every daemon concerned. Nothing is changed.",
+         .help = "Checks the input as apply does and shows changes and steps, and for every daemon "
+                 "concerned the stage in which it commits, its guarantee (atomic: all or nothing "
+                 "at "
+                 "one instant; compensated: in steps, which are taken back when one fails; "
+                 "eventual: "
+                 "a program that comes to it), the impact, and how long it expects to prepare and "
+                 "to "
+                 "commit. Nothing is changed.",
          .example = "patronusctl plan -f policy.yaml",
          .run = ctl_run_plan},
         {.name = "get",

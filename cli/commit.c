@@ -7,6 +7,7 @@
 #include "message.h"
 #include "origin.h"
 #include "output.h"
+#include "rows.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -94,6 +95,40 @@ static void print_changes(struct json_object *reply)
                 printf("and %" PRIu64 " more\n", all - n);
 }
 
+/* "12 ms", of an estimate in microseconds. */
+static void add_estimate(struct json_object *plan, const char *member, const char *from)
+{
+        uint64_t usec = ctl_json_number(plan, from);
+        g_autofree char *text = usec < 1000
+                                        ? g_strdup("< 1 ms")
+                                        : g_strdup_printf("%" PRIu64 " ms", (usec + 500) / 1000);
+
+        json_object_object_add(plan, member, json_object_new_string(text));
+}
+
+static void print_daemons(struct json_object *plans)
+{
+        g_autoptr(CtlRows) rows = ctl_rows_new(CTL_TABLE);
+
+        if (!plans || json_object_array_length(plans) == 0)
+                return;
+        ctl_rows_column(rows, "DAEMON", "daemon", 0);
+        ctl_rows_column(rows, "STAGE", "stage", 0);
+        ctl_rows_column(rows, "ENGINE", "engine", 0);
+        ctl_rows_column(rows, "GUARANTEE", "guarantee", 0);
+        ctl_rows_column(rows, "IMPACT", "impact", 0);
+        ctl_rows_column(rows, "PREPARE", "prepare", CTL_COLUMN_RIGHT);
+        ctl_rows_column(rows, "COMMIT", "commit", CTL_COLUMN_RIGHT);
+        for (size_t i = 0; i < json_object_array_length(plans); i++) {
+                struct json_object *plan = json_object_array_get_idx(plans, i);
+
+                add_estimate(plan, "prepare", "prepareUSec");
+                add_estimate(plan, "commit", "commitUSec");
+                ctl_rows_add(rows, plan);
+        }
+        ctl_rows_end(rows, NULL);
+}
+
 static void print_plan(struct json_object *reply)
 {
         struct json_object *steps = ctl_json_at(reply, "steps");
@@ -107,6 +142,7 @@ static void print_plan(struct json_object *reply)
 
                 printf("  %s\n", step);
         }
+        print_daemons(ctl_json_at(reply, "plans"));
         if (*ctl_json_string(reply, "impact"))
                 printf("impact: %s\n", ctl_json_string(reply, "impact"));
         if (*ctl_json_string(reply, "guarantee"))
@@ -213,6 +249,8 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
                 r = ctl_append_true(m, "dryRun");
         if (r >= 0 && !(flags & CTL_COMMIT_LOAD))
                 r = append_confirm(ctl, m);
+        if (r >= 0 && !(flags & CTL_COMMIT_LOAD) && ctl->values[CTL_ALLOW_OFFLINE])
+                r = ctl_append_true(m, "allowOffline");
         if (r >= 0 && input)
                 r = ctl_append_string(m, "source", input->source);
         if (r >= 0 && ctl->values[CTL_SET])

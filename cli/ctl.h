@@ -87,6 +87,7 @@ typedef enum CtlOptionId {
         CTL_SEALED,
         CTL_VERIFY,
         CTL_USER,
+        CTL_ALLOW_OFFLINE,
         CTL_OPTION_MAX,
 } CtlOptionId;
 

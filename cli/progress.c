@@ -21,7 +21,9 @@ typedef struct Wait {
         bool shown; /* the line is on the terminal */
         unsigned ticks;
         const char *doing;  /* what configd was last known to do */
+        char *waits_for;    /* " (filterd)": the daemons that configd was last known to wait for */
         sd_bus_slot *asked; /* it was asked again, and has not answered yet */
+        sd_bus_slot *asked_waiting;
         bool cancelling, left;
         sd_bus_slot *cancel;
 } Wait;
@@ -65,14 +67,40 @@ static int on_phase(sd_bus_message *reply, void *userdata, sd_bus_error *error)
         return 0;
 }
 
+static int on_waiting(sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        Wait *wait = userdata;
+        g_auto(GStrv) names = NULL;
+
+        (void) error;
+        wait->asked_waiting = sd_bus_slot_unref(wait->asked_waiting);
+        g_clear_pointer(&wait->waits_for, g_free);
+        if (!sd_bus_message_is_method_error(reply, NULL) &&
+            sd_bus_message_enter_container(reply, 'v', "as") > 0 &&
+            sd_bus_message_read_strv(reply, &names) >= 0 && names && *names) {
+                g_autofree char *list = g_strjoinv(", ", names);
+                g_autofree char *text = ctl_safe(list);
+
+                wait->waits_for = g_strdup_printf(" (%s)", text);
+        }
+        return 0;
+}
+
+static void ask_property(Wait *wait, sd_bus_slot **slot, const char *property,
+                         sd_bus_message_handler_t handler)
+{
+        if (*slot)
+                return;
+        (void) sd_bus_call_method_async(wait->ctl->bus, slot, ctl_config.service, ctl_config.path,
+                                        "org.freedesktop.DBus.Properties", "Get", handler, wait,
+                                        "ss", ctl_config.interface, property);
+}
+
 /* While it reads a large input it does not answer; then the last words stand. */
 static void ask_phase(Wait *wait)
 {
-        if (wait->asked)
-                return;
-        (void) sd_bus_call_method_async(wait->ctl->bus, &wait->asked, ctl_config.service,
-                                        ctl_config.path, "org.freedesktop.DBus.Properties", "Get",
-                                        on_phase, wait, "ss", ctl_config.interface, "Phase");
+        ask_property(wait, &wait->asked, "Phase", on_phase);
+        ask_property(wait, &wait->asked_waiting, "Waiting", on_waiting);
 }
 
 static void show(Wait *wait)
@@ -81,8 +109,8 @@ static void show(Wait *wait)
         uint64_t seconds =
                 ((uint64_t) g_get_monotonic_time() - wait->started_usec) / G_USEC_PER_SEC;
 
-        fprintf(stderr, CTL_ERASE "%c %s, %" PRIu64 " s%s", spinner[wait->ticks++ % 4], wait->doing,
-                seconds,
+        fprintf(stderr, CTL_ERASE "%c %s%s, %" PRIu64 " s%s", spinner[wait->ticks++ % 4],
+                wait->doing, wait->waits_for && !wait->cancelling ? wait->waits_for : "", seconds,
                 wait->cancelling                  ? " (Ctrl-C leaves)"
                 : wait->flags == CTL_CALL_COMMITS ? " (Ctrl-C gives it up)"
                                                   : "");
@@ -197,6 +225,8 @@ static int wait_watching(Wait *wait)
                 r = sd_event_run(wait->event, UINT64_MAX);
         erase(wait);
         sd_bus_slot_unref(wait->asked);
+        sd_bus_slot_unref(wait->asked_waiting);
+        g_free(wait->waits_for);
         sd_bus_slot_unref(wait->cancel);
         (void) sd_bus_detach_event(wait->ctl->bus);
         sd_event_unref(wait->event);

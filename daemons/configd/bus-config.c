@@ -309,6 +309,22 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
         return sd_bus_message_append(reply, "s", hex);
 }
 
+static int append_waiting(const Commit *commit, sd_bus_message *m)
+{
+        g_autoptr(GPtrArray) names = commit ? commit_waits_for(commit) : g_ptr_array_new();
+
+        g_ptr_array_add(names, NULL);
+        return sd_bus_message_append_strv(m, (char **) names->pdata);
+}
+
+static int get_waiting(sd_bus *bus, const char *path, const char *interface, const char *property,
+                       sd_bus_message *reply, void *userdata, sd_bus_error *error)
+{
+        const Manager *manager = userdata;
+
+        return append_waiting(manager->commit, reply);
+}
+
 static const sd_bus_vtable config_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("OpenSession", SD_BUS_ARGS("a{sv}", options),
@@ -366,6 +382,7 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_PROPERTY("Objects", "t", get_property, 0, 0),
         SD_BUS_PROPERTY("Sessions", "u", get_property, 0, 0),
         SD_BUS_PROPERTY("Phase", "s", get_property, 0, 0),
+        SD_BUS_PROPERTY("Waiting", "as", get_waiting, 0, 0),
         SD_BUS_PROPERTY("ConfirmRevision", "t", bus_confirm_property, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ConfirmDeadlineUSec", "t", bus_confirm_property, 0,
@@ -375,12 +392,24 @@ static const sd_bus_vtable config_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("Committed", SD_BUS_ARGS("t", revision, "a{sv}", details), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Confirmed", SD_BUS_ARGS("t", revision, "a{sv}", details), 0),
         SD_BUS_SIGNAL_WITH_ARGS("Reverted", SD_BUS_ARGS("t", revision, "t", to), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Progress",
+                                SD_BUS_ARGS("s", phase, "as", waiting, "t", elapsedUSec), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Degraded", SD_BUS_ARGS("s", daemon, "t", revision, "s", reason),
+                                0),
+        SD_BUS_SIGNAL_WITH_ARGS("Recovered", SD_BUS_ARGS("s", daemon, "t", revision), 0),
         SD_BUS_VTABLE_END,
 };
 
-static const char *member_trouble(const Member *member)
+/* NULL: none. */
+static char *member_trouble(const Member *member)
 {
-        return member->participant.owner ? member->trouble : "does not run";
+        if (member->participant.owner)
+                return g_strdup(member->trouble);
+        if (member->offline_revision > 0)
+                return g_strdup_printf("does not run; revision %" PRIu64
+                                       " is for it when it starts",
+                                       member->offline_revision);
+        return g_strdup("does not run");
 }
 
 static void refresh_info(Manager *manager)
@@ -390,12 +419,11 @@ static void refresh_info(Manager *manager)
         g_hash_table_remove_all(info->conditions);
         for (guint i = 0; i < manager->members->len; i++) {
                 const Member *member = g_ptr_array_index(manager->members, i);
-                const char *trouble = member_trouble(member);
+                char *trouble = member_trouble(member);
 
                 if (trouble)
                         g_hash_table_insert(info->conditions,
-                                            g_strdup(member->participant.klass->name),
-                                            g_strdup(trouble));
+                                            g_strdup(member->participant.klass->name), trouble);
         }
         if (confirm_trouble(manager->confirm))
                 g_hash_table_insert(info->conditions, g_strdup("confirm"),
@@ -456,6 +484,43 @@ void bus_config_reverted(Manager *manager, uint64_t revision)
 {
         log_unsent("a revert", sd_bus_emit_signal(manager->bus, CONFIG_PATH, CONFIG_INTERFACE,
                                                   "Reverted", "tt", revision, manager->revision));
+}
+
+void bus_config_degraded(Manager *manager, const char *daemon, const char *reason)
+{
+        if (reason)
+                log_unsent("an alarm", sd_bus_emit_signal(manager->bus, CONFIG_PATH,
+                                                          CONFIG_INTERFACE, "Degraded", "sts",
+                                                          daemon, manager->revision, reason));
+        else
+                log_unsent("the end of an alarm",
+                           sd_bus_emit_signal(manager->bus, CONFIG_PATH, CONFIG_INTERFACE,
+                                              "Recovered", "st", daemon, manager->revision));
+}
+
+static int emit_progress(Manager *manager, const Commit *commit)
+{
+        pt_auto_message *m = NULL;
+        int r;
+
+        r = sd_bus_message_new_signal(manager->bus, &m, CONFIG_PATH, CONFIG_INTERFACE, "Progress");
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "s", commit_phase(commit));
+        if (r < 0)
+                return r;
+        r = append_waiting(commit, m);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_append(m, "t", commit_elapsed_usec(commit));
+        if (r < 0)
+                return r;
+        return sd_bus_message_send(m);
+}
+
+void bus_config_progress(Manager *manager, const Commit *commit)
+{
+        log_unsent("progress", emit_progress(manager, commit));
 }
 
 void bus_config_state_changed(Manager *manager)

@@ -17,6 +17,7 @@
 typedef struct CommitOptions {
         char *comment;
         bool dry_run;
+        bool allow_offline; /* daemons that are down take their part when they start */
         bool merge;
         char *confirm, *connection; /* confirm.h */
 } CommitOptions;
@@ -29,6 +30,7 @@ typedef struct CommitOptions {
 #define COMMIT_OPTION_ROWS(o) \
         {"comment", OPTION_STRING, &(o).comment}, \
         {"dryRun", OPTION_BOOL, &(o).dry_run}, \
+        {"allowOffline", OPTION_BOOL, &(o).allow_offline}, \
         {"merge", OPTION_BOOL, &(o).merge}, \
         {"confirm", OPTION_STRING, &(o).confirm}, \
         {"connection", OPTION_STRING, &(o).connection}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "commit.h"
 
+#include "bus-config.h"
 #include "commit-leg.h"
 #include "conflict.h"
 #include "validate.h"
@@ -10,6 +11,9 @@
 /* What the system does with our change may take a moment to show. */
 #define VERIFY_RETRY_USEC (100 * PT_USEC_PER_MSEC)
 #define VERIFY_MAX_USEC (3 * PT_USEC_PER_SEC)
+
+/* Who watches a commit that takes long hears of it so often. */
+#define PROGRESS_USEC PT_USEC_PER_SEC
 
 typedef enum Phase {
         PHASE_PLAN,
@@ -165,10 +169,18 @@ GPtrArray *commit_waits_for(const Commit *commit)
 {
         GPtrArray *names = g_ptr_array_new();
 
-        for (guint i = 0; i < commit->legs->len; i++)
-                if (leg_is_waiting(get_leg(commit, i)))
-                        g_ptr_array_add(names, (void *) leg_name(get_leg(commit, i)));
+        for (guint i = 0; i < commit->legs->len; i++) {
+                const Leg *leg = get_leg(commit, i);
+
+                if (commit->phase == PHASE_VERIFY ? !leg->verified : leg_is_waiting(leg))
+                        g_ptr_array_add(names, (void *) leg_name(leg));
+        }
         return names;
+}
+
+uint64_t commit_elapsed_usec(const Commit *commit)
+{
+        return now_usec() - commit->started_usec;
 }
 
 const char *commit_phase(const Commit *commit)
@@ -465,8 +477,25 @@ static void advance(Commit *commit)
         }
 }
 
-/* Finds who takes part; false if one of them is not there. */
-static bool add_legs(Commit *commit)
+static void tell_offline(const Leg *leg, bool allowed, PtDiagnostics *diag)
+{
+        const char *name = leg_name(leg);
+
+        if (allowed)
+                pt_diag_warning(diag, "offline", NULL,
+                                "%s does not run: its part of the change is in force when it has "
+                                "started",
+                                name);
+        else
+                pt_diag_error(diag, "daemon-unreachable", NULL,
+                              "%s does not run, and its part of the configuration changes: start "
+                              "patronus-%s.service and try again, or let it take its part when it "
+                              "starts (--allow-offline)",
+                              name, name);
+}
+
+/* Finds who takes part; false if one of them is not there, and has to be. */
+static bool add_legs(Commit *commit, bool allow_offline)
 {
         const GPtrArray *members = commit->manager->members;
         bool complete = true;
@@ -480,14 +509,13 @@ static bool add_legs(Commit *commit)
                 if (!after)
                         continue;
                 leg = leg_new(&commit->context, member, after);
-                g_ptr_array_add(commit->legs, leg);
-                if (member->participant.owner)
+                if (member->participant.owner) {
+                        g_ptr_array_add(commit->legs, leg);
                         continue;
-                pt_diag_error(commit->reply->diag, "daemon-unreachable", NULL,
-                              "%s does not run, and its part of the configuration changes: start "
-                              "patronus-%s.service and try again",
-                              leg_name(leg), leg_name(leg));
-                complete = false;
+                }
+                tell_offline(leg, allow_offline, commit->reply->diag);
+                complete = complete && allow_offline;
+                leg_free(leg);
         }
         return complete;
 }
@@ -556,7 +584,7 @@ static void begin(Commit *commit, const CommitRequest *request)
         if (r < 0 && commit->merge)
                 tell_misfit(commit, request);
         end_timing(commit, TIMING_VALIDATE);
-        if (r < 0 || !add_legs(commit)) {
+        if (r < 0 || !add_legs(commit, request->allow_offline)) {
                 refuse(commit);
                 return;
         }
@@ -569,6 +597,18 @@ static void begin(Commit *commit, const CommitRequest *request)
         }
         begin_phase(commit, PHASE_PLAN);
         for_legs(commit, leg_plan, NULL);
+}
+
+static int on_progress(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        const Commit *commit = userdata;
+        int r;
+
+        bus_config_progress(commit->manager, commit);
+        r = sd_event_source_set_time_relative(source, PROGRESS_USEC);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return r;
 }
 
 void commit_start(Manager *manager, const CommitRequest *request, CommitDone done, void *userdata)
@@ -608,5 +648,8 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
                 .userdata = commit,
         };
         manager->commit = commit;
+        /* Without it nobody sees how far it is, and it goes on. */
+        (void) sd_event_add_time_relative(manager->event, &commit->progress, CLOCK_MONOTONIC,
+                                          PROGRESS_USEC, 0, on_progress, commit);
         begin(commit, request);
 }

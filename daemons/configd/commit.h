@@ -54,9 +54,9 @@ bool commit_is_trial(const Commit *commit);
 void commit_yield(Commit *commit);
 /* A participant left the bus, or is there again. */
 void commit_owner_changed(Commit *commit, const Member *member);
-/* Names of the daemons that it waits for, and since when the phase goes on; the array is borrowed
- * names, the caller's. */
+/* Names of the daemons that it waits for: const char *; the array is the caller's. */
 GPtrArray *commit_waits_for(const Commit *commit);
+uint64_t commit_elapsed_usec(const Commit *commit); /* since it started */
 /* "plan", "prepare", "commit", "verify" or "revert". */
 const char *commit_phase(const Commit *commit);
 /* Drops a commit under way without a word to anybody else than `done`: for the end of the process.

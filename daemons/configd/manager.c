@@ -9,6 +9,7 @@
 #include "settle.h"
 
 #include "base/log.h"
+#include "base/messages.h"
 #include "bus/bus.h"
 
 #include <pwd.h>
@@ -69,23 +70,48 @@ static void on_backoff(void *userdata)
         manager_wake(member->manager);
 }
 
-void manager_repaired(Member *member, int result, const PtDiagnostics *diag)
+static const char *trouble_text(const Member *member, int result, const PtDiagnostics *diag)
+{
+        if (diag && pt_diag_count(diag) > 0)
+                return pt_diag_get(diag, 0)->text;
+        if (!member->participant.owner)
+                return "it does not run";
+        return result == -EBUSY ? "it is busy with a step that has not ended" : g_strerror(-result);
+}
+
+/* The first trouble is an alarm, its end the end of that; what comes between is only logged. */
+static void note_trouble(Member *member, const char *text)
 {
         const char *name = member->participant.klass->name;
+        g_autofree char *before = g_steal_pointer(&member->trouble);
+        g_autofree char *field = g_strconcat("PATRONUS_DAEMON=", name, NULL);
+        uint64_t revision = member->manager->revision;
 
+        if (text) {
+                member->trouble = g_strdup(text);
+                pt_log_fields(before ? LOG_ERR : LOG_CRIT,
+                              (const char *[]){field, before ? NULL : PT_MESSAGE_DEGRADED, NULL},
+                              "%s is not at revision %" PRIu64 ": %s; trying again", name, revision,
+                              text);
+        } else if (before) {
+                pt_log_fields(LOG_NOTICE, (const char *[]){field, PT_MESSAGE_RECOVERED, NULL},
+                              "%s is at revision %" PRIu64 " again", name, revision);
+        }
+        if (!before != !text)
+                bus_config_degraded(member->manager, name, text);
+}
+
+void manager_repaired(Member *member, int result, const PtDiagnostics *diag)
+{
         member->repair = NULL;
         member->suspect = result < 0;
-        g_clear_pointer(&member->trouble, g_free);
         if (result >= 0) {
-                member->in_doubt = false;
+                member->in_doubt = member->unverified = false;
+                member->offline_revision = 0;
                 pt_backoff_reset(member->backoff);
+                note_trouble(member, NULL);
         } else {
-                const char *text = diag && pt_diag_count(diag) > 0 ? pt_diag_get(diag, 0)->text
-                                                                   : g_strerror(-result);
-
-                member->trouble = g_strdup(text);
-                pt_log(LOG_ERR, "%s is not at revision %" PRIu64 ": %s", name,
-                       member->manager->revision, text);
+                note_trouble(member, trouble_text(member, result, diag));
                 /* One that is down is looked at when it comes back. */
                 member->waiting = member->participant.owner && pt_backoff_arm(member->backoff) >= 0;
         }
@@ -96,8 +122,11 @@ void manager_repaired(Member *member, int result, const PtDiagnostics *diag)
 int manager_repair(Member *member, RepairDone done, void *userdata)
 {
         return repair_start(&member->participant, member->manager->revision,
-                            member->manager->step_usec, member->in_doubt, done, userdata,
-                            &member->repair);
+                            member->manager->step_usec,
+                            member->unverified ? REPAIR_VERIFY
+                            : member->in_doubt ? REPAIR_DOUBT
+                                               : REPAIR_ASK,
+                            done, userdata, &member->repair);
 }
 
 static void on_repaired(Participant *participant, int result, const PtDiagnostics *diag,
@@ -113,9 +142,9 @@ static void set_owner(Member *member, const char *owner)
         g_free(member->participant.owner);
         member->participant.owner = *owner ? g_strdup(owner) : NULL;
         if (member->participant.owner) {
-                /* Before the first revision nothing says what it should have in force. */
-                member->suspect = member->suspect || manager->revision > 0;
-                member->in_doubt = false; /* another process */
+                /* Before the first revision nothing says what it should have in force; one that
+                 * was tried and taken back says it. */
+                member->suspect = member->suspect || pt_store_last(manager->store) > 0;
                 member->waiting = false;
                 pt_backoff_reset(member->backoff);
                 confirm_hurry(manager->confirm);
@@ -135,6 +164,7 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
         r = sd_bus_message_read(m, "sss", NULL, NULL, &owner);
         if (r < 0)
                 return r;
+        ((Member *) userdata)->in_doubt = false; /* another process */
         set_owner(userdata, owner);
         return 0;
 }
@@ -148,6 +178,10 @@ static int on_owner(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
         if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "s", &owner) < 0)
                 owner = "";
         set_owner(member, owner);
+        /* It was there before us, and may be committing still what an earlier run told it and took
+         * back. */
+        member->in_doubt = member->in_doubt ||
+                           pt_store_last(member->manager->store) > member->manager->revision;
         return 0;
 }
 
@@ -389,6 +423,8 @@ void manager_publish(Manager *manager, uint64_t revision, PtSlice *running, cons
                         continue;
                 pt_slice_unref(member->participant.slice);
                 member->participant.slice = slice;
+                if (!member->participant.owner)
+                        member->offline_revision = revision;
         }
         pt_slice_ref(running);
         pt_slice_unref(manager->running);

@@ -34,12 +34,14 @@
 struct Member {
         struct Manager *manager;
         Participant participant;
-        bool suspect;       /* may have something else in force than it should */
-        bool in_doubt;      /* may be committing still: what it says of itself does not count */
-        char *trouble;      /* why it could not be repaired, for people; NULL: none known */
-        Repair *repair;     /* under way */
-        PtBackoff *backoff; /* before the next attempt */
-        bool waiting;       /* for it */
+        bool suspect;    /* may have something else in force than it should */
+        bool in_doubt;   /* may be committing still: what it says of itself does not count */
+        bool unverified; /* nobody looked whether what it says is so */
+        uint64_t offline_revision; /* decided while it was down; 0: none */
+        char *trouble;             /* why it could not be repaired, for people; NULL: none known */
+        Repair *repair;            /* under way */
+        PtBackoff *backoff;        /* before the next attempt */
+        bool waiting;              /* for it */
 };
 
 typedef struct Manager {

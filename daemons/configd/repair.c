@@ -11,7 +11,8 @@ struct Repair {
         uint64_t revision;
         uint64_t step_usec;
         uint64_t commit_usec; /* estimate */
-        bool full;            /* it was sent the whole slice */
+        RepairMode mode;
+        bool full; /* it was sent the whole slice */
         ParticipantCall call;
         PtDiagnostics *diag;
         RepairDone done;
@@ -114,7 +115,7 @@ static void on_planned(int result, const Answer *answer, void *userdata)
                 plan_full(repair);
                 return;
         }
-        if (result >= 0 && !repair->full && answer->empty) {
+        if (result >= 0 && !repair->full && answer->empty && repair->mode != REPAIR_VERIFY) {
                 participant_abort(repair->participant, repair->revision);
                 finish(repair, 0);
                 return;
@@ -143,7 +144,7 @@ static void on_state(int result, const Answer *answer, void *userdata)
                 plan_full(repair);
 }
 
-int repair_start(Participant *participant, uint64_t revision, uint64_t step_usec, bool in_doubt,
+int repair_start(Participant *participant, uint64_t revision, uint64_t step_usec, RepairMode mode,
                  RepairDone done, void *userdata, Repair **ret)
 {
         g_autoptr(Repair) repair = g_new0(Repair, 1);
@@ -158,10 +159,11 @@ int repair_start(Participant *participant, uint64_t revision, uint64_t step_usec
         repair->userdata = userdata;
         repair->call = (ParticipantCall){.participant = participant,
                                          .diag = repair->diag,
-                                         .done = in_doubt ? on_planned : on_state,
+                                         .done = mode == REPAIR_ASK ? on_state : on_planned,
                                          .userdata = repair};
-        r = in_doubt ? plan(repair)
-                     : participant_get_state(&repair->call, deadline_step(step_usec, 0));
+        repair->mode = mode;
+        r = mode == REPAIR_ASK ? participant_get_state(&repair->call, deadline_step(step_usec, 0))
+                               : plan(repair);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&repair);

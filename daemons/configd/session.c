@@ -416,6 +416,7 @@ int session_commit(Session *session, const CommitOptions *options, bool restores
                 .base_revision = session->base_revision,
                 .merge = options->merge,
                 .dry_run = options->dry_run,
+                .allow_offline = options->allow_offline,
                 .uid = session->uid,
                 .author = session->user,
                 .comment = options->comment,

@@ -8,6 +8,7 @@
 
 typedef struct Question {
         Settle *settle;
+        Member *member;
         PtSlice *slice; /* the participant's part of the intent */
         ParticipantCall call;
 } Question;
@@ -56,6 +57,11 @@ static void end(Settle *settle)
 
                 member->suspect = member->in_doubt = true;
         }
+        for (guint i = 0; !settle->refuted && i < settle->questions->len; i++) {
+                const Question *question = g_ptr_array_index(settle->questions, i);
+
+                question->member->suspect = question->member->unverified = true;
+        }
         r = settle->refuted ? pt_store_abort(manager->store, settle->number)
                             : pt_store_decide(manager->store, settle->number);
         if (r < 0)
@@ -97,6 +103,7 @@ static void ask(Settle *settle, Member *member)
                 return;
         question = g_new0(Question, 1);
         question->settle = settle;
+        question->member = member;
         question->slice = slice;
         question->call = (ParticipantCall){.participant = &member->participant,
                                            .diag = settle->reply->diag,

@@ -4,7 +4,7 @@
 /*
  * What to do about an intent without a decision that the last run left: it died while a commit was
  * under way. The participants that the change concerns are asked what is in force. If all of them
- * have it, it is decided; else it is aborted, and who has it is repaired like anybody with the
+ * have it, it is decided, and then verified as a repair is; else it is aborted, and who has it is repaired like anybody with the
  * wrong slice.
  */
 

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * MESSAGE_ID of log entries that are worth an alarm, for `journalctl MESSAGE_ID=...` and for programs.
- * Each is said in docs/OPERATIONS.md with what it means and what to do.
+ * MESSAGE_ID of log entries that are worth an alarm, for `journalctl MESSAGE_ID=...` and for
+ * programs. docs/ALARMS.md says of each what it means and what to do.
  *
  *         pt_log_fields(LOG_CRIT, (const char *[]){PT_MESSAGE_DEGRADED, NULL}, "...");
  */

@@ -74,10 +74,10 @@ class TestDaemon:
         self.process.wait()
         wait_until(lambda: not self.running(), f"end of {self.name} on the bus")
 
-    def keep(self, times=1, *options):
-        """Starts it again whenever it dies, as often as that."""
+    def keep(self, *starts):
+        """Starts it again when it dies, once, or once with each of these lists of options."""
         def watch():
-            for _ in range(times):
+            for options in starts or ([],):
                 pidfd = os.pidfd_open(self.process.pid)
                 try:
                     ready, _, _ = select.select([pidfd, self.keeper[1]], [], [])
@@ -305,6 +305,22 @@ class FaultSetup(config_harness.Setup):
         for daemon in self.daemons.values():
             self.agrees(daemon)
         assert self.conditions() == {}, "nothing is wrong"
+
+    def settled(self):
+        """Until all agree: what configd does about them after its start nobody waits for."""
+        def agreed():
+            try:
+                self.agree()
+            except AssertionError as error:
+                last.append(error)
+                return False
+            return True
+
+        last = []
+        try:
+            wait_until(agreed, "agreement")
+        except AssertionError:
+            raise last[-1] from None
 
     def agrees(self, daemon):
         files = {}
