@@ -119,6 +119,8 @@ typedef struct CtlCommand {
         int (*run)(Ctl *ctl);
 } CtlCommand;
 
+G_STATIC_ASSERT(CTL_OPTION_MAX <= 32); /* bits of CtlCommand.options */
+
 #define CTL_GLOBAL_OPTIONS                                                                         \
         (1U << CTL_OUTPUT | 1U << CTL_COLOUR | 1U << CTL_BUS | 1U << CTL_HELP | 1U << CTL_VERSION)
 
