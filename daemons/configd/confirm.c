@@ -24,6 +24,8 @@ struct Confirm {
         uint64_t armed_usec;  /* CLOCK_BOOTTIME: when it came into force */
         PtSlice *back;        /* the confirmed content, when it is known without reading it */
         uint64_t back_number; /* its revision */
+        PtSlice *wanted;      /* what is being brought back */
+        bool unrecorded;      /* the daemons were given that, though it cannot be written */
         bool over;            /* the time is */
         bool resting;         /* it could not be taken back; the back-off runs */
         char *trouble;
@@ -255,7 +257,8 @@ static void disarm(Confirm *confirm)
         }
         confirm->timer = sd_event_source_disable_unref(confirm->timer);
         confirm->waits = (PtConfirm){};
-        confirm->over = confirm->resting = false;
+        confirm->over = confirm->resting = confirm->unrecorded = false;
+        g_clear_pointer(&confirm->wanted, pt_slice_unref);
         pt_backoff_reset(confirm->backoff);
         set_trouble(confirm, NULL);
 }
@@ -351,12 +354,52 @@ static const char *first_error(const PtDiagnostics *diag)
         return "it was refused";
 }
 
+static bool has_code(const PtDiagnostics *diag, const char *code)
+{
+        for (size_t i = 0; i < pt_diag_count(diag); i++)
+                if (g_str_equal(pt_diag_get(diag, i)->code, code))
+                        return true;
+        return false;
+}
+
+/*
+ * The disk takes no more, and whoever is locked out cannot come and make room: the daemons get the
+ * confirmed content as their part of what runs. What is recorded follows when it can be.
+ */
+static void bring_back_unrecorded(Confirm *confirm)
+{
+        Manager *manager = confirm->manager;
+
+        if (confirm->unrecorded)
+                return;
+        confirm->unrecorded = true;
+        pt_log(LOG_ALERT,
+               "revision %" PRIu64 " cannot be taken back in the journal: the daemons get the "
+               "confirmed content without it",
+               confirm->waits.revision);
+        for (guint i = 0; i < manager->members->len; i++) {
+                Member *member = g_ptr_array_index(manager->members, i);
+
+                pt_slice_unref(member->participant.slice);
+                member->participant.slice =
+                        participant_project(&member->participant, confirm->wanted);
+                member->suspect = true;
+                member->waiting = false;
+        }
+        manager_wake(manager);
+}
+
 static void on_done(const Reply *reply, void *userdata)
 {
+        Confirm *confirm = userdata;
+
         /* NULL: the process ends. When it was accepted, its publication has called
          * confirm_update(). */
-        if (reply && !reply->accepted)
-                failed(userdata, first_error(reply->diag));
+        if (!reply || reply->accepted)
+                return;
+        failed(confirm, first_error(reply->diag));
+        if (has_code(reply->diag, "journal-failed"))
+                bring_back_unrecorded(confirm);
 }
 
 /*
@@ -407,6 +450,8 @@ void confirm_take_back(Confirm *confirm)
 
         if (load_confirmed(confirm, &back) < 0)
                 return;
+        pt_slice_unref(confirm->wanted);
+        confirm->wanted = pt_slice_ref(back);
         commit_start(manager,
                      &(CommitRequest){
                              .base = manager->running,
@@ -471,6 +516,10 @@ int confirm_check(const Confirm *confirm, uint64_t revision, sd_bus_error *error
                 return pt_bus_fail(error, -EAGAIN,
                                    "Revision %" PRIu64 " waits to be confirmed, not %" PRIu64,
                                    waits, revision);
+        if (confirm->over)
+                return pt_bus_fail(error, -ETIME,
+                                   "The time is over: revision %" PRIu64 " is being taken back",
+                                   waits);
         return 0;
 }
 
@@ -511,6 +560,7 @@ void confirm_free(Confirm *confirm)
         sd_event_source_disable_unref(confirm->timer);
         pt_backoff_free(confirm->backoff);
         pt_slice_unref(confirm->back);
+        pt_slice_unref(confirm->wanted);
         g_free(confirm->trouble);
         g_free(confirm);
 }

@@ -80,7 +80,7 @@ void confirm_hurry(Confirm *confirm);
 void confirm_take_back(Confirm *confirm);
 
 /* Whether the revision can be confirmed: 0; 1: it was before. -ENOENT with an error: nothing waits;
- * -EAGAIN: another one does. */
+ * -EAGAIN: another one does; -ETIME: too late. */
 int confirm_check(const Confirm *confirm, uint64_t revision, sd_bus_error *error);
 /* Why this caller cannot confirm what waits: his connection is older, or nobody knows how old it
  * is. NULL: he can. `claim`: the connection that he says he came by, or NULL. */

@@ -9,7 +9,7 @@ import sys
 import dbus
 import pytest
 
-from config_harness import CONFIG_NAME, CONFIG_PATH, FILTER_NAME, SESSION_INTERFACE, USER, as_user, codes, explain, memfd, rule, wait_until, zone
+from config_harness import CONFIG_NAME, CONFIG_PATH, FILTER_NAME, SESSION_INTERFACE, as_user, codes, explain, memfd, rule, wait_until, zone
 
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
 
@@ -302,15 +302,13 @@ def test_tampering_is_found_and_named(configd):
 
 def full_disk(configd, full):
     """The limit on the size of files stands for a full disk."""
-    size = journal(configd).stat().st_size if full else "unlimited"
-    subprocess.run(["prlimit", "--pid", str(configd.process.process.pid), f"--fsize={size}:unlimited"], check=True, **as_user(USER))
+    configd.full_disk(journal(configd).stat().st_size if full else "unlimited")
 
 
 @root
 def test_nothing_is_changed_that_cannot_be_audited(configd):
     configd.process.end()
-    # A full disk gives an error, and no signal.
-    configd.start(wrap=["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", "--ignore-signal=XFSZ"])
+    configd.start_with_limits()
     configd.client.accept(rule("early"))
     revision = configd.client.revision
     full_disk(configd, True)

@@ -204,6 +204,25 @@ def test_a_daemon_that_is_down(based):
     assert boottime() - back < LATE_S and waits(client) == (0, 0)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="as another user, it takes root")
+def test_the_disk_is_full(based):
+    """Nothing can be written: the daemon gets what is confirmed in time all the same, and the record follows when there is room."""
+    client = based.client
+    based.process.end()
+    based.start_with_limits()
+    root = client.root
+    client.accept(rule("new"), confirm=str(WINDOW_S))
+    _, deadline = waits(client)
+    based.full_disk((based.state / "journal").stat().st_size)
+    wait_until(lambda: based.participant.root == root, "the confirmed content in the daemon")
+    assert -0.01 < boottime() - deadline < LATE_S and waits(client)[0] == 2
+    with pytest.raises(dbus.exceptions.DBusException) as error:
+        confirm(client, 2)
+    assert error_name(error) == "Timeout"
+    based.full_disk("unlimited")
+    taken_back(based, boottime())
+
+
 def test_what_is_confirmed_is_damaged(based):
     """Its file is lost with configd's memory of it: an older confirmed one is still better than what nobody confirmed."""
     client = based.client

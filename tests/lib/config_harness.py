@@ -283,6 +283,14 @@ class Setup:
                                [*wrap, str(program), "--bus", self.address, "--state-dir", str(self.state), "--run-dir",
                                 str(self.directory), *options], **({} if wrap else as_user(USER)))
 
+    def start_with_limits(self):
+        """For full_disk(), which is an error then, and no signal."""
+        self.start(wrap=["setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "env", "--ignore-signal=XFSZ"])
+
+    def full_disk(self, size):
+        """No file grows beyond `size` bytes any more; "unlimited": there is room again."""
+        subprocess.run(["prlimit", "--pid", str(self.process.process.pid), f"--fsize={size}:unlimited"], check=True, **as_user(USER))
+
     def start_participant(self, root=None):
         self.participant = Participant(self.client, self.address, root)
         return self.participant
