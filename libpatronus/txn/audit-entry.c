@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What nobody counts up to; so there is always a next one. */
+#define NUMBER_MAX (1ULL << 60)
+
 static const char *const results[PT_AUDIT_RESULT_MAX] = {
         [PT_AUDIT_OK] = "ok",
         [PT_AUDIT_REFUSED] = "refused",
@@ -123,7 +126,7 @@ int pt_audit_head_parse(struct json_object *record, PtAuditHead *ret)
                 .revision = get_number(record, "revision"),
         };
 
-        if (head.file == 0 || head.first == 0)
+        if (head.file == 0 || head.file > NUMBER_MAX || head.first == 0 || head.first > NUMBER_MAX)
                 return -ENOENT;
         *ret = head;
         return 0;
@@ -163,7 +166,8 @@ int pt_audit_entry_parse(struct json_object *record, PtAuditEntry **ret)
         entry->result = pt_audit_result_from_string(result ?: "");
         entry->revision = get_number(record, "revision");
         entry->left_out = get_number(record, "leftOut");
-        if (entry->number == 0 || entry->result < 0)
+        if (entry->number == 0 || entry->number > NUMBER_MAX || entry->result < 0 ||
+            !json_object_object_get_ex(record, "uid", NULL)) /* absent is not root */
                 return -EBADMSG;
         *ret = g_steal_pointer(&entry);
         return 0;
