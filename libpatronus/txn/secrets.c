@@ -33,7 +33,6 @@ static int open_value(const Owner *owner, const PtObject *object, const PtField 
 
 typedef struct Check {
         const Owner *owner;
-        const PtSlice *before;
         const PtObject *object;
         PtDiagnostics *diag;
         unsigned lost;
@@ -63,21 +62,24 @@ static int check_value(const PtField *field, const char *path, const PtSecret *s
 static int check_object(const PtObject *object, void *userdata)
 {
         Check *check = userdata;
-        const PtObject *old =
-                check->before ? pt_slice_get(check->before, object->kind, object->name) : NULL;
 
-        if (old && pt_digest_equal(&old->digest, &object->digest))
-                return 0;
         check->object = object;
         return pt_object_foreach_secret(object, check_value, check);
+}
+
+static int check_change(const PtObject *before, const PtObject *after, void *userdata)
+{
+        return after ? check_object(after, userdata) : 0;
 }
 
 static unsigned check(PtSecrets *secrets, const PtSlice *before, const PtSlice *after,
                       PtDiagnostics *diag)
 {
-        Check state = {.owner = (Owner *) secrets, .before = before, .diag = diag};
+        Check state = {.owner = (Owner *) secrets, .diag = diag};
 
-        for (const PtKind *const *kind = pt_kinds(); *kind; kind++)
+        if (before)
+                (void) pt_slice_compare(before, after, check_change, &state);
+        for (const PtKind *const *kind = pt_kinds(); !before && *kind; kind++)
                 if (pt_kind_has_secret(*kind))
                         (void) pt_slice_foreach(after, *kind, check_object, &state);
         return state.lost;
