@@ -293,6 +293,7 @@ void confirm_update(Confirm *confirm)
                                waits.revision, pt_store_confirmed(confirm->manager->store));
                         start_timer(confirm);
                 }
+                manager_wake(confirm->manager);
         }
         bus_confirm_changed(confirm->manager);
 }

@@ -329,7 +329,9 @@ static int on_work(sd_event_source *source, void *userdata)
         if (manager->commit || !manager->settled)
                 return 0;
         repair_members(manager);
-        if (!manager_busy(manager) && migration_is_due(manager->migration))
+        /* While something waits to be confirmed, nothing is committed on it. */
+        if (!manager_busy(manager) && confirm_revision(manager->confirm) == 0 &&
+            migration_is_due(manager->migration))
                 migration_start(manager->migration);
         if (!manager_busy(manager))
                 dispatch_deferred(manager);
