@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "bus/origin.h"
 #include "txn/audit-rate.h"
+#include "txn/audit-report.h"
 
 #include <string.h>
 
@@ -484,6 +485,17 @@ void audit_on_refused(void *userdata, sd_bus_message *m, const PtCaller *caller,
         entry->text = g_strdup(why);
         entry->left_out = left_out;
         audit_put(audit, entry);
+}
+
+void audit_on_allowed(void *userdata, sd_bus_message *m, const PtCaller *caller, const char *action)
+{
+        PtAuditEntry *entry;
+
+        if (!pt_audit_by_action(action))
+                return;
+        entry = audit_entry_of(m, caller, action, NULL, NULL);
+        entry->subject = g_strdup(sd_bus_message_get_interface(m));
+        audit_put_limited(userdata, entry);
 }
 
 /* What the last run left. */

@@ -73,6 +73,9 @@ void audit_recover(Audit *audit);
 /* PtAccess.refused; `userdata` is the Audit. */
 void audit_on_refused(void *userdata, sd_bus_message *m, const PtCaller *caller, const char *action,
                       const char *why);
+/* PtAccess.allowed: what has no entry of its own, with how it ended (pt_audit_by_action()). */
+void audit_on_allowed(void *userdata, sd_bus_message *m, const PtCaller *caller,
+                      const char *action);
 
 /* The files, for bus-audit.c, or NULL. While it is held, no file begins or goes. */
 PtAudit *audit_files(Audit *audit);

@@ -451,6 +451,7 @@ int manager_attach(Manager *manager, sd_bus *bus, PtAccess *access)
 
         manager->access = access;
         access->refused = audit_on_refused;
+        access->allowed = audit_on_allowed;
         access->userdata = manager->audit;
         session_close_all(manager);
         g_queue_clear_full(&manager->deferred, deferred_free);

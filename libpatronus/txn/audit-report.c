@@ -171,6 +171,29 @@ static void on_refused(void *userdata, sd_bus_message *m, const PtCaller *caller
         report(reporter, entry);
 }
 
+bool pt_audit_by_action(const char *action)
+{
+        static const PtAction actions[] = {PT_ACTION_SECRET_READ, PT_ACTION_CAPTURE,
+                                           PT_ACTION_SYSTEM_ADMIN};
+
+        for (size_t i = 0; i < G_N_ELEMENTS(actions); i++)
+                if (g_strcmp0(action, pt_action_to_string(actions[i])) == 0)
+                        return true;
+        return false;
+}
+
+static void on_allowed(void *userdata, sd_bus_message *m, const PtCaller *caller,
+                       const char *action)
+{
+        g_autoptr(PtAuditEntry) entry = NULL;
+
+        if (!pt_audit_by_action(action))
+                return;
+        entry = entry_of(m, caller, action);
+        entry->subject = g_strdup(sd_bus_message_get_interface(m));
+        report(userdata, entry);
+}
+
 PtAuditReporter *pt_audit_reporter_new(sd_event *event, PtAccess *access)
 {
         PtAuditReporter *reporter = g_new0(PtAuditReporter, 1);
@@ -179,6 +202,7 @@ PtAuditReporter *pt_audit_reporter_new(sd_event *event, PtAccess *access)
         reporter->access = access;
         reporter->refused = pt_audit_rate_new(PT_AUDIT_REPORT_BURST, PT_AUDIT_REPORT_USEC);
         access->refused = on_refused;
+        access->allowed = on_allowed;
         access->userdata = reporter;
         return reporter;
 }
@@ -188,6 +212,7 @@ void pt_audit_reporter_free(PtAuditReporter *reporter)
         if (!reporter)
                 return;
         reporter->access->refused = NULL;
+        reporter->access->allowed = NULL;
         sd_event_source_disable_unref(reporter->flush);
         pt_audit_rate_free(reporter->refused);
         g_free(reporter);

@@ -24,6 +24,10 @@
 
 typedef struct PtAuditReporter PtAuditReporter;
 
+/* Whether calls of an action have an entry because they were allowed: to see secrets, to capture,
+ * and to set what all daemons have, the log among it. Of others, what came of them has one. */
+bool pt_audit_by_action(const char *action);
+
 /* Hears of what `access` refuses from now on; both outlive it. `daemon` is its name in logs. */
 PtAuditReporter *pt_audit_reporter_new(sd_event *event, PtAccess *access);
 void pt_audit_reporter_free(PtAuditReporter *reporter);

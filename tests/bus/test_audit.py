@@ -213,6 +213,16 @@ def test_what_another_daemon_reports(configd):
     assert "ok, refused or failed" in error.value.get_dbus_message()
 
 
+def test_secrets_and_the_log(client):
+    """What is not a change, and matters all the same: who took sealed secrets out, and who set what is logged."""
+    client.config("ExportSealed", "a{sv}", {})
+    entry = last(client)
+    assert (entry["method"], entry["action"], entry["result"]) == ("ExportSealed", "org.patronus.secret.read", "ok")
+    client.call("/org/freedesktop/LogControl1", "org.freedesktop.DBus.Properties", "Set", "ssv", "org.freedesktop.LogControl1", "LogLevel", "info")
+    entry = last(client)
+    assert (entry["method"], entry["action"], entry["result"]) == ("Set", "org.patronus.system.admin", "ok")
+
+
 def test_pages(client):
     for i in range(7):
         client.accept(rule(f"r{i}"))
