@@ -50,6 +50,19 @@ void reply_set_changes(Reply *reply, Changes *changes)
         reply->changed = changes->list->len > 0;
 }
 
+/* Where a plan belongs: as its daemon commits, whoever answers first. */
+static guint place_of(const Reply *reply, const ParticipantClass *klass)
+{
+        for (guint i = 0; i < reply->plans->len; i++) {
+                const PlanResult *plan = g_ptr_array_index(reply->plans, i);
+
+                if (plan->klass->stage > klass->stage ||
+                    (plan->klass->stage == klass->stage && plan->klass > klass))
+                        return i;
+        }
+        return reply->plans->len;
+}
+
 void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *answer)
 {
         PlanResult *plan = g_new0(PlanResult, 1);
@@ -63,7 +76,7 @@ void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *a
         plan->has_cuts = answer->has_cuts;
         plan->cuts = answer->cuts;
         plan->cuts_why = g_strdup(answer->cuts_why);
-        g_ptr_array_add(reply->plans, plan);
+        g_ptr_array_insert(reply->plans, (gint) place_of(reply, klass), plan);
         reply->impact = MAX(reply->impact, answer->impact);
         reply->guarantee = MAX(reply->guarantee, answer->guarantee);
         for (guint i = 0; i < answer->steps->len && reply->steps->len < PT_PLAN_STEPS_MAX; i++)

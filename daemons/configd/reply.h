@@ -44,7 +44,7 @@ typedef struct Reply {
         PtImpact impact;
         PtGuarantee guarantee;
         GPtrArray *steps;     /* char *, at most PT_PLAN_STEPS_MAX */
-        GPtrArray *plans;     /* PlanResult, one a daemon that takes part */
+        GPtrArray *plans;     /* PlanResult, one a daemon that takes part, as they commit */
         uint64_t merged_with; /* the running revision that a change begun on an older one was merged
                                  with; 0: it was not */
         GPtrArray *conflicts; /* ConflictEntry: what both changed */
