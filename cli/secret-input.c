@@ -23,9 +23,9 @@ static int ask(const char *path, char **ret)
                 return -errno;
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t) ECHO;
-        fprintf(stderr, "%s: ", path);
         if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) < 0)
                 return -errno;
+        fprintf(stderr, "%s: ", path);
         n = getline(&line, &allocated, stdin);
         (void) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         fputc('\n', stderr);

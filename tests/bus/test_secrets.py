@@ -12,6 +12,7 @@ import dbus
 import pytest
 
 import fault_harness
+import terminal
 from config_harness import CONFIG_NAME, codes, explain, wait_until
 from fault_harness import link, service
 
@@ -321,6 +322,17 @@ def test_patronusctl_reads_it_from_standard_input(setup):
     assert done.returncode == 2 and "nothing was given" in done.stderr
     setup.ctl("set", "TestLink/wan", "secret=")
     assert opened(setup.link) == {}
+
+
+def test_patronusctl_asks_for_it(setup):
+    """At a terminal, which does not show what is typed."""
+    command = [setup.build / "tests/daemons/patronusctl-test", "--bus", setup.address, "set", "TestLink/wan", "secret=-"]
+    with terminal.opened(command) as screen:
+        screen.wait_for("secret: ")
+        screen.type(WORD + "\n")
+        status, text = screen.finish()
+    assert status == 0 and WORD not in text
+    assert opened(setup.link) == {"TestLink.wan": [digest(WORD)]}
 
 
 def test_patronusctl_export(setup):
