@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "merge.h"
 
+#include "secrets.h"
+
 #define UID_SIZE 16
 
 MergePrefer merge_prefer_from_string(const char *text)
@@ -106,6 +108,8 @@ static int merge_one(const PtObject *base, const PtObject *mine, void *userdata)
         if (same(mine, theirs))
                 return 0;
         if (mine && theirs && !same(theirs, base)) {
+                mine = secrets_like(mine, theirs);
+                g_ptr_array_add(merge->made, (void *) mine);
                 merge_both(merge, base, mine, theirs);
                 return 0;
         }
@@ -243,6 +247,7 @@ Merge *merge_new(PtSlice *base, PtSlice *mine, PtSlice *theirs, MergePrefer pref
         merge->theirs = pt_slice_ref(theirs);
         merge->merged = pt_slice_clone(theirs);
         merge->prefer = prefer;
+        merge->made = g_ptr_array_new_with_free_func((GDestroyNotify) pt_object_unref);
         merge->conflicts = g_array_new(false, false, sizeof(Conflict));
         (void) pt_slice_compare(base, mine, merge_one, merge);
         names_init(&my_names, base, mine);
@@ -267,5 +272,6 @@ void merge_free(Merge *merge)
         pt_slice_unref(merge->theirs);
         pt_slice_unref(merge->merged);
         g_array_unref(merge->conflicts);
+        g_ptr_array_unref(merge->made);
         g_free(merge);
 }

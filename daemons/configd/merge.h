@@ -35,6 +35,7 @@ typedef struct Merge {
         PtSlice *base, *mine, *theirs; /* referenced */
         PtSlice *merged;
         GArray *conflicts; /* Conflict, by kind and name; with a preference they are resolved */
+        GPtrArray *made;   /* PtObject, of which conflicts may speak */
         MergePrefer prefer;
 } Merge;
 

@@ -227,6 +227,62 @@ int secrets_settle(Secrets *secrets, PtObject *object, const PtObject *old, PtDi
         return r < 0 ? r : settling.result;
 }
 
+/* Whether two sealed texts of one place hold the same value: configd's own mark says so. */
+static bool same_value(const char *a, const char *b)
+{
+        g_autofree uint8_t *x_bytes = NULL, *y_bytes = NULL;
+        PtEnvelope x, y;
+
+        return pt_envelope_from_text(a, &x_bytes, &x) >= 0 &&
+               pt_envelope_from_text(b, &y_bytes, &y) >= 0 &&
+               memcmp(x.key, y.key, PT_ENVELOPE_KEY) == 0 &&
+               memcmp(x.compare, y.compare, PT_ENVELOPE_COMPARE) == 0;
+}
+
+/* The text of `other` that holds the same, and is another one; else NULL. */
+static const char *text_like(const PtObject *other, const char *path, const PtSecret *secret)
+{
+        Search search = {.path = path};
+
+        if (pt_secret_state(secret) != PT_SECRET_SEALED)
+                return NULL;
+        (void) pt_object_foreach_secret(other, match_path, &search);
+        return search.found && !g_str_equal(search.found, pt_secret_sealed_text(secret)) &&
+                               same_value(search.found, pt_secret_sealed_text(secret))
+                       ? search.found
+                       : NULL;
+}
+
+static int find_like(const PtField *field, const char *path, const PtSecret *secret, void *userdata)
+{
+        return text_like(userdata, path, secret) ? 1 : 0;
+}
+
+static int take_like(const PtField *field, const char *path, const PtSecret *value, void *userdata)
+{
+        PtSecret *secret = (PtSecret *) value; /* of an object that is not sealed */
+        const char *text = text_like(userdata, path, secret);
+
+        if (text) {
+                pt_secret_done(secret);
+                pt_secret_set_sealed(secret, text);
+        }
+        return 0;
+}
+
+PtObject *secrets_like(const PtObject *object, const PtObject *other)
+{
+        PtObject *copy;
+
+        if (!pt_kind_has_secret(object->kind) ||
+            pt_object_foreach_secret(object, find_like, (void *) other) == 0)
+                return pt_object_ref(object);
+        copy = pt_object_copy(object, NULL);
+        (void) pt_object_foreach_secret(copy, take_like, (void *) other);
+        pt_object_seal(copy);
+        return copy;
+}
+
 static int refuse_unsealed(const PtField *field, const char *path, const PtSecret *secret,
                            void *userdata)
 {

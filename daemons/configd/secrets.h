@@ -21,5 +21,8 @@ void secrets_free(Secrets *secrets);
  * unchanged, or a sealed value is not of this machine.
  */
 int secrets_settle(Secrets *secrets, PtObject *object, const PtObject *old, PtDiagnostics *diag);
+/* The object itself, or a sealed copy that has the sealed texts of `other`, which is the same object,
+ * wherever the value is the same: two seals of one value are two texts. The caller's. */
+PtObject *secrets_like(const PtObject *object, const PtObject *other);
 /* Says so and returns false if a value is not sealed: what is committed has been settled. */
 bool secrets_are_sealed(const PtObject *object, PtDiagnostics *diag);

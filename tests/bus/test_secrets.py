@@ -355,3 +355,36 @@ def test_patronusctl_edit(setup, tmp_path):
         setup.ctl("edit", "TestLink/wan", env={**os.environ, "EDITOR": str(editor), "VISUAL": str(editor)})
         assert opened(setup.link) == {"TestLink.wan": [digest(word)]}
     assert setup.client.get("TestLink", "wan")["spec"]["mtu"] == 1300
+
+
+# --- two administrators ---------------------------------------------------------------------------------------------------
+
+
+def set_secret(session, word):
+    session.set("TestLink", "wan", {"secret": word})
+
+
+def test_a_conflict_about_a_secret_does_not_tell_it(setup):
+    setup.client.accept(link("wan", secret=WORD))
+    mine, theirs = setup.client.open(), setup.client.open()
+    set_secret(theirs, OTHER)
+    assert theirs.commit()["accepted"]
+    set_secret(mine, "a-third-word")
+    reply = mine.commit()
+    assert not reply["accepted"] and codes(reply) == {"conflict"} and "/spec/secret" in pointers(reply)
+    conflict, = reply["conflicts"]
+    assert all(REDACTED in conflict[side] for side in ("base", "mine", "theirs"))
+    assert not any(word in str(reply) for word in (WORD, OTHER, "a-third-word", "sealed:v1"))
+    entry, = setup.client.config("ListAudit", "a{sv}", {"limit": dbus.UInt32(1)})
+    assert not any(word in str(entry) for word in (WORD, OTHER, "a-third-word", "sealed:v1"))
+
+
+def test_the_same_secret_of_both_is_no_conflict(setup):
+    setup.client.accept(link("wan", secret=WORD))
+    mine, theirs = setup.client.open(), setup.client.open()
+    for session in (theirs, mine):
+        set_secret(session, OTHER)
+    assert theirs.commit()["accepted"]
+    reply = mine.commit()
+    assert reply["accepted"], explain(reply)
+    assert opened(setup.link) == {"TestLink.wan": [digest(OTHER)]}
