@@ -2,6 +2,7 @@
 
 #include "origin.h"
 
+#include "base/io.h"
 #include "base/process.h"
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -10,6 +11,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+
+/* A table of 100,000 connections; in a larger one nobody looks. */
+#define TABLE_MAX (16U * 1024U * 1024U)
 
 typedef struct End {
         int family;
@@ -111,12 +115,56 @@ static char *connection_of_environment(void)
         return g_strjoinv(" ", words);
 }
 
+/* An address and port as /proc/net/tcp and tcp6 have them: words of 32 bits as the machine reads
+ * them (kernel net/ipv4/tcp_ipv4.c, get_tcp4_sock()). */
+static void append_end(const char *address, const char *port, bool six, GString *out)
+{
+        uint32_t words[4] = {0, 0, htonl(0xffff), 0};
+
+        if (inet_pton(AF_INET, address, words + 3) != 1)
+                (void) inet_pton(AF_INET6, address, words);
+        for (unsigned i = six ? 0 : 3; i < 4; i++)
+                g_string_append_printf(out, "%08X", words[i]);
+        g_string_append_printf(out, ":%04X ", (unsigned) g_ascii_strtoull(port, NULL, 10));
+}
+
+/* Whether this machine has the connection, of which `text` was checked before. */
+static bool is_established(const char *text)
+{
+        static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
+        g_auto(GStrv) words = g_strsplit(text, " ", 4);
+        bool found = false;
+
+        for (unsigned six = 0; six < G_N_ELEMENTS(tables) && !found; six++) {
+                g_autoptr(GString) line = g_string_new(NULL);
+                g_autofree char *table = NULL;
+                size_t size;
+
+                append_end(words[2], words[3], six, line);
+                append_end(words[0], words[1], six, line);
+                g_string_append(line, "01 "); /* TCP_ESTABLISHED */
+                if (pt_read_file(AT_FDCWD, tables[six], TABLE_MAX, &table, &size) == 0)
+                        found = strstr(table, line->str) != NULL;
+        }
+        return found;
+}
+
 char *ctl_connection(void)
 {
         PtProcess chain[PT_ANCESTORS_MAX];
         int n = pt_process_ancestors(getpid(), chain);
-        const PtProcess *carrier = n < 0 ? NULL : pt_process_carrier(chain, (unsigned) n);
-        char *found = carrier ? connection_of(carrier->pid) : NULL;
+        const PtProcess *carrier, *keeper;
+        char *found = NULL;
 
-        return found ?: connection_of_environment();
+        if (n < 0)
+                return NULL;
+        keeper = pt_process_keeper(chain, (unsigned) n);
+        carrier = keeper ? NULL : pt_process_carrier(chain, (unsigned) n);
+        if (carrier)
+                found = connection_of(carrier->pid);
+        if (!found)
+                found = connection_of_environment();
+        if (found && keeper && !is_established(found))
+                g_clear_pointer(&found, g_free);
+        return found;
 }

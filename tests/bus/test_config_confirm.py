@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import termios
 import time
@@ -354,6 +355,30 @@ def test_tmux_hides_who_sits_there(based, login, ctl, tmp_path):
     words = " ".join(map(str, ctl("confirm")))
     status, text = login().run(tmp_path / "tmux: server", "-c", f"{words}; exit $?")
     assert status == 1 and "tmux or its like is between" in text
+
+
+def test_tmux_may_remember_a_login_that_is_gone(based, ctl, login, tmp_path):
+    """What the environment there says counts while that connection exists."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(rule("new"))
+    shutil.copy("/bin/sh", tmp_path / "tmux: server")
+    words = " ".join(map(str, ctl("plan", "-f", policy)))
+    user = login(PATRONUS_CONFIRM="auto")
+
+    def plan(connection):
+        return user.run("env", f"SSH_CONNECTION={connection}", tmp_path / "tmux: server", "-c", f"{words}; exit $?")
+
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.create_server((host, 0), family=family) as server, socket.create_connection(server.getsockname()[:2]) as client:
+            peer, _ = server.accept()
+            here = " ".join(str(word) for end in (client, peer) for word in end.getsockname()[:2])
+            status, text = plan(here)
+            assert status == 0 and "confirmation: none: new connections like yours" in text
+            assert based.participant.administrators()[-1] == here
+            peer.close()
+    status, text = plan(here)
+    assert status == 0 and re.search("^confirmation: within 60 s: .*by which connection is not known", text, re.M), text
+    assert based.participant.administrators()[-1] == ""
 
 
 def test_the_confirmation_is_kept(based, login, ctl):
