@@ -29,6 +29,9 @@ OFF_TIMEOUT_S = 60
 RUN_TIMEOUT_S = 120
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 PREFIX = "patronus-test-"
+# What no namespace keeps from the real machine; nothing inside has them, neither what its init starts nor what run() does.
+DROPPED = ",".join(f"-{name}" for name in ("sys_module", "sys_rawio", "sys_time", "syslog", "wake_alarm", "block_suspend", "mac_admin", "mac_override",
+                                           "linux_immutable"))
 PR_SET_PDEATHSIG = 1  # sys/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -111,7 +114,8 @@ class Machine:
 
     def __exit__(self, *_):
         self.power_cut()
-        shutil.rmtree(self.media)
+        if self.media.exists():
+            shutil.rmtree(self.media)
 
     def clone_of(self, other):
         """Before the first boot: with all that a machine that is off has written. Returns self."""
@@ -134,7 +138,7 @@ class Machine:
         self.holder = subprocess.Popen(
             [BOOT, self.name, str(self.media), ":".join(map(str, self.trees)), *self.init.command], stdin=subprocess.DEVNULL,
             stdout=self.console, stderr=subprocess.STDOUT, preexec_fn=_die_with_parent,
-            env={"PATH": os.environ["PATH"], "PATRONUS_MACHINE_ENV": self.init.environment})
+            env={"PATH": os.environ["PATH"], "PATRONUS_MACHINE_ENV": self.init.environment, "PATRONUS_MACHINE_DROP": DROPPED})
         return ready
 
     def boot(self):
@@ -189,7 +193,7 @@ class Machine:
 
     def command(self, *words, user=None, netns_name=None):
         inside = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
-                  "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LC_ALL=C.UTF-8"]
+                  "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "setpriv", "--bounding-set", DROPPED]
         if user:
             inside += ["runuser", "-u", user, "--"]
         if netns_name:

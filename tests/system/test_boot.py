@@ -2,6 +2,7 @@
 """Boots: the ruleset is in force before the network is up, with whatever of the machine that is broken."""
 
 import json
+import uuid
 
 import pytest
 from machines import make_machine
@@ -24,6 +25,8 @@ NETWORK = {
     "/etc/systemd/network/lan.netdev": "[NetDev]\nName=lan\nKind=veth\n[Peer]\nName=lan-peer\n",
     "/etc/systemd/network/lan.network": "[Match]\nName=lan\n[Link]\nRequiredForOnline=no\n[Network]\nAddress=10.2.0.1/24\nConfigureWithoutCarrier=yes\n",
 }
+# A machine in namespaces has the boot of the one that it runs on; what is told apart by it gets another.
+BOOT_ID = "/etc/boot-id"
 POLICY = "\n---\n".join(json.dumps({"apiVersion": "patronus.firewall/v1", **one}) for one in (
     {"kind": "Zone", "metadata": {"name": "lan"}, "spec": {"interfaces": ["lan"]}},
     {"kind": "FirewallRule", "metadata": {"name": "marker"}, "spec": {"action": "allow", "from": "lan", "to": "router", "protocol": "tcp",
@@ -45,6 +48,13 @@ def prepared(tmp_path_factory, systemd_tree, installed):
 @pytest.fixture
 def configured(new_machine, prepared):
     return new_machine(files=NETWORK).clone_of(prepared)
+
+
+def drop_in(machine, unit, text):
+    """In the files of a machine that is off."""
+    path = machine.media / "upper/etc/systemd/system" / f"{unit}.service.d" / "test.conf"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def at_network_pre(machine):
@@ -90,6 +100,37 @@ def test_a_power_cut(configured):
     ruleset, _ = at_network_pre(machine)
     assert "4712" in ruleset
     assert "revision 3" in machine.run("patronusctl", "status", "--wait", "10s").stdout
+
+
+def test_what_nobody_confirmed_is_not_what_it_boots_with(configured):
+    """The power was cut while a change waited: the next boot, before the network, has what was confirmed."""
+    for unit in ("configd", "filterd", "filterd-early"):
+        drop_in(configured, f"patronus-{unit}", f"[Service]\nBindReadOnlyPaths={BOOT_ID}:/proc/sys/kernel/random/boot_id\n")
+    (configured.media / "upper" / BOOT_ID.lstrip("/")).write_text(str(uuid.uuid4()) + "\n")
+    machine = configured.boot()
+    waiting = machine.run("patronusctl", "set", "FirewallRule/marker", "destination.ports=4712", "--confirm", "3600", check=False)
+    assert waiting.returncode == 4, waiting  # made, and waits
+    assert "4712" in machine.run("nft", "list", "ruleset").stdout
+    machine.power_cut()
+    (machine.media / "upper" / BOOT_ID.lstrip("/")).write_text(str(uuid.uuid4()) + "\n")
+    machine.boot()
+    ruleset, _ = at_network_pre(machine)
+    assert "4711" in ruleset and "4712" not in ruleset
+    machine.run("patronusctl", "status", "--wait", "20s")
+    now = machine.run("nft", "list", "ruleset").stdout
+    assert "4711" in now and "4712" not in now
+
+
+def test_a_crash_of_configd_keeps_the_deadline(configured):
+    """And its restart by systemd is in time."""
+    machine = configured.boot()
+    with machine.watch("patronus-configd", "taken back", timeout=60) as reverted:
+        machine.run("patronusctl", "set", "FirewallRule/marker", "destination.ports=4712", "--confirm", "5", check=False)
+        machine.run("systemctl", "kill", "--signal=KILL", "patronus-configd")
+        reverted()
+    machine.run("patronusctl", "status", "--wait", "20s")
+    now = machine.run("nft", "list", "ruleset").stdout
+    assert "4711" in now and "4712" not in now
 
 
 def test_what_cannot_be_read_closes_the_machine(configured):
@@ -166,13 +207,6 @@ def test_a_first_boot_with_everything_enabled(new_machine):
     assert is_closed(ruleset)
     assert "revision 1" in machine.run("patronusctl", "status", "--wait", "10s").stdout
     assert machine.run("systemctl", "is-active", "patronus-firewall").stdout.strip() == "active"
-
-
-def drop_in(machine, unit, text):
-    """In the files of a machine that is off."""
-    path = machine.media / "upper/etc/systemd/system" / f"{unit}.service.d" / "test.conf"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 def test_a_configuration_daemon_that_cannot_start_takes_nothing_with_it(configured):
