@@ -323,12 +323,17 @@ static int ask_default(Evaluation *evaluation)
                       fw_zones_default(evaluation->world->zones, outcome->from, outcome->to));
 }
 
+/* clang-format off */
 static int (*const stages[FW_STAGE_MAX])(Evaluation *evaluation) = {
-        [FW_STAGE_LOCKOUT] = ask_lockout,   [FW_STAGE_BANS] = ask_bans,
-        [FW_STAGE_PROLOGUE] = ask_prologue, [FW_STAGE_ZONE] = ask_zone,
-        [FW_STAGE_GUARDS] = ask_guards,     [FW_STAGE_RULES] = ask_rules,
+        [FW_STAGE_LOCKOUT] = ask_lockout,
+        [FW_STAGE_BANS] = ask_bans,
+        [FW_STAGE_PROLOGUE] = ask_prologue,
+        [FW_STAGE_ZONE] = ask_zone,
+        [FW_STAGE_GUARDS] = ask_guards,
+        [FW_STAGE_RULES] = ask_rules,
         [FW_STAGE_DEFAULT] = ask_default,
 };
+/* clang-format on */
 
 static int begin(Evaluation *evaluation)
 {

@@ -120,20 +120,15 @@ static int compare_services(const PtObject *object, void *userdata)
         return 0;
 }
 
-/* Returns true when a scope came into being or ceased. */
-static bool count(GHashTable *scopes, const FirewallRule *rule, int by)
+static void count(GHashTable *scopes, const FirewallRule *rule, int by)
 {
-        char *scope = fw_scope_of(rule);
-        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
-        bool edge = n == 0 || (n == 1 && by < 0);
+        g_autofree char *scope = fw_scope_of(rule);
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope)) + (unsigned) by;
 
-        if (n == 1 && by < 0) {
+        if (n == 0)
                 g_hash_table_remove(scopes, scope);
-                g_free(scope);
-        } else {
-                g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + (unsigned) by));
-        }
-        return edge;
+        else
+                g_hash_table_replace(scopes, g_steal_pointer(&scope), GUINT_TO_POINTER(n));
 }
 
 static GHashTable *copy_scopes(GHashTable *scopes)
@@ -452,11 +447,10 @@ static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
         return false;
 }
 
-/* The numbers of rules as they will be; true when a scope came into being or ceased. */
+/* The numbers of rules as they will be; true when a scope came into being or ceased: not when its
+ * only rule is another one now. */
 static bool change_scopes(FwLayoutDelta *delta)
 {
-        bool edge = false;
-
         if (delta->rules->len == 0)
                 return false;
         delta->scopes = copy_scopes(delta->layout->scopes);
@@ -464,11 +458,11 @@ static bool change_scopes(FwLayoutDelta *delta)
                 const FwRuleChange *change = &g_array_index(delta->rules, FwRuleChange, i);
 
                 if (change->before)
-                        edge |= count(delta->scopes, change->before, -1);
+                        count(delta->scopes, change->before, -1);
                 if (change->after)
-                        edge |= count(delta->scopes, change->after, 1);
+                        count(delta->scopes, change->after, 1);
         }
-        return edge;
+        return !fw_scopes_same(delta->layout->scopes, delta->scopes);
 }
 
 /* What the slices hold needs no second holder while the change waits for the kernel: of a whole load

@@ -17,6 +17,20 @@ char *fw_scope_of(const FirewallRule *rule)
         return g_strdup_printf("%s/%s", any_if_absent(rule->from), any_if_absent(rule->to));
 }
 
+bool fw_scopes_same(GHashTable *a, GHashTable *b)
+{
+        GHashTableIter iter;
+        gpointer scope;
+
+        if (g_hash_table_size(a) != g_hash_table_size(b))
+                return false;
+        g_hash_table_iter_init(&iter, a);
+        while (g_hash_table_iter_next(&iter, &scope, NULL))
+                if (!g_hash_table_contains(b, scope))
+                        return false;
+        return true;
+}
+
 /* Slots of a fold, by key. */
 
 static unsigned slot_hash(const void *p)

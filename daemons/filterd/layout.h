@@ -129,6 +129,8 @@ const FirewallRule *fw_unit_owner(const FwUnit *unit, const FwKey *key, size_t l
 /* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
 bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);
 char *fw_scope_of(const FirewallRule *rule);
+/* Whether the same scopes have rules, however many. */
+bool fw_scopes_same(GHashTable *a, GHashTable *b);
 /* The pairs of zones with their classes' names (FwPair with klass NULL) by a callback, from the
  * numbers of rules a scope. */
 typedef void (*FwPairFunc)(const FwZone *from, const FwZone *to, const char *name, void *userdata);

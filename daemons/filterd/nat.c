@@ -155,11 +155,8 @@ char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone)
         return g_hash_table_contains(scopes, any) ? fw_class_chain(FW_CLASS_NAT, any) : NULL;
 }
 
-/* Returns true when a scope came into being or ceased. */
-static bool count(GHashTable *scopes, const NatRule *nat, int by)
+static void count(GHashTable *scopes, const NatRule *nat, int by)
 {
-        bool edge = false;
-
         for (FwNatSide side = FW_NAT_IN; side < FW_NAT_SIDE_MAX; side++) {
                 g_autofree char *scope = scope_of(side, nat->zone);
                 unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
@@ -167,13 +164,11 @@ static bool count(GHashTable *scopes, const NatRule *nat, int by)
                 if (!fw_nat_has_side(nat, side))
                         continue;
                 n += (unsigned) by;
-                edge |= n == 0 || (n == 1 && by > 0);
                 if (n == 0)
                         g_hash_table_remove(scopes, scope);
                 else
                         g_hash_table_replace(scopes, g_steal_pointer(&scope), GUINT_TO_POINTER(n));
         }
-        return edge;
 }
 
 static GHashTable *scopes_new(void)
@@ -184,7 +179,7 @@ static GHashTable *scopes_new(void)
 static int add_scope(const PtObject *object, void *userdata)
 {
         if (fw_nat_enabled((const NatRule *) object))
-                (void) count(userdata, (const NatRule *) object, 1);
+                count(userdata, (const NatRule *) object, 1);
         return 0;
 }
 
@@ -379,11 +374,13 @@ static GHashTable *changed_scopes(const FwNat *nat, const GArray *rules, bool *r
         for (unsigned i = 0; i < rules->len; i++) {
                 const FwNatChange *change = &g_array_index(rules, FwNatChange, i);
 
-                if (change->before && count(scopes, change->before, -1))
-                        *ret_dispatch = true;
-                if (change->after && count(scopes, change->after, 1))
-                        *ret_dispatch = true;
+                if (change->before)
+                        count(scopes, change->before, -1);
+                if (change->after)
+                        count(scopes, change->after, 1);
         }
+        if (!fw_scopes_same(nat->scopes, scopes))
+                *ret_dispatch = true;
         return scopes;
 }
 

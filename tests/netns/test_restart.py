@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""filterd ends, by a signal or by force, and starts again, under traffic: no packet is lost, and nothing that it held."""
+"""filterd commits, ends by a signal or by force, and starts again, under traffic: no packet is lost, and nothing that it held."""
 
 import json
 import signal
@@ -88,3 +88,12 @@ def test_connections_outlive_the_table(running):
         exchange.await_more()
     assert exchange.lost() == []
     assert len(banned) == 3 and bans(running) == []  # they were in the kernel alone then
+
+
+def test_edits_lose_no_first_packet(running):
+    """Of the only rule of a pair of zones too, which is no reason to dispatch anew."""
+    lan, dmz = (netns.path(running.name, host) for host in ("lan", "dmz"))
+    with Stream(lan, dmz, "10.3.0.2") as out, Stream(dmz, lan, "10.2.0.2") as home, out.under_way(), home.under_way():
+        for number in range(30):
+            running.ctl("set", "FirewallRule/out", f"action={'drop' if number % 2 else 'reject'}")
+    assert (out.lost(), home.lost()) == ([], [])

@@ -201,11 +201,55 @@ static void test_classes(void **state)
                 ((FwClass *) g_hash_table_lookup(layout->classes, "any/any"))->entries->len, 1);
 }
 
+static bool needs_dispatch(FwLayout *layout, PtSlice *slice)
+{
+        g_autoptr(FwLayoutDelta) delta = NULL;
+
+        assert_int_equal(fw_delta_new(layout, slice, NULL, &delta), 0);
+        assert_false(fw_delta_is_empty(delta));
+        return delta->dispatch;
+}
+
+/* The dispatch is made anew only when other pairs have rules, or other zones translations: not when
+ * the only rule of one is edited, or is another one. */
+static void test_dispatch_stays(void **state)
+{
+        g_autoptr(PtSlice) slice = pt_slice_new(), edited = NULL, other = NULL, more = NULL,
+                           elsewhere = NULL;
+        g_autoptr(FwLayout) layout = NULL;
+        static const char nat[] =
+                "{\"type\":\"redirect\",\"zone\":\"wan\",\"protocol\":\"tcp\","
+                "\"destination\":{\"ports\":[80]},\"translation\":{\"ports\":[%d]}}";
+        g_autofree char *before = g_strdup_printf(nat, 3128), *after = g_strdup_printf(nat, 3129);
+
+        fw_put_zone(slice, "wan", "{\"interfaces\":[\"wan\"]}");
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        fw_put_rule(slice, "a", 1, "{\"action\":\"allow\",\"from\":\"lan\",\"to\":\"wan\"}");
+        fw_put_ordered(slice, "NatRule", "n", 1, before);
+        assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
+
+        edited = pt_slice_clone(slice);
+        fw_put_rule(edited, "a", 1, "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"wan\"}");
+        fw_put_ordered(edited, "NatRule", "n", 1, after);
+        assert_false(needs_dispatch(layout, edited));
+        other = pt_slice_clone(slice);
+        (void) pt_slice_remove(other, &pt_kind_firewall_rule, "a");
+        fw_put_rule(other, "b", 2, "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"wan\"}");
+        assert_false(needs_dispatch(layout, other));
+        more = pt_slice_clone(slice);
+        fw_put_rule(more, "b", 2, "{\"action\":\"drop\",\"from\":\"wan\",\"to\":\"lan\"}");
+        assert_true(needs_dispatch(layout, more));
+        elsewhere = pt_slice_clone(slice);
+        fw_put_rule(elsewhere, "a", 1, "{\"action\":\"allow\",\"from\":\"wan\",\"to\":\"lan\"}");
+        assert_true(needs_dispatch(layout, elsewhere));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_delta_equals_fresh),
                 cmocka_unit_test(test_classes),
+                cmocka_unit_test(test_dispatch_stays),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
