@@ -322,6 +322,24 @@ static int cannot_open(PtDiagnostics *diag, const char *state_dir, const char *w
         return error;
 }
 
+/* A journal that was to replace the other when the run ended. */
+static void delete_unfinished(const PtStore *store)
+{
+        pt_cleanup(pt_closedirp) DIR *dir = NULL;
+        int fd = openat(store->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        const struct dirent *entry;
+
+        if (fd < 0 || !(dir = fdopendir(fd))) {
+                if (fd >= 0)
+                        close(fd);
+                return;
+        }
+        while ((entry = readdir(dir)))
+                if (g_str_has_prefix(entry->d_name, PT_STORE_JOURNAL ".") &&
+                    g_str_has_suffix(entry->d_name, ".tmp"))
+                        (void) unlinkat(store->dirfd, entry->d_name, 0);
+}
+
 static int open_folders(PtStore *store, const char *state_dir, PtDiagnostics *diag)
 {
         if (mkdir(state_dir, 0755) < 0 && errno != EEXIST)
@@ -352,6 +370,7 @@ static int open_folders(PtStore *store, const char *state_dir, PtDiagnostics *di
         store->datasets_fd = pt_store_datasets_open(store->dirfd);
         if (store->datasets_fd < 0)
                 return cannot_open(diag, state_dir, "/" PT_DATASET_FOLDER, store->datasets_fd);
+        delete_unfinished(store);
         return 0;
 }
 

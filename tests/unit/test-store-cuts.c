@@ -12,7 +12,7 @@
  */
 
 #include "disk-model.h"
-#include "store-unit.h"
+#include "dataset-unit.h"
 
 #include "txn/store-internal.h"
 
@@ -21,6 +21,12 @@
 #define WINDOW_USEC (60 * G_USEC_PER_SEC)
 #define LONG_SEEDS 3
 #define GOING_ON 3 /* of so many cuts one goes on with a commit and a restart */
+
+#define FAR_FUTURE UINT64_C(10000000000000000) /* in 2286 */
+#define LIST "10.0.0.1\n10.0.0.2\n"
+
+static const PtKind *const cut_kinds[] = {&pt_kind_alias, &pt_kind_firewall_rule, &pt_kind_zone,
+                                          NULL};
 
 typedef struct Variant {
         DiskNames names;
@@ -53,6 +59,8 @@ typedef struct Script {
         GPtrArray *contents; /* PtSlice by number, NULL: never decided */
         GArray *steps;
         State state;
+        char list[PT_DIGEST_HEX + 1]; /* that revisions from this one on refer to, if it is not 0 */
+        uint64_t list_from;
 } Script;
 
 static State observe(PtStore *store)
@@ -110,7 +118,7 @@ static PtStore *open_quietly(const char *dir)
                 unit_print(diag);
         assert_int_equal(r, 0);
         assert_int_equal(pt_diag_errors(diag), 0);
-        pt_store_add_daemon(store, "filterd", unit_kinds, NULL);
+        pt_store_add_daemon(store, "filterd", cut_kinds, NULL);
         return store;
 }
 
@@ -309,6 +317,12 @@ static void check_store(const Check *check, uint32_t seed, Count *count)
         else
                 *(is_after ? &count->after : &count->before) += 1;
         check_contents(check, store, seed);
+        if (check->script->list_from > 0 &&
+            MAX(found.decided, found.pending) >= check->script->list_from) {
+                g_autofree char *text = unit_dataset_text(check->dir, check->script->list);
+
+                assert_string_equal(text, LIST);
+        }
         if (found.decided > 0)
                 unit_assert_daemon(check->dir, "filterd", content(check->script, found.decided),
                                    found.decided);
@@ -500,6 +514,45 @@ static void test_large(void **state)
         cut_everywhere(script, from, 3);
 }
 
+static void step_put(Script *script, const char *text, char hex[static PT_DIGEST_HEX + 1])
+{
+        begin(script, "put a list");
+        unit_dataset_put(script->dir, text, hex);
+        end(script);
+}
+
+/* A list is there before what refers to it, and stays. */
+static void test_lists(void **state)
+{
+        g_autoptr(Script) script = script_new(*state);
+        PtObject *object = pt_object_new(&pt_kind_alias, "hosts");
+        Alias *alias = (Alias *) (void *) object;
+        char other[PT_DIGEST_HEX + 1];
+        unsigned waiting;
+        PtSlice *after;
+
+        step_open(script, "open the first time");
+        step_put(script, LIST, script->list);
+        script->list_from = 1;
+        alias->type = FW_ALIAS_NETWORK;
+        alias->dataset = g_strdup(script->list);
+        object->present = UINT64_C(1) << ALIAS_TYPE | UINT64_C(1) << ALIAS_DATASET;
+        pt_object_seal(object);
+        after = pt_slice_clone(script->slice);
+        unit_put(after, object);
+        step_decide(script, "decide what has a list",
+                    step_intend(script, "intend, with a list", after, 0));
+        step_put(script, "10.0.0.3\n", other);
+        begin(script, "delete lists that nothing needs");
+        assert_int_equal(pt_store_collect_datasets(script->store, FAR_FUTURE, NULL, NULL, &waiting),
+                         1);
+        end(script);
+        commit(script, "a", 1);
+        step_restart(script, NULL);
+        disk_stop();
+        cut_everywhere(script, 0, 3);
+}
+
 /* One of eight rules, so that a delta is shorter than all. */
 static void commit_next(Script *script)
 {
@@ -554,10 +607,8 @@ static void test_retirement(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                store_test(test_commits),
-                store_test(test_large),
-                store_test(test_upkeep),
-                store_test(test_retirement),
+                store_test(test_commits), store_test(test_large),      store_test(test_lists),
+                store_test(test_upkeep),  store_test(test_retirement),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -496,7 +496,8 @@ static void test_no_files_after_decision(void **state)
 static void test_leftovers(void **state)
 {
         const char *dir = *state;
-        g_autofree char *folder = unit_path(dir, "revisions/9");
+        g_autofree char *folder = unit_path(dir, "revisions/9"),
+                        *unfinished = unit_path(dir, "journal.0123456789abcdef.tmp");
         g_autoptr(PtStore) store = unit_open(dir);
         g_autoptr(PtSlice) slice = pt_slice_new();
 
@@ -504,9 +505,11 @@ static void test_leftovers(void **state)
         pt_store_close(g_steal_pointer(&store));
         assert_int_equal(mkdir(folder, 0755), 0);
         unit_write(folder, "filterd.ndjson.tmp", "x", 1);
+        unit_write(dir, "journal.0123456789abcdef.tmp", "x", 1);
         unit_assert_daemon(dir, "filterd", slice, 1);
         store = unit_open(dir);
         assert_int_equal(access(folder, F_OK), -1);
+        assert_int_equal(access(unfinished, F_OK), -1);
         assert_int_equal(pt_store_decided(store), 1);
         assert_int_equal(pt_store_last(store), 9);
 }
