@@ -14,6 +14,7 @@ static void plan_result_free(void *data)
 {
         PlanResult *plan = data;
 
+        g_ptr_array_unref(plan->steps);
         g_free(plan->engine);
         g_free(plan->cuts_why);
         g_free(plan);
@@ -23,7 +24,6 @@ Reply *reply_new(void)
 {
         Reply *reply = g_new0(Reply, 1);
 
-        reply->steps = g_ptr_array_new_with_free_func(g_free);
         reply->plans = g_ptr_array_new_with_free_func(plan_result_free);
         reply->conflicts = conflict_entries_new();
         reply->diag = pt_diag_new();
@@ -35,7 +35,6 @@ void reply_free(Reply *reply)
         if (!reply)
                 return;
         changes_free(reply->changes);
-        g_ptr_array_unref(reply->steps);
         g_ptr_array_unref(reply->plans);
         g_ptr_array_unref(reply->conflicts);
         pt_diag_free(reply->diag);
@@ -50,11 +49,16 @@ void reply_set_changes(Reply *reply, Changes *changes)
         reply->changed = changes->list->len > 0;
 }
 
+static const PlanResult *plan_at(const Reply *reply, guint i)
+{
+        return g_ptr_array_index(reply->plans, i);
+}
+
 /* Where a plan belongs: as its daemon commits, whoever answers first. */
 static guint place_of(const Reply *reply, const ParticipantClass *klass)
 {
         for (guint i = 0; i < reply->plans->len; i++) {
-                const PlanResult *plan = g_ptr_array_index(reply->plans, i);
+                const PlanResult *plan = plan_at(reply, i);
 
                 if (plan->klass->stage > klass->stage ||
                     (plan->klass->stage == klass->stage && plan->klass > klass))
@@ -76,11 +80,10 @@ void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *a
         plan->has_cuts = answer->has_cuts;
         plan->cuts = answer->cuts;
         plan->cuts_why = g_strdup(answer->cuts_why);
+        plan->steps = g_ptr_array_ref(answer->steps);
         g_ptr_array_insert(reply->plans, (gint) place_of(reply, klass), plan);
         reply->impact = MAX(reply->impact, answer->impact);
         reply->guarantee = MAX(reply->guarantee, answer->guarantee);
-        for (guint i = 0; i < answer->steps->len && reply->steps->len < PT_PLAN_STEPS_MAX; i++)
-                g_ptr_array_add(reply->steps, g_strdup(g_ptr_array_index(answer->steps, i)));
 }
 
 static int open_entry(sd_bus_message *m, const char *key, const char *signature)
@@ -134,6 +137,7 @@ static int append_changes(const Reply *reply, sd_bus_message *m)
 
 static int append_steps(const Reply *reply, sd_bus_message *m)
 {
+        guint n = 0;
         int r;
 
         r = open_entry(m, "steps", "as");
@@ -142,11 +146,15 @@ static int append_steps(const Reply *reply, sd_bus_message *m)
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "s");
         if (r < 0)
                 return r;
-        for (guint i = 0; i < reply->steps->len; i++) {
-                r = sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING,
-                                                g_ptr_array_index(reply->steps, i));
-                if (r < 0)
-                        return r;
+        for (guint i = 0; i < reply->plans->len; i++) {
+                const GPtrArray *steps = plan_at(reply, i)->steps;
+
+                for (guint j = 0; j < steps->len && n < PT_PLAN_STEPS_MAX; j++, n++) {
+                        r = sd_bus_message_append_basic(m, SD_BUS_TYPE_STRING,
+                                                        g_ptr_array_index(steps, j));
+                        if (r < 0)
+                                return r;
+                }
         }
         r = sd_bus_message_close_container(m);
         if (r < 0)
@@ -187,7 +195,7 @@ static int append_plans(const Reply *reply, sd_bus_message *m)
         if (r < 0)
                 return r;
         for (guint i = 0; i < reply->plans->len; i++) {
-                r = append_plan(g_ptr_array_index(reply->plans, i), m);
+                r = append_plan(plan_at(reply, i), m);
                 if (r < 0)
                         return r;
         }

@@ -26,6 +26,7 @@ typedef enum Timing {
 /* What one daemon is about to do. */
 typedef struct PlanResult {
         const ParticipantClass *klass;
+        GPtrArray *steps; /* char * */
         char *engine;
         PtGuarantee guarantee;
         PtImpact impact;
@@ -43,7 +44,6 @@ typedef struct Reply {
         Changes *changes;  /* or NULL: it did not come to that */
         PtImpact impact;
         PtGuarantee guarantee;
-        GPtrArray *steps;     /* char *, at most PT_PLAN_STEPS_MAX */
         GPtrArray *plans;     /* PlanResult, one a daemon that takes part, as they commit */
         uint64_t merged_with; /* the running revision that a change begun on an older one was merged
                                  with; 0: it was not */

@@ -65,7 +65,10 @@ def heal(faults, daemon):
 
 def outcome(faults, reply):
     """Which configuration is in force everywhere, and the reply says so."""
-    faults.agree()
+    if reply["accepted"]:
+        faults.agree()
+    else:  # an Abort is not waited for
+        faults.settled()
     tags = faults.tags()
     assert tags in (BEFORE, AFTER), "neither before nor after"
     assert bool(reply["accepted"]) == (tags == AFTER), explain(reply)

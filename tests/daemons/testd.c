@@ -54,9 +54,15 @@ static int set_on(PtDaemon *daemon, const char *value)
         g_auto(GStrv) words = g_strsplit(value, "=", 2);
         TestStep step = words[0] ? test_step_from_string(words[0]) : TEST_STEP_INVALID;
 
+        TestBehaviour behaviour;
+        int r;
+
         if (step < 0 || !words[1])
                 return -EINVAL;
-        return test_behaviour_parse(step, words[1], &get_testd(daemon)->behaviour[step]);
+        r = test_behaviour_parse(step, words[1], &behaviour);
+        if (r >= 0)
+                get_testd(daemon)->behaviour[step] = behaviour;
+        return r;
 }
 
 static int start(PtDaemon *daemon)
