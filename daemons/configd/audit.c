@@ -383,26 +383,12 @@ static char *conflicts_of(const GPtrArray *conflicts)
         return g_string_free(out, FALSE);
 }
 
-/* "FirewallRule/web, Zone/lan and 7 more" */
+/* What the commit is about: what it changes, or what is in its way. */
 static char *subject_of(const Reply *reply)
 {
-        const Changes *changes = reply->changes;
-        GString *out;
-        guint n = changes ? changes->list->len : 0;
-
-        if (n == 0)
-                return conflicts_of(reply->conflicts);
-        out = g_string_new(NULL);
-
-        for (guint i = 0; i < n && i < NAMES_SHOWN; i++) {
-                const PtObject *object = change_object(changes_get(changes, i));
-
-                g_string_append_printf(out, "%s%s/%s", i > 0 ? ", " : "", object->kind->name,
-                                       object->name);
-        }
-        if (n > NAMES_SHOWN)
-                g_string_append_printf(out, " and %u more", n - NAMES_SHOWN);
-        return g_string_free(out, FALSE);
+        return reply->changes && reply->changes->list->len > 0
+                       ? changes_names(reply->changes, NAMES_SHOWN)
+                       : conflicts_of(reply->conflicts);
 }
 
 /* "conflict: FirewallRule/web: both changed this ..., and 2 more" */

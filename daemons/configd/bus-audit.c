@@ -8,6 +8,7 @@
 
 #include "bus/bus.h"
 #include "kind/json.h"
+#include "txn/audit-report.h"
 
 #include <string.h>
 
@@ -24,11 +25,6 @@ static int no_files(sd_bus_error *error)
         return pt_bus_fail(error, -EIO, "The audit cannot be read: see configd's log");
 }
 
-static int append_text(sd_bus_message *m, const char *key, const char *text)
-{
-        return text && *text ? sd_bus_message_append(m, "{sv}", key, "s", text) : 0;
-}
-
 static int append_number(sd_bus_message *m, const char *key, uint64_t number)
 {
         return number > 0 ? sd_bus_message_append(m, "{sv}", key, "t", number) : 0;
@@ -36,21 +32,6 @@ static int append_number(sd_bus_message *m, const char *key, uint64_t number)
 
 static int append_entry(sd_bus_message *m, const PtAuditEntry *entry)
 {
-        const struct {
-                const char *key, *text;
-        } texts[] = {
-                {"user", entry->user},
-                {"unit", entry->unit},
-                {"session", entry->session},
-                {"client", entry->client},
-                {"daemon", entry->daemon},
-                {"action", entry->action},
-                {"method", entry->method},
-                {"subject", entry->subject},
-                {"reason", entry->reason},
-                {"text", entry->text},
-                {"result", pt_audit_result_to_string(entry->result)},
-        };
         char digest[PT_DIGEST_HEX + 1];
         int r;
 
@@ -68,8 +49,10 @@ static int append_entry(sd_bus_message *m, const PtAuditEntry *entry)
                 r = append_number(m, "revision", entry->revision);
         if (r >= 0)
                 r = append_number(m, "leftOut", entry->left_out);
-        for (size_t i = 0; i < G_N_ELEMENTS(texts) && r >= 0; i++)
-                r = append_text(m, texts[i].key, texts[i].text);
+        if (r >= 0 && entry->daemon)
+                r = sd_bus_message_append(m, "{sv}", "daemon", "s", entry->daemon);
+        if (r >= 0)
+                r = pt_audit_append_texts(m, entry);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

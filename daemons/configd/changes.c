@@ -64,6 +64,22 @@ const char *change_op(const ObjectChange *change)
         return ops[rank(change)];
 }
 
+char *changes_names(const Changes *changes, unsigned max)
+{
+        GString *text = g_string_new(NULL);
+        guint n = changes->list->len;
+
+        for (guint i = 0; i < n && i < max; i++) {
+                const PtObject *object = change_object(changes_get(changes, i));
+
+                g_string_append_printf(text, "%s%s/%s", i > 0 ? ", " : "", object->kind->name,
+                                       object->name);
+        }
+        if (n > max)
+                g_string_append_printf(text, " and %u more", n - max);
+        return g_string_free(text, FALSE);
+}
+
 static void put_string(struct json_object *json, const char *key, const char *value)
 {
         if (value)

@@ -37,6 +37,8 @@ static inline const PtObject *change_object(const ObjectChange *change)
 /* "create", "update" or "delete". */
 const char *change_op(const ObjectChange *change);
 
+/* "FirewallRule/web, Zone/lan and 7 more": at most `max` by name; "" for none. The caller's. */
+char *changes_names(const Changes *changes, unsigned max);
 /* The list as JSON lines, as org.patronus.Config1.Diff gives it. Secrets are redacted. */
 void changes_format(const Changes *changes, GString *out);
 /* Answers a call of Diff with them, in a sealed memfd. */

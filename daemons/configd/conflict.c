@@ -238,24 +238,12 @@ void conflict_report(const Merge *merge, const ConflictSides *sides, GPtrArray *
         }
 }
 
-/* "FirewallRule/web, Zone/lan and 7 more": what changed between two slices. */
+/* What changed between two slices, by name. */
 static char *names_text(PtSlice *before, PtSlice *after)
 {
         g_autoptr(Changes) changes = changes_new(before, after);
-        GString *text = g_string_new(NULL);
-        guint n = changes->list->len;
 
-        if (n == 0)
-                g_string_append(text, "nothing");
-        for (guint i = 0; i < n && i < NAMES_SHOWN; i++) {
-                const PtObject *object = change_object(changes_get(changes, i));
-
-                g_string_append_printf(text, "%s%s/%s", i > 0 ? ", " : "", object->kind->name,
-                                       object->name);
-        }
-        if (n > NAMES_SHOWN)
-                g_string_append_printf(text, " and %u more", n - NAMES_SHOWN);
-        return g_string_free(text, FALSE);
+        return changes->list->len > 0 ? changes_names(changes, NAMES_SHOWN) : g_strdup("nothing");
 }
 
 void conflict_tell_merged(const Merge *merge, const ConflictSides *sides, PtDiagnostics *diag)

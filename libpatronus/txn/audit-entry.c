@@ -47,6 +47,14 @@ static char **text_of(PtAuditEntry *entry, size_t i)
         return (char **) (void *) ((char *) entry + texts[i].offset);
 }
 
+const char *pt_audit_entry_text(const PtAuditEntry *entry, unsigned i, const char **ret_key)
+{
+        if (i >= G_N_ELEMENTS(texts))
+                return NULL;
+        *ret_key = texts[i].key;
+        return *text_of((PtAuditEntry *) entry, i) ?: "";
+}
+
 PtAuditEntry *pt_audit_entry_copy(const PtAuditEntry *entry)
 {
         PtAuditEntry *copy = g_memdup2(entry, sizeof(*entry));

@@ -21,30 +21,29 @@ static uint64_t now_usec(void)
         return (uint64_t) g_get_monotonic_time();
 }
 
-static int append_text(sd_bus_message *m, const char *key, const char *text)
+int pt_audit_append_texts(sd_bus_message *m, const PtAuditEntry *entry)
 {
-        return text && *text ? sd_bus_message_append(m, "{sv}", key, "s", text) : 0;
+        const char *key, *text;
+        int r;
+
+        r = sd_bus_message_append(m, "{sv}", "result", "s",
+                                  pt_audit_result_to_string(entry->result));
+        for (unsigned i = 0; r >= 0 && (text = pt_audit_entry_text(entry, i, &key)); i++)
+                if (*text && !g_str_equal(key, "daemon"))
+                        r = sd_bus_message_append(m, "{sv}", key, "s", text);
+        return r;
 }
 
 static int append_entry(sd_bus_message *m, const PtAuditEntry *entry)
 {
-        const struct {
-                const char *key, *text;
-        } texts[] = {
-                {"user", entry->user},       {"unit", entry->unit},
-                {"session", entry->session}, {"client", entry->client},
-                {"action", entry->action},   {"method", entry->method},
-                {"subject", entry->subject}, {"reason", entry->reason},
-                {"text", entry->text},       {"result", pt_audit_result_to_string(entry->result)},
-        };
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
         if (r >= 0)
                 r = sd_bus_message_append(m, "{sv}{sv}{sv}", "uid", "u", entry->uid, "pid", "u",
                                           (uint32_t) entry->pid, "leftOut", "t", entry->left_out);
-        for (size_t i = 0; i < G_N_ELEMENTS(texts) && r >= 0; i++)
-                r = append_text(m, texts[i].key, texts[i].text);
+        if (r >= 0)
+                r = pt_audit_append_texts(m, entry);
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 

@@ -24,6 +24,9 @@
 
 typedef struct PtAuditReporter PtAuditReporter;
 
+/* Result and texts of an entry, but for the daemon, as members of an a{sv} that is open. */
+int pt_audit_append_texts(sd_bus_message *m, const PtAuditEntry *entry);
+
 /* Whether calls of an action have an entry because they were allowed: to see secrets, to capture,
  * and to set what all daemons have, the log among it. Of others, what came of them has one. */
 bool pt_audit_by_action(const char *action);

@@ -66,6 +66,8 @@ typedef struct PtAuditEntry {
         uint64_t left_out; /* attempts of this kind before it that have no entry of their own */
         PtDigest digest;   /* of its line; set by appending and listing */
 } PtAuditEntry;
+/* The texts of an entry, by their key; NULL: there are no more. */
+const char *pt_audit_entry_text(const PtAuditEntry *entry, unsigned i, const char **ret_key);
 PtAuditEntry *pt_audit_entry_copy(const PtAuditEntry *entry);
 void pt_audit_entry_free(PtAuditEntry *entry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditEntry, pt_audit_entry_free)
