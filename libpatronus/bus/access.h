@@ -35,8 +35,9 @@
  * 1024 free. */
 #define PT_ACCESS_WAITING_MAX 32
 #define PT_ACCESS_WAITING_PER_UID_MAX 8
-/* What is in such a message, at most: more than the largest Ban or Set, and few enough that all of
- * them are less than a configuration. */
+/* What the arguments of a call hold, whoever calls: more than the largest Ban or Set, few enough that
+ * all that wait are less than a configuration, and that nobody else waits long while they are read:
+ * D-Bus itself would let 32 MiB of single bytes through. */
 #define PT_ACCESS_MESSAGE_MAX (4U * 1024U * 1024U)
 
 /* What one may be allowed to do: the polkit actions of units/polkit, and two that polkit does not

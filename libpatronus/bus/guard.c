@@ -220,8 +220,7 @@ static int watch_sender(Waiting *waiting)
                                       NULL, waiting);
 }
 
-static int check_room(PtAccess *access, const PtCaller *caller, sd_bus_message *m,
-                      sd_bus_error *error)
+static int check_room(PtAccess *access, const PtCaller *caller, sd_bus_error *error)
 {
         unsigned all = g_queue_get_length(&access->waiting), of_uid = 0;
 
@@ -232,11 +231,17 @@ static int check_room(PtAccess *access, const PtCaller *caller, sd_bus_message *
                                    "%u calls wait for polkit already, %u of them yours: try again "
                                    "when one is answered",
                                    all, of_uid);
-        if (!pt_access_fits(m, PT_ACCESS_MESSAGE_MAX))
-                return pt_bus_fail(error, -EFBIG,
-                                   "A call that polkit decides may hold %u MiB at most",
-                                   PT_ACCESS_MESSAGE_MAX / 1024 / 1024);
         return 0;
+}
+
+static int check_size(sd_bus_message *m, sd_bus_error *error)
+{
+        if (pt_access_fits(m, PT_ACCESS_MESSAGE_MAX))
+                return 0;
+        return pt_bus_fail(error, -EFBIG,
+                           "A call may hold %u MiB at most; what is larger goes into a file, or in "
+                           "parts",
+                           PT_ACCESS_MESSAGE_MAX / 1024 / 1024);
 }
 
 static int ask(PtAccess *access, sd_bus_message *m, const PtAccessRow *row, const PtCaller *caller,
@@ -253,7 +258,10 @@ static int ask(PtAccess *access, sd_bus_message *m, const PtAccessRow *row, cons
         };
         int r;
 
-        r = check_room(access, caller, m, error);
+        r = check_room(access, caller, error);
+        if (r < 0)
+                return r;
+        r = check_size(m, error);
         if (r < 0)
                 return r;
         pt_access_about(access, row, m, &question.kind, &question.name);
@@ -321,6 +329,9 @@ static int guard(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (caller->uid == 0 ||
             (row->action == PT_ACTION_INTERNAL ? pt_access_is_peer(access, caller->uid)
                                                : caller->uid == geteuid())) {
+                r = check_size(m, error);
+                if (r < 0)
+                        return r;
                 tell_allowed(access, m, caller, row);
                 return 0;
         }

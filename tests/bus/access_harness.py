@@ -166,6 +166,7 @@ class World:
     def __init__(self, build, strict=False):
         self.stack = contextlib.ExitStack()
         self.build = build
+        self.sanitized = b"__asan_init" in (build / program("configd")[0]).read_bytes()
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="patronus-access-"))
         self.stack.callback(shutil.rmtree, self.directory)
         self.directory.chmod(0o755)

@@ -156,19 +156,19 @@ class Wire:
     def signal(self, destination, path, interface, member, signature="", values=()):
         self._send(self.message(SIGNAL, path, interface, member, destination, signature, marshal(signature, values)), [])
 
-    def answer(self, serial, seconds=20.0):
+    def answer(self, serial, seconds=60.0):
         """None, or (error name, text). TimeoutError."""
         self.read(lambda: serial in self.answers, seconds)
         return self.answers.pop(serial)
 
-    def drain(self, seconds=20.0):
+    def drain(self, seconds=60.0):
         """All that is asked is answered: {serial: None or (error name, text)}."""
         self.read(lambda: not self.pending, seconds)
         answers, self.answers = self.answers, {}
         self.bodies.clear()
         return answers
 
-    def read(self, done, seconds):
+    def read(self, done, seconds=60.0):
         end = time.monotonic() + seconds
         while not done():
             left = end - time.monotonic()
