@@ -75,6 +75,9 @@ static int method_apply(sd_bus_message *call, void *userdata, sd_bus_error *erro
         r = session_new(manager, caller, &session, error);
         if (r < 0)
                 return r;
+        /* It will be refused; and to read a large one takes longer than what waits may have left. */
+        if (!wanted.dry_run && confirm_revision(manager->confirm) > 0)
+                return session_commit(session, &wanted, false, call, error);
         /* What it changes is found by the commit. */
         uids = manager_uids(manager, session->candidate);
         r = input_apply_fd(session->candidate, fd,
