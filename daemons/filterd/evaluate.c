@@ -250,19 +250,24 @@ static int ask_guards(Evaluation *evaluation)
 }
 
 typedef struct RuleSearch {
+        const FwWorld *world;
         FwMatcher *matcher;
         const char *from, *to;
         const FirewallRule *yes;                /* the first that matches */
         const FirewallRule *may[FW_ACTION_MAX]; /* the first one of each action that may */
 } RuleSearch;
 
-static void ask_rule(const FirewallRule *rule, void *userdata)
+/* Whether its answer could matter: what needs only the rule itself, before its services. */
+static bool concerns(const RuleSearch *search, const FirewallRule *rule)
 {
-        RuleSearch *search = userdata;
+        return fw_rule_enabled(rule) && fw_scope_matches(search->from, search->to, rule) &&
+               is_before(rule, search->yes);
+}
+
+static void ask_effective(RuleSearch *search, const FirewallRule *rule)
+{
         const FirewallRule **may = &search->may[rule->action];
 
-        if (!fw_scope_matches(search->from, search->to, rule) || !is_before(rule, search->yes))
-                return;
         switch (fw_matcher_ask(search->matcher, rule)) {
         case FW_YES:
                 search->yes = rule;
@@ -276,6 +281,28 @@ static void ask_rule(const FirewallRule *rule, void *userdata)
         case FW_TRUTH_INVALID:
                 break;
         }
+}
+
+static int ask_rule(const PtObject *object, void *userdata)
+{
+        RuleSearch *search = userdata;
+        const FirewallRule *rule = (const FirewallRule *) object;
+
+        if (concerns(search, rule))
+                ask_effective(search, fw_effective_rule(search->world->effective,
+                                                        search->world->source.slice, rule));
+        return 0;
+}
+
+static int ask_linked(const PtObject *object, void *userdata)
+{
+        RuleSearch *search = userdata;
+        const FirewallRule *rule =
+                fw_effective_linked(search->world->effective, (const NatRule *) object);
+
+        if (rule && concerns(search, rule))
+                ask_effective(search, rule);
+        return 0;
 }
 
 static void doubt(FwOutcome *outcome, const RuleSearch *search, FwAction action)
@@ -292,7 +319,7 @@ static int ask_rules(Evaluation *evaluation)
         const FwWorld *world = evaluation->world;
         g_autoptr(FwMatcher) matcher = fw_matcher_new(&evaluation->packet, &world->source);
         FwOutcome *outcome = &evaluation->outcome;
-        RuleSearch search = {.matcher = matcher, .from = outcome->from->name};
+        RuleSearch search = {.world = world, .matcher = matcher, .from = outcome->from->name};
 
         outcome->to = outcome->way.local ? &world->zones->router
                                          : fw_zones_find(world->zones, evaluation->packet.family,
@@ -303,7 +330,8 @@ static int ask_rules(Evaluation *evaluation)
                 return decide(evaluation, FW_DROP);
         }
         search.to = outcome->to->name;
-        fw_effective_foreach(world->effective, world->source.slice, ask_rule, &search);
+        (void) pt_slice_foreach(world->source.slice, &pt_kind_firewall_rule, ask_rule, &search);
+        (void) pt_slice_foreach(world->source.slice, &pt_kind_nat_rule, ask_linked, &search);
         if (error_of(matcher) < 0)
                 return error_of(matcher);
         if (search.yes) {

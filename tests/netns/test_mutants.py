@@ -56,7 +56,7 @@ COMPILER = {
 
 EVALUATOR = {
     "the last rule decides": (f"{FILTERD}/evaluate.c", "fw_effective_compare(rule, other) < 0", "fw_effective_compare(rule, other) > 0"),
-    "zones of rules are not asked": (f"{FILTERD}/evaluate.c", "if (!fw_scope_matches(search->from, search->to, rule) || ", "if ("),
+    "zones of rules are not asked": (f"{FILTERD}/evaluate.c", "fw_scope_matches(search->from, search->to, rule) &&", ""),
     "no translation": (f"{FILTERD}/evaluate.c", "if (search.yes) {", "if (false) {"),
     "disabled NAT rules translate": (f"{FILTERD}/evaluate.c", "if (!fw_nat_enabled(nat) || !fw_nat_has_side", "if (!fw_nat_has_side"),
     "NAT rules of other zones translate": (f"{FILTERD}/evaluate.c", "strcmp(nat->zone, search->zone->name) != 0", "false"),
