@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`meson install`, then docs/INSTALL.md word by word on a machine that has never seen Patronus."""
 
+import contextlib
 import re
+import socket
 import stat
 
 import debian
+import netns
 import pytest
 from machines import DOCUMENT, commands, follow, make_machine, tables
 
@@ -59,7 +62,7 @@ def test_nothing_else_is_installed(installed):
             assert not re.search(rb"@(libexecdir|bindir|datadir|sysconfdir|statedir|rundir|HARDENING)@", data), name
 
 
-def test_every_man_page_of_a_kind_is_installed(installed, build_dir):
+def test_every_man_page_of_a_kind_is_installed(installed):
     pages = {path.name for path in (installed / "usr/share/man/man5").iterdir()}
     assert "patronus-kinds.5" in pages and len(pages) > 5
 
@@ -183,3 +186,38 @@ def test_a_wrong_policy_is_told_and_not_called_in_force(new_machine):
     (machine.path("/etc/patronus/initial.yaml")).unlink()
     machine.run("systemctl", "start", "patronus-firewall")
     assert tables(machine) == ["table inet patronus"]
+
+
+def test_the_first_start_locks_nobody_out(new_machine):
+    """Who sits at its ssh keeps the connection, and gets a new one; other ports are closed."""
+    machine = new_machine().boot()
+    machine.shell("ip netns add desk; ip link add desk type veth peer name eth0 netns desk; ip link set desk up; ip address add 10.2.0.1/24 dev desk; "
+                  "ip -n desk link set eth0 up; ip -n desk address add 10.2.0.2/24 dev eth0")
+    with contextlib.ExitStack() as stack:
+        listening = {}
+        for port in (22, 80):
+            with netns.inside(machine.netns()):
+                listening[port] = stack.enter_context(socket.create_server(("10.2.0.1", port)))
+
+        def connect(port):
+            with netns.inside(machine.netns("desk")):
+                made = stack.enter_context(socket.create_connection(("10.2.0.1", port), timeout=2))
+            accepted, _ = listening[port].accept()
+            stack.enter_context(accepted)
+            accepted.settimeout(5)
+            return made, accepted
+
+        def speak(client, server):
+            client.sendall(b"id\n")
+            assert server.recv(16) == b"id\n"
+            server.sendall(b"root\n")
+            assert client.recv(16) == b"root\n"
+
+        session = connect(22)
+        speak(*session)
+        speak(*connect(80))
+        machine.run("systemctl", "enable", "--now", "patronus-firewall")
+        speak(*session)
+        speak(*connect(22))
+        with pytest.raises(TimeoutError):
+            connect(80)

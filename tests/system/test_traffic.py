@@ -2,8 +2,10 @@
 """No packet is lost while daemons are restarted, killed, hung and replaced, the bus too: numbered packets through the machine, old connections and new."""
 
 import json
+import re
 import shutil
 
+import debian
 import pytest
 from machines import BUSES
 from stream import Stream
@@ -11,7 +13,8 @@ from stream import Stream
 MACHINE_FILES = {f"/etc/systemd/system/patronus-{name}.service.d/test.conf": "[Service]\nWatchdogSec=1s\nRestartSec=100ms\n"
                  for name in ("configd", "filterd")}
 DAEMONS = ("configd", "filterd")
-VERSION, NEXT_VERSION = b"0.1.0", b"0.1.1"  # as long as each other
+VERSION = re.search(r"version : '(.*?)'", (debian.ROOT / "meson.build").read_text())[1].encode()
+NEXT_VERSION = VERSION[:-1] + (b"0" if VERSION.endswith(b"9") else bytes([VERSION[-1] + 1]))  # as long
 
 pytestmark = pytest.mark.parametrize("machine", BUSES, indirect=True, scope="module")
 
