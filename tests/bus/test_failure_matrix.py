@@ -7,6 +7,7 @@ docs/ARCHITECTURE.md have a test each, by name, below the matrix.
 """
 
 import itertools
+import subprocess
 
 import pytest
 
@@ -404,6 +405,23 @@ def test_what_is_changed_behind_our_back_before_it_is_verified(before, daemon, d
     steps.close()
 
 
+def test_the_client_dies(before, tmp_path):
+    """What it asked for is decided or not, without it."""
+    (tmp_path / "after.yaml").write_text(configuration("after"))
+    steps = Steps(before)
+    before.service.on("commit", "once:hang")
+    client = subprocess.Popen([before.build / "tests/daemons/patronusctl-test", "--bus", before.address, "apply", "--replace", "--confirm",
+                               "never", "-f", tmp_path / "after.yaml"])
+    steps.wait_for(before.service, "commit")
+    client.kill()
+    client.wait()
+    before.service.release()
+    wait_until(lambda: before.client.revision == 2, "the decision")
+    before.agree()
+    assert before.tags() == AFTER and before.client.prop("Phase") == ""
+    steps.close()
+
+
 # ---- configd dies --------------------------------------------------------------------------------------------------------
 
 
@@ -423,6 +441,10 @@ def killed(before, daemon, step, behaviour="hang"):
     return bad
 
 
+def states(faults):
+    return [(int(revision["number"]), str(revision["state"])) for revision in faults.client.config("ListRevisions", "a{sv}", {})]
+
+
 def settled(before):
     before.settled()
     tags = before.tags()
@@ -436,6 +458,8 @@ def test_configd_dies_before_all_have_committed(before, daemon, step):
     """What some have is taken from them; what one still commits too, once it is done."""
     bad = killed(before, daemon, step)
     before.start_configd()
+    if step == "commit":  # the intent is settled before it goes on: else it would be in time
+        wait_until(lambda: states(before) == [(2, "aborted"), (1, "running")], "the end of the intent")
     bad.behave()
     assert settled(before) == "before"
 
@@ -459,8 +483,7 @@ def test_configd_dies_when_all_have_committed(before, daemon, step):
     before.start_configd()
     bad.behave()
     assert settled(before) == "after"
-    states = [(int(revision["number"]), str(revision["state"])) for revision in before.client.config("ListRevisions", "a{sv}", {})]
-    assert states == [(2, "running"), (1, "decided")]
+    assert states(before) == [(2, "running"), (1, "decided")]
 
 
 def test_what_is_decided_after_a_crash_is_verified(before):
