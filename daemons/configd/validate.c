@@ -27,7 +27,7 @@ typedef struct Context {
         PtDiagnostics *diag;
         const char *state_dir;
         GHashTable *targets; /* PtObject, by identity: what was deleted or updated */
-        bool done;           /* `object` was dealt with */
+        bool done;           /* `object` was checked with others */
 } Context;
 
 static void set_subject(PtDiagnostics *diag, const PtObject *object)
@@ -149,12 +149,14 @@ static int check_use(const PtKind *kind, const char *name, const char *pointer, 
         const PtObject key = {.kind = kind, .name = (char *) name};
 
         /* What changed itself was looked at already. */
-        if (context->done || !g_hash_table_contains(context->targets, &key) || !unchanged(context))
+        if (!g_hash_table_contains(context->targets, &key) || !unchanged(context))
                 return 0;
         if (!pt_slice_get(context->slice, kind, name) && !pt_kind_has_builtin(kind, name)) {
                 report_in_use(context, kind, name, pointer);
                 return 0;
         }
+        if (context->done)
+                return 0;
         context->done = true;
         check_set(context);
         return 0;

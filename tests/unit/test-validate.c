@@ -74,6 +74,18 @@ static void test_deletion_in_use(void **state)
         assert_int_equal(pt_diag_count(both) + pt_diag_count(moved), 0);
 }
 
+/* That one of the objects it names was edited does not hide that another one goes. */
+static void test_deletion_beside_an_edit(void **state)
+{
+        const char *wan = UNIT_ZONE("wan", "\"interfaces\":[\"eth0\"]"),
+                   *edited = UNIT_ZONE("wan", "\"interfaces\":[\"eth2\"]"),
+                   *web = UNIT_RULE("web", "\"action\":\"allow\",\"from\":\"wan\",\"to\":\"lan\"");
+        g_autoptr(PtDiagnostics) diag = validate(SLICE(wan, LAN, web), SLICE(edited, web), -EINVAL);
+
+        assert_int_equal(pt_diag_count(diag), 1);
+        assert_diag(diag, "in-use", "/spec/to", "lan");
+}
+
 /* A referrer that changed in the same commit is complained about once. */
 static void test_changed_referrer_of_a_deleted_object(void **state)
 {
@@ -118,6 +130,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_references),
                 cmocka_unit_test(test_deletion_in_use),
+                cmocka_unit_test(test_deletion_beside_an_edit),
                 cmocka_unit_test(test_changed_referrer_of_a_deleted_object),
                 cmocka_unit_test(test_rules_between_objects),
                 cmocka_unit_test(test_many_errors_are_cut_short),
