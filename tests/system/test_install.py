@@ -2,6 +2,7 @@
 """`meson install`, then docs/INSTALL.md word by word on a machine that has never seen Patronus."""
 
 import contextlib
+import json
 import re
 import socket
 import stat
@@ -128,6 +129,10 @@ def test_the_first_revision_is_the_initial_policy(machine):
     history = machine.run("patronusctl", "-o", "json", "history").stdout
     assert "initial policy, /usr/share/patronus/initial.yaml" in history
     assert machine.run("patronusctl", "export", "--revision", "1").stdout.count("kind:") == 1
+    made = [json.loads(line) for line in machine.run("patronusctl", "-o", "json", "audit").stdout.splitlines()]
+    made = next(entry for entry in made if entry["revision"] == 1)
+    # Read from the caller's processes, from inside of configd's sandbox.
+    assert (made["user"], made["unit"], made["result"]) == ("root", "patronus-firewall.service", "ok")
 
 
 def test_restarting_the_whole_restarts_the_daemons_and_keeps_the_revision(machine):

@@ -272,6 +272,16 @@ def test_the_journal_has_fields(machine):
     settle(machine)
 
 
+def test_the_journal_is_searched_by_field(machine):
+    """A commit by its revision, as journalctl's own match."""
+    machine.run("patronusctl", "set", "FilterSettings", "logInvalid=true", "-m", "for the journal")
+    machine.run("patronusctl", "set", "FilterSettings", "logInvalid=false", "-m", "for the journal")
+    number = json.loads(machine.run("patronusctl", "-o", "json", "history", "--limit", "1").stdout)["number"]
+    machine.run("journalctl", "--sync")
+    entries = [json.loads(line) for line in machine.run("journalctl", "-o", "json", f"PATRONUS_REVISION={number}", "-t", "patronus-configd").stdout.splitlines()]
+    assert entries and all("MESSAGE_ID" in entry and entry["_SYSTEMD_UNIT"] == "patronus-configd.service" for entry in entries)
+
+
 @each_daemon
 def test_the_log_level_is_changed_while_it_runs(machine, name):
     unit = f"patronus-{name}.service"
