@@ -20,13 +20,14 @@ import pytest
 import access_harness
 import actions
 from access_harness import MEMBER, OTHER
-from config_harness import wait_until
+from config_harness import WAIT_S, wait_until
 from wire import BUS, INTERACTIVE, NO_REPLY, Wire, split
 
 LONG = bool(os.environ.get("PATRONUS_LONG"))
-ROUNDS = 100_000 if LONG else 2_000  # calls of each daemon
+ROUNDS = 20_000 if LONG else 2_000  # calls of each daemon
 SEED = int(os.environ.get("PATRONUS_SEED", random.SystemRandom().randrange(1 << 32)))
 ANSWER_S = 1.0  # what somebody who behaves waits at most, whatever others do
+LISTING_S = 30  # a listing of connections waits so long for who asks for its next page
 PATIENCE_S = 60.0  # for what those may ask for who are allowed to
 GROWTH = 24 << 20  # bytes that a daemon may have more after all that: caches, free lists, the heap's holes
 PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -185,7 +186,8 @@ def unharmed(world, seconds=ANSWER_S):
         yield
     for daemon, process in processes.items():
         assert process.poll() is None, f"{daemon} ended with {process.returncode}"
-        wait_until(lambda: descriptors(process) <= before[daemon][1], f"end of what {daemon} had open for callers that are gone")
+        wait_until(lambda: descriptors(process) <= before[daemon][1], f"end of what {daemon} had open for callers that are gone",
+                   LISTING_S + WAIT_S)
         grown = memory(process) - before[daemon][0]
         assert grown < GROWTH or world.sanitized, f"{daemon} has grown by {grown >> 10} KiB"
 
