@@ -153,10 +153,10 @@ static void print_rows(const PtAccessRow *rows, GString *out)
                 [PT_ABOUT_NOTHING] = "-", [PT_ABOUT_KIND] = "kind", [PT_ABOUT_OBJECT] = "object"};
 
         for (const PtAccessRow *row = rows; row && row->interface; row++)
-                g_string_append_printf(out, "%s %s %s %s\n", row->interface[0] ? row->interface : "*",
-                                       row->what == PT_ACCESS_CALL ? row->member
-                                                                   : members[row->what],
-                                       pt_action_to_string(row->action), abouts[row->about]);
+                g_string_append_printf(
+                        out, "%s %s %s %s\n", row->interface[0] ? row->interface : "*",
+                        row->what == PT_ACCESS_CALL ? row->member : members[row->what],
+                        pt_action_to_string(row->action), abouts[row->about]);
 }
 
 void pt_access_print(const PtAccessTable *table, GString *out)
