@@ -109,15 +109,27 @@ static int close_entry(sd_bus_message *m)
         return sd_bus_message_close_container(m);
 }
 
+/* An entry whose value is an array of the elements that `signature` says after its "a". */
+static int open_array_entry(sd_bus_message *m, const char *key, const char *signature)
+{
+        int r = open_entry(m, key, signature);
+
+        return r < 0 ? r : sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, signature + 1);
+}
+
+static int close_array_entry(sd_bus_message *m)
+{
+        int r = sd_bus_message_close_container(m);
+
+        return r < 0 ? r : close_entry(m);
+}
+
 static int append_changes(const Reply *reply, sd_bus_message *m)
 {
         guint n = reply->changes ? MIN(reply->changes->list->len, REPLY_CHANGES_MAX) : 0;
         int r;
 
-        r = open_entry(m, "changes", "a(sss)");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "(sss)");
+        r = open_array_entry(m, "changes", "a(sss)");
         if (r < 0)
                 return r;
         for (guint i = 0; i < n; i++) {
@@ -129,10 +141,7 @@ static int append_changes(const Reply *reply, sd_bus_message *m)
                 if (r < 0)
                         return r;
         }
-        r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        return close_entry(m);
+        return close_array_entry(m);
 }
 
 static int append_steps(const Reply *reply, sd_bus_message *m)
@@ -140,10 +149,7 @@ static int append_steps(const Reply *reply, sd_bus_message *m)
         guint n = 0;
         int r;
 
-        r = open_entry(m, "steps", "as");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "s");
+        r = open_array_entry(m, "steps", "as");
         if (r < 0)
                 return r;
         for (guint i = 0; i < reply->plans->len; i++) {
@@ -156,10 +162,7 @@ static int append_steps(const Reply *reply, sd_bus_message *m)
                                 return r;
                 }
         }
-        r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        return close_entry(m);
+        return close_array_entry(m);
 }
 
 static int append_plan(const PlanResult *plan, sd_bus_message *m)
@@ -188,10 +191,7 @@ static int append_plans(const Reply *reply, sd_bus_message *m)
 {
         int r;
 
-        r = open_entry(m, "plans", "aa{sv}");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
+        r = open_array_entry(m, "plans", "aa{sv}");
         if (r < 0)
                 return r;
         for (guint i = 0; i < reply->plans->len; i++) {
@@ -199,10 +199,7 @@ static int append_plans(const Reply *reply, sd_bus_message *m)
                 if (r < 0)
                         return r;
         }
-        r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        return close_entry(m);
+        return close_array_entry(m);
 }
 
 static int append_merge(const Reply *reply, sd_bus_message *m)
@@ -238,10 +235,7 @@ static int append_timings(const Reply *reply, sd_bus_message *m)
 {
         int r;
 
-        r = open_entry(m, "timings", "a{st}");
-        if (r < 0)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{st}");
+        r = open_array_entry(m, "timings", "a{st}");
         if (r < 0)
                 return r;
         for (Timing i = 0; i < TIMING_MAX; i++) {
@@ -249,10 +243,7 @@ static int append_timings(const Reply *reply, sd_bus_message *m)
                 if (r < 0)
                         return r;
         }
-        r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        return close_entry(m);
+        return close_array_entry(m);
 }
 
 static int append_basics(const Reply *reply, sd_bus_message *m)
