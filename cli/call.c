@@ -2,6 +2,7 @@
 
 #include "call.h"
 
+#include "message.h"
 #include "output.h"
 #include "progress.h"
 #include <stdlib.h>
@@ -248,6 +249,34 @@ int ctl_ask(Ctl *ctl, const CtlTarget *target, const char *member, CtlCallFlags 
         r = sd_bus_message_appendv(m, types, ap);
         va_end(ap);
         return r < 0 ? r : ctl_call(ctl, m, flags, ret);
+}
+
+int ctl_ask_before(Ctl *ctl, const char *member, uint64_t before, uint64_t limit,
+                   sd_bus_message **ret)
+{
+        pt_auto_message *m = NULL, *reply = NULL;
+        int r;
+
+        r = ctl_method(ctl, &ctl_config, member, &m);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
+        if (r >= 0 && before > 0)
+                r = ctl_append_number(m, "before", SD_BUS_TYPE_UINT64, before);
+        if (r >= 0)
+                r = ctl_append_number(m, "limit", SD_BUS_TYPE_UINT32, limit);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r < 0)
+                return r;
+        r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "a{sv}");
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&reply);
+        return CTL_DONE;
 }
 
 int ctl_open_session(Ctl *ctl, char **ret_path, CtlTarget *ret_session)

@@ -46,6 +46,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CtlPending, ctl_pending_clear)
 /* The three in one, for arguments that sd_bus_message_append() takes. */
 int ctl_ask(Ctl *ctl, const CtlTarget *target, const char *member, CtlCallFlags flags,
             sd_bus_message **ret, const char *types, ...);
+/* Asks configd for a page of what it numbers, the newest first, before the number `before` (0: from
+ * the newest), and enters the array of the reply. */
+int ctl_ask_before(Ctl *ctl, const char *member, uint64_t before, uint64_t limit,
+                   sd_bus_message **ret);
 /* "configd" of "org.patronus.Config1". */
 char *ctl_daemon_name(const char *service);
 /* "org.patronus.Config1 is not on the bus …", with what to do. */

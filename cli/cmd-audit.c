@@ -22,28 +22,13 @@ static bool is_of(struct json_object *entry, const char *user)
 /* Entries before `*before` (0: from the newest), at most `*limit`; both count down. */
 static int audit_page(Ctl *ctl, uint64_t *before, uint64_t *limit, CtlRows *rows)
 {
-        pt_auto_message *m = NULL, *reply = NULL;
+        pt_auto_message *reply = NULL;
         bool any = false;
         int r;
 
-        r = ctl_method(ctl, &ctl_config, "ListAudit", &m);
+        r = ctl_ask_before(ctl, "ListAudit", *before,
+                           ctl->values[CTL_USER] ? PAGE : MIN(*limit, PAGE), &reply);
         if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
-        if (r >= 0 && *before > 0)
-                r = ctl_append_number(m, "before", SD_BUS_TYPE_UINT64, *before);
-        if (r >= 0)
-                r = ctl_append_number(m, "limit", SD_BUS_TYPE_UINT32,
-                                      ctl->values[CTL_USER] ? PAGE : MIN(*limit, PAGE));
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
-        if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "a{sv}");
-        if (r < 0)
                 return r;
         while (*limit > 0 && (r = sd_bus_message_at_end(reply, false)) == 0) {
                 pt_auto_json *entry = NULL;
@@ -72,7 +57,7 @@ static int list(Ctl *ctl)
         r = ctl_parse_limit(ctl, &limit);
         if (r != CTL_DONE)
                 return r;
-        rows = ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        rows = ctl_rows_new(ctl->format);
         ctl_rows_column(rows, "ENTRY", "number", CTL_COLUMN_RIGHT);
         ctl_rows_column(rows, "TIME", "timeUSec", CTL_COLUMN_TIME);
         ctl_rows_column(rows, "USER", "user", 0);

@@ -167,8 +167,7 @@ static int add_row(struct json_object *dataset, void *userdata)
 
 int ctl_run_dataset_list(Ctl *ctl)
 {
-        g_autoptr(CtlRows) rows =
-                ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        g_autoptr(CtlRows) rows = ctl_rows_new(ctl->format);
         int r;
 
         ctl_rows_column(rows, "DIGEST", "digest", ctl->format == CTL_WIDE ? 0 : CTL_COLUMN_DIGEST);

@@ -17,7 +17,7 @@ static char *first_sentence(const char *doc)
 
 static int list_kinds(CtlFormat format)
 {
-        g_autoptr(CtlRows) rows = ctl_rows_new(format == CTL_FORMAT_MAX ? CTL_TABLE : format);
+        g_autoptr(CtlRows) rows = ctl_rows_new(format);
 
         ctl_rows_column(rows, "KIND", "kind", 0);
         ctl_rows_column(rows, "ALSO", "plural", 0);

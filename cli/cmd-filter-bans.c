@@ -168,8 +168,7 @@ static int read_bans(Ctl *ctl, char **next, CtlRows *rows)
 
 int ctl_run_filter_bans(Ctl *ctl)
 {
-        g_autoptr(CtlRows) rows =
-                ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        g_autoptr(CtlRows) rows = ctl_rows_new(ctl->format);
         g_autofree char *next = g_strdup("");
         int r;
 
@@ -186,8 +185,7 @@ int ctl_run_filter_bans(Ctl *ctl)
 
 int ctl_run_filter_drift(Ctl *ctl)
 {
-        g_autoptr(CtlRows) rows =
-                ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        g_autoptr(CtlRows) rows = ctl_rows_new(ctl->format);
         pt_auto_message *reply = NULL;
         uint64_t time, usec;
         const char *what;

@@ -154,8 +154,7 @@ static struct json_object *to_json(const Counter *counter, bool rates)
 
 static int print_totals(Ctl *ctl, char *const *kinds)
 {
-        g_autoptr(CtlRows) rows =
-                ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        g_autoptr(CtlRows) rows = ctl_rows_new(ctl->format);
         g_autoptr(GPtrArray) counters = NULL;
         int r = read_all(ctl, kinds, &counters);
 

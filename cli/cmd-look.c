@@ -107,27 +107,12 @@ static void tell_confirmation(struct json_object *revision)
 /* Revisions before `*before` (0: from the newest), at most `limit`; both count down. */
 static int history_page(Ctl *ctl, uint64_t *before, uint64_t *limit, CtlRows *rows)
 {
-        pt_auto_message *m = NULL, *reply = NULL;
+        pt_auto_message *reply = NULL;
         uint64_t page = MIN(*limit, PAGE), n = 0;
         int r;
 
-        r = ctl_method(ctl, &ctl_config, "ListRevisions", &m);
+        r = ctl_ask_before(ctl, "ListRevisions", *before, page, &reply);
         if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");
-        if (r >= 0 && *before > 0)
-                r = ctl_append_number(m, "before", SD_BUS_TYPE_UINT64, *before);
-        if (r >= 0)
-                r = ctl_append_number(m, "limit", SD_BUS_TYPE_UINT32, page);
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r < 0)
-                return r;
-        r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
-        if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "a{sv}");
-        if (r < 0)
                 return r;
         while ((r = sd_bus_message_at_end(reply, false)) == 0) {
                 pt_auto_json *revision = NULL;
@@ -154,7 +139,7 @@ int ctl_run_history(Ctl *ctl)
         r = ctl_parse_limit(ctl, &limit);
         if (r != CTL_DONE)
                 return r;
-        rows = ctl_rows_new(ctl->format == CTL_FORMAT_MAX ? CTL_TABLE : ctl->format);
+        rows = ctl_rows_new(ctl->format);
         ctl_rows_column(rows, "REVISION", "number", CTL_COLUMN_RIGHT);
         ctl_rows_column(rows, "TIME", "timeUSec", CTL_COLUMN_TIME);
         ctl_rows_column(rows, "AUTHOR", "author", 0);

@@ -30,7 +30,7 @@ CtlRows *ctl_rows_new(CtlFormat format)
 {
         CtlRows *rows = g_new0(CtlRows, 1);
 
-        rows->format = format;
+        rows->format = format == CTL_FORMAT_MAX ? CTL_TABLE : format;
         rows->columns = g_array_new(FALSE, TRUE, sizeof(Column));
         g_array_set_clear_func(rows->columns, column_clear);
         rows->table = ctl_table_new();

@@ -24,7 +24,7 @@ typedef enum CtlColumnFlags {
 
 typedef struct CtlRows CtlRows;
 
-/* A format of tables, YAML or JSON. */
+/* A format of tables, YAML or JSON; CTL_FORMAT_MAX, none was asked for: a table. */
 CtlRows *ctl_rows_new(CtlFormat format);
 void ctl_rows_free(CtlRows *rows);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CtlRows, ctl_rows_free)
