@@ -50,6 +50,31 @@ static inline PtSlice *unit_slice(unsigned n)
         return slice;
 }
 
+static inline int unit_compare_position(const void *a, const void *b)
+{
+        const PtObject *x = *(PtObject *const *) a, *y = *(PtObject *const *) b;
+
+        return x->position != y->position
+                       ? (x->position > y->position) - (x->position < y->position)
+                       : pt_object_compare_identity(x, y);
+}
+
+/* "name:position ...", in the order of the positions. */
+static inline char *unit_order(const PtSlice *slice)
+{
+        g_autoptr(GPtrArray) objects = pt_slice_sorted(slice, NULL);
+        GString *out = g_string_new(NULL);
+
+        g_ptr_array_sort(objects, unit_compare_position);
+        for (guint i = 0; i < objects->len; i++) {
+                const PtObject *object = g_ptr_array_index(objects, i);
+
+                g_string_append_printf(out, "%s%s:%u", i ? " " : "", object->name,
+                                       object->position);
+        }
+        return g_string_free(out, false);
+}
+
 static inline PtDigest unit_root(const PtSlice *slice)
 {
         PtDigest root;

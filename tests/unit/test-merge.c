@@ -5,6 +5,7 @@
 #include "kind-unit.h"
 
 #include "merge.h"
+#include "slice-unit.h"
 
 static PtObject *new_rule(const char *name, uint32_t position)
 {
@@ -52,35 +53,11 @@ static void three_clear(Three *three)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Three, three_clear)
 
-static int compare_position(const void *a, const void *b)
-{
-        const PtObject *x = *(PtObject *const *) a, *y = *(PtObject *const *) b;
-
-        return x->position != y->position
-                       ? (x->position > y->position) - (x->position < y->position)
-                       : pt_object_compare_identity(x, y);
-}
-
-static char *order_of(const PtSlice *slice)
-{
-        g_autoptr(GPtrArray) objects = pt_slice_sorted(slice, NULL);
-        GString *out = g_string_new(NULL);
-
-        g_ptr_array_sort(objects, compare_position);
-        for (guint i = 0; i < objects->len; i++) {
-                const PtObject *object = g_ptr_array_index(objects, i);
-
-                g_string_append_printf(out, "%s%s:%u", i ? " " : "", object->name,
-                                       object->position);
-        }
-        return g_string_free(out, false);
-}
-
 /* Expects an order, or with NULL one conflict. */
 static void check(Three *three, MergePrefer prefer, const char *expected)
 {
         g_autoptr(Merge) merge = merge_new(three->base, three->mine, three->theirs, prefer);
-        g_autofree char *found = order_of(merge->merged);
+        g_autofree char *found = unit_order(merge->merged);
 
         if (prefer == MERGE_REPORT)
                 assert_int_equal(merge->conflicts->len, expected ? 0 : 1);

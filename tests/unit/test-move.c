@@ -2,6 +2,7 @@
 #include "kind-unit.h"
 
 #include "move.h"
+#include "slice-unit.h"
 
 /* A slice of rules "name:position" or "name:position:priority". */
 static PtSlice *new_slice(const char *text)
@@ -24,30 +25,6 @@ static PtSlice *new_slice(const char *text)
         return slice;
 }
 
-static int compare_position(const void *a, const void *b)
-{
-        const PtObject *x = *(PtObject *const *) a, *y = *(PtObject *const *) b;
-
-        return x->position != y->position
-                       ? (x->position > y->position) - (x->position < y->position)
-                       : pt_object_compare_identity(x, y);
-}
-
-static char *order_of(const PtSlice *slice)
-{
-        g_autoptr(GPtrArray) objects = pt_slice_sorted(slice, NULL);
-        GString *out = g_string_new(NULL);
-
-        g_ptr_array_sort(objects, compare_position);
-        for (guint i = 0; i < objects->len; i++) {
-                const PtObject *object = g_ptr_array_index(objects, i);
-
-                g_string_append_printf(out, "%s%s:%u", i ? " " : "", object->name,
-                                       object->position);
-        }
-        return g_string_free(out, false);
-}
-
 static void check(const char *before, const char *name, MoveWhere where, const char *other,
                   const char *expected)
 {
@@ -56,7 +33,7 @@ static void check(const char *before, const char *name, MoveWhere where, const c
         g_autofree char *found = NULL;
 
         assert_int_equal(move_object(slice, &pt_kind_firewall_rule, name, where, other, diag), 0);
-        found = order_of(slice);
+        found = unit_order(slice);
         assert_string_equal(found, expected);
         assert_int_equal(pt_diag_count(diag), 0);
 }
@@ -102,7 +79,7 @@ static void test_no_room_at_the_end(void **state)
 
         /* All of them are a run that is spread anew. */
         assert_int_equal(move_object(slice, &pt_kind_firewall_rule, "z", MOVE_LAST, "", diag), 0);
-        after = order_of(slice);
+        after = unit_order(slice);
         assert_string_equal(after, "a:1024 b:2048 z:3072");
 }
 
@@ -111,12 +88,12 @@ static void refuse(const char *name, MoveWhere where, const char *other, int exp
 {
         g_autoptr(PtSlice) slice = new_slice("a:1024 b:2048:10 c:3072:10 d:4096:20");
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        g_autofree char *before = order_of(slice), *after = NULL;
+        g_autofree char *before = unit_order(slice), *after = NULL;
 
         assert_int_equal(move_object(slice, &pt_kind_firewall_rule, name, where, other, diag),
                          expected);
         assert_diag(diag, code, pointer, part);
-        after = order_of(slice);
+        after = unit_order(slice);
         assert_string_equal(before, after);
 }
 
@@ -174,7 +151,7 @@ static void test_random_moves(void **state)
                                                             (where == MOVE_AFTER),
                                           name[0]);
                 }
-                found = order_of(slice);
+                found = unit_order(slice);
                 words = g_strsplit(found, " ", 0);
                 for (unsigned j = 0; words[j]; j++) {
                         uint64_t position = g_ascii_strtoull(words[j] + 2, NULL, 10);
