@@ -277,3 +277,15 @@ class World:
 
     def close(self):
         self.stack.close()
+
+
+@contextlib.contextmanager
+def running(build, *daemons, strict=False):
+    """A World with these daemons."""
+    made = World(build, strict)
+    try:
+        for daemon in daemons:
+            made.start(daemon)
+        yield made
+    finally:
+        made.close()

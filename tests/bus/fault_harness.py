@@ -20,10 +20,10 @@ import threading
 
 import dbus
 import dbus.bus
-from gi.repository import Gio, GLib
 
 import config_harness
 from config_harness import CONFIG_NAME, WAIT_S, wait_until
+from signals import Signals
 
 
 def link(name, **spec):
@@ -178,42 +178,6 @@ class Background(threading.Thread):
         if self.error:
             raise self.error
         return self.reply
-
-
-class Signals:
-    """Signals of one member, in the order in which they were sent; wait() is for one of them."""
-
-    def __init__(self, address, interface, member):
-        self.seen = []
-        self.bus = Gio.DBusConnection.new_for_address_sync(
-            address, Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, None, None)
-        self.bus.signal_subscribe(None, interface, member, None, None, Gio.DBusSignalFlags.NONE, self.on_signal)
-        self.bus.call_sync("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", None, None, Gio.DBusCallFlags.NONE, -1,
-                           None)  # the bus has the match
-
-    def on_signal(self, _bus, _sender, path, _interface, _member, parameters):
-        self.seen.append((path, *parameters.unpack()))
-
-    def update(self):
-        while GLib.MainContext.default().iteration(False):
-            pass
-        return self.seen
-
-    def wait(self, condition, what, seconds=WAIT_S):
-        """Until the condition on what was seen is true; its value."""
-        late = []
-        timer = GLib.timeout_add(seconds * 1000, late.append, True)
-        try:
-            while not (value := condition(self.update())):
-                assert not late, f"{what} was not signalled within {seconds} s, but {self.seen}"
-                GLib.MainContext.default().iteration(True)
-        finally:
-            if not late:
-                GLib.source_remove(timer)
-        return value
-
-    def close(self):
-        self.bus.close_sync(None)
 
 
 class Steps(Signals):

@@ -30,23 +30,14 @@ pytestmark = [
 @pytest.fixture(scope="module", params=["open", "strict"])
 def world(request, build_dir):
     """"strict": a bus with the installed policies; "open": without any, so that the daemons are on their own."""
-    made = access_harness.World(build_dir, strict=request.param == "strict")
-    try:
-        for daemon in NAMES:
-            made.start(daemon)
+    with access_harness.running(build_dir, *NAMES, strict=request.param == "strict") as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture
 def configd(build_dir):
-    made = access_harness.World(build_dir)
-    try:
-        made.start("configd")
+    with access_harness.running(build_dir, "configd") as made:
         yield made
-    finally:
-        made.close()
 
 
 def may(action, user, daemon, mode):

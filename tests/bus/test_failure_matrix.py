@@ -12,7 +12,8 @@ import subprocess
 import pytest
 
 from config_harness import codes, explain, wait_until
-from fault_harness import Signals, Steps, link, service
+from fault_harness import Steps, link, service
+from signals import Signals
 
 STEP_MSEC = 1500  # what a step gets; a Prepare gets three times its estimate if that is more than a twelfth of it
 PREPARE_USEC = 300_000

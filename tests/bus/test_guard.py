@@ -62,12 +62,8 @@ class Polkit:
 
 @pytest.fixture
 def world(build_dir):
-    made = access_harness.World(build_dir)
-    try:
-        made.start("configd")
+    with access_harness.running(build_dir, "configd") as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

@@ -196,13 +196,8 @@ def unharmed(world, seconds=ANSWER_S):
 
 @pytest.fixture(scope="module")
 def world(build_dir):
-    made = access_harness.World(build_dir)
-    try:
-        for daemon in access_harness.WHERE:
-            made.start(daemon)
+    with access_harness.running(build_dir, *access_harness.WHERE) as made:
         yield made
-    finally:
-        made.close()
 
 
 @pytest.fixture

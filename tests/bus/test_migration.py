@@ -10,7 +10,6 @@ import dbus
 import pytest
 
 import config_harness
-import fault_harness
 from config_harness import codes, explain, wait_until
 from fault_harness import link, service
 
@@ -19,26 +18,19 @@ OLD = "patronus.testservice/v1"
 NEW = "patronus.testservice/v3"
 
 
-@pytest.fixture
-def setup(build_dir, private_bus, tmp_path):
-    tmp_path.chmod(0o711)
-    with fault_harness.FaultSetup(build_dir, private_bus) as value:
-        yield value
-
-
 def document(version, name="web", **spec):
     return "---\n" + json.dumps({"apiVersion": f"patronus.testservice/{version}", "kind": "TestService", "metadata": {"name": name},
                                  "spec": {"port": 80, **spec}}) + "\n"
 
 
-def start(setup, version, *options):
-    setup.version = version
-    setup.start(*options)
+def start(faults, version, *options):
+    faults.version = version
+    faults.start(*options)
 
 
-def stop(setup):
-    setup.process.end()
-    for daemon in setup.daemons.values():
+def stop(faults):
+    faults.process.end()
+    for daemon in faults.daemons.values():
         daemon.end()
         wait_until(lambda daemon=daemon: not daemon.running(), f"end of {daemon.name} on the bus")
 
@@ -53,18 +45,18 @@ def digest(word):
     return hashlib.sha256(word.encode()).hexdigest()
 
 
-def revisions(setup):
-    return [(int(r["number"]), str(r["author"]), str(r["comment"])) for r in setup.client.config("ListRevisions", "a{sv}", {})]
+def revisions(faults):
+    return [(int(r["number"]), str(r["author"]), str(r["comment"])) for r in faults.client.config("ListRevisions", "a{sv}", {})]
 
 
 @pytest.fixture
-def older(setup):
+def older(faults):
     """What the last release left: a revision with a TestService v1."""
-    start(setup, "-v1")
-    setup.client.accept(link("wan", secret=WORD) + document("v1", password=WORD, link="wan") + document("v1", "slow", idle=300), comment="old")
-    assert stored(setup.service)[0]["apiVersion"] == OLD
-    stop(setup)
-    return setup
+    start(faults, "-v1")
+    faults.client.accept(link("wan", secret=WORD) + document("v1", password=WORD, link="wan") + document("v1", "slow", idle=300), comment="old")
+    assert stored(faults.service)[0]["apiVersion"] == OLD
+    stop(faults)
+    return faults
 
 
 # --- upwards --------------------------------------------------------------------------------------------------------------
@@ -176,43 +168,43 @@ def test_back_to_before_it(older):
     older.agree()
 
 
-def test_input_of_an_older_version(setup):
-    start(setup, "")
-    reply = setup.client.accept(document("v1", password=WORD) + document("v2", "two", secret=WORD))
+def test_input_of_an_older_version(faults):
+    start(faults, "")
+    reply = faults.client.accept(document("v1", password=WORD) + document("v2", "two", secret=WORD))
     notices = [(str(severity), str(code)) for severity, _, code, _ in reply["diagnostics"]]
     assert notices == [("notice", "migrated")] * 2 and "password" in explain(reply)
-    assert setup.client.revision == 1
-    assert setup.client.get("TestService", "web")["spec"]["idle"] == 30
-    assert stored(setup.service)[1] == [digest(WORD)]
+    assert faults.client.revision == 1
+    assert faults.client.get("TestService", "web")["spec"]["idle"] == 30
+    assert stored(faults.service)[1] == [digest(WORD)]
 
 
 # --- downwards ------------------------------------------------------------------------------------------------------------
 
 
-def test_input_of_a_newer_version(setup):
-    start(setup, "")
-    refused = setup.client.apply(document("v4"))
+def test_input_of_a_newer_version(faults):
+    start(faults, "")
+    refused = faults.client.apply(document("v4"))
     assert codes(refused) == {"newer-version"} and "update it" in explain(refused)
 
 
-def test_an_older_program_leaves_a_newer_store_alone(setup, capfd):
-    start(setup, "")
-    setup.client.accept(link("wan"))
-    setup.client.accept(service("web", idle=30))
-    stop(setup)
-    files, store = setup.service.files(), (setup.state / "journal").read_bytes()
+def test_an_older_program_leaves_a_newer_store_alone(faults, capfd):
+    start(faults, "")
+    faults.client.accept(link("wan"))
+    faults.client.accept(service("web", idle=30))
+    stop(faults)
+    files, store = faults.service.files(), (faults.state / "journal").read_bytes()
     capfd.readouterr()
-    setup.version = "-v1"
-    done = subprocess.run([setup.program("tests/daemons/patronus-configd-test-v1"), "--bus", setup.address, "--state-dir", setup.state,
-                           "--run-dir", setup.directory], capture_output=True, text=True, timeout=60, check=False,
+    faults.version = "-v1"
+    done = subprocess.run([faults.program("tests/daemons/patronus-configd-test-v1"), "--bus", faults.address, "--state-dir", faults.state,
+                           "--run-dir", faults.directory], capture_output=True, text=True, timeout=60, check=False,
                           **config_harness.as_user(config_harness.USER))
     assert done.returncode != 0
     assert "a newer one wrote them" in done.stderr and "install that version again" in done.stderr
-    setup.service.start()
-    assert "NewerVersion" in setup.service.prop("Conditions") and str(setup.service.prop("State")) == "degraded"
-    assert setup.service.files() == files and (setup.state / "journal").read_bytes() == store
-    setup.service.end()
-    wait_until(lambda: not setup.service.running(), "end of testservice on the bus")
-    start(setup, "")
-    assert setup.client.revision == 2
-    setup.agree()
+    faults.service.start()
+    assert "NewerVersion" in faults.service.prop("Conditions") and str(faults.service.prop("State")) == "degraded"
+    assert faults.service.files() == files and (faults.state / "journal").read_bytes() == store
+    faults.service.end()
+    wait_until(lambda: not faults.service.running(), "end of testservice on the bus")
+    start(faults, "")
+    assert faults.client.revision == 2
+    faults.agree()

@@ -11,13 +11,14 @@ Everything of it (keys, configuration) is in the given directory; it takes keys 
 import contextlib
 import os
 import pathlib
+import select
 import shlex
 import socket
 import subprocess
-import time
 
 import netns
 import terminal
+from login import Shell
 
 ROUTER = {"lan": "10.2.0.1", "wan": "10.1.0.1", "dmz": "10.3.0.1", "guest": "10.4.0.1", "spare": "10.5.0.1"}
 ROUTER6 = {host: f"fd00:{address.split('.')[1]}::1" for host, address in ROUTER.items()}
@@ -39,11 +40,11 @@ MaxStartups 100
 """
 
 
-class Login:
+class Login(Shell):
     """One connection with a shell at its end, which stays. Its words are run there, one command after the other."""
 
     def __init__(self, command):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        super().__init__(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
         try:
             self.run("true")
         except AssertionError:
@@ -53,20 +54,12 @@ class Login:
     def run(self, *words, **environment):
         """Exit status and text."""
         command = " ".join([*(f"{name}={shlex.quote(value)}" for name, value in environment.items()), *map(shlex.quote, map(str, words))])
-        print(f"{command} 2>&1; echo status $?", file=self.process.stdin, flush=True)
-        text = ""
-        for line in self.process.stdout:
-            if line.startswith("status "):
-                return int(line.split()[1]), text
-            text += line
-        raise AssertionError(f"the login ended: {text}")
+        return self.ask(f"{command} 2>&1; echo status $?")
 
     def close(self):
-        self.process.stdin.close()
         if self.process.poll() is None:
             self.process.terminate()
-        self.process.wait()
-        self.process.stdout.close()
+        super().close()
 
 
 class Server:
@@ -80,12 +73,16 @@ class Server:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(self.directory / key)], check=True)
         (self.directory / "sshd_config").write_text(CONFIG.format(port=self.port, directory=self.directory))
         os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where it locks children up; its package's own place
-        with (self.directory / "log").open("w") as log:
-            self.process = self.lab.popen("router", "/usr/sbin/sshd", "-D", "-e", "-f", str(self.directory / "sshd_config"), stderr=log)
-        end = time.monotonic() + WAIT_S
-        while (self.directory / "log").read_text().count("Server listening on") < 2:  # IPv4 and IPv6
-            assert self.process.poll() is None and time.monotonic() < end, (self.directory / "log").read_text()
-            time.sleep(0.01)
+        notify, log = self.directory / "notify", self.directory / "log"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told, log.open("w") as errors:
+            told.bind(str(notify))
+            self.process = self.lab.popen("router", "/usr/sbin/sshd", "-D", "-e", "-f", str(self.directory / "sshd_config"), stderr=errors,
+                                          env={**os.environ, "NOTIFY_SOCKET": str(notify)})
+            with os.fdopen(os.pidfd_open(self.process.pid)) as end:
+                ready, _, _ = select.select([told, end], [], [], WAIT_S)
+            assert told in ready, log.read_text()
+            assert b"READY=1" in told.recv(4096)  # Debian's sshd tells that it listens, as a service of type notify does
+        assert log.read_text().count("Server listening on") == 2, "IPv4 and IPv6"
         return self
 
     def __exit__(self, *_):

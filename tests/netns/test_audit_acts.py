@@ -6,11 +6,11 @@ import pwd
 import signal
 import subprocess
 import sys
-import time
 
 import dbus
 import pytest
 import traffic
+from signals import Signals
 
 from test_bans import ban, bans, filterd, INTERFACE, unban
 
@@ -29,13 +29,11 @@ def acts(lab):
             reversed(proxy.ListAudit(dbus.Dictionary({"limit": dbus.UInt32(100)}, signature="sv"), dbus_interface=CONFIG)) if entry.get("daemon") == "filterd"]
 
 
-def wait_for(lab, n, seconds=10):
-    """filterd answers first and reports then; nothing tells when configd has it."""
-    end = time.monotonic() + seconds
-    while len(found := acts(lab)) < n:
-        assert time.monotonic() < end, found
-        time.sleep(0.01)
-    assert len(found) == n
+def reported(lab, n):
+    """filterd answers a call first and reports it then, and all that before it answers the next one."""
+    filterd(lab).Ping(dbus_interface="org.freedesktop.DBus.Peer")
+    found = acts(lab)
+    assert len(found) == n, found
     return found
 
 
@@ -44,7 +42,7 @@ def test_acts(running):
     unban(running, "203.0.113.1")
     filterd(running).FlushBans(dbus_interface=INTERFACE)
     filterd(running).KillConnections(dbus.Dictionary({"source": "192.0.2.77"}, signature="sv"), dbus_interface=INTERFACE)
-    found = wait_for(running, 4)
+    found = reported(running, 4)
     assert [(str(entry["method"]), str(entry["result"]), str(entry["text"])) for entry in found] == [
         ("Ban", "ok", "10 banned"), ("Unban", "ok", "1 unbanned"), ("FlushBans", "ok", "9 unbanned"),
         ("KillConnections", "ok", "0 connections ended")]
@@ -73,17 +71,16 @@ def test_refused_attempts(running):
     done = subprocess.run([sys.executable, "-c", STRANGER, running.bus], capture_output=True, text=True, user=nobody.pw_uid,
                           group=nobody.pw_gid, extra_groups=[])
     assert done.returncode == 0, done.stderr
-    found = wait_for(running, 20)
+    found = reported(running, 20)
     assert {(str(entry["user"]), str(entry["method"]), str(entry["result"])) for entry in found} == {("nobody", "FlushBans", "refused")}
 
 
 def test_without_configd(running):
     bus = dbus.bus.BusConnection(running.bus)
+    owners = Signals(running.bus, "org.freedesktop.DBus", "NameOwnerChanged")
     os.kill(running.pid("configd"), signal.SIGKILL)
-    end = time.monotonic() + 10
-    while bus.name_has_owner(CONFIG):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    owners.wait(lambda _: not bus.name_has_owner(CONFIG), "the end of configd on the bus")
+    owners.close()
     ban(running, traffic.address("wan", 4))
     assert list(bans(running)) == [traffic.address("wan", 4)]
     assert "Ban: ok" in running.logs(), "its own log has it"

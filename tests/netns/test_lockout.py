@@ -19,7 +19,9 @@ import dbus
 import dbus.bus
 import lab as lab_module
 import ssh
+from nfmonitor import Monitor
 from shared_fixtures import lab_name, need_daemons
+from signals import Signals
 
 LABS, TRIALS = (10, 10) if os.environ.get("PATRONUS_LONG") else (4, 1)
 SEED = int(os.environ.get("PATRONUS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
@@ -178,20 +180,20 @@ class Admin:
                 time.sleep(max(0, deadline - WINDOW_S + kill_s - boottime()))  # not waiting for anything: this is the moment
                 self.lab.end("configd", signal.SIGKILL)
                 self.lab.start("configd")
-            while not self.server.answers("lan"):
-                assert boottime() < deadline + 20, "new connections are refused still"
-                # A look now and then until it is about to happen; what refuses at once answers at once.
-                time.sleep(0.3 if boottime() < deadline - 0.5 else 0.01)
+            with Monitor(self.lab.netns("router")) as kernel:
+                while not self.server.answers("lan"):
+                    assert boottime() < deadline + 20, "new connections are refused still"
+                    kernel.next_commit(deadline + 20 - boottime())  # nothing else lets them in
             late = boottime() - deadline
             assert late > -0.01, f"new connections came in {-late:.3f} s before the end of the window"
             self.settle()
             return late
 
     def settle(self):
-        end = time.monotonic() + 20
-        while self.property("ConfirmRevision"):  # the kernel has it a moment before it is decided
-            assert time.monotonic() < end, "it waits still"
-            time.sleep(0.01)
+        """The kernel has it a moment before it is decided."""
+        changes = Signals(self.lab.bus, "org.freedesktop.DBus.Properties", "PropertiesChanged")
+        changes.wait(lambda _: not self.property("ConfirmRevision"), "the end of the window")
+        changes.close()
 
 
 def test_always_back_in_time(request, tmp_path, record_property):
