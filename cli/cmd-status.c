@@ -289,7 +289,6 @@ static int await_change(Wait *wait)
 {
         int r = 1;
 
-        wait->changed = false;
         while (!wait->changed) {
                 uint64_t now = (uint64_t) g_get_monotonic_time();
 
@@ -311,8 +310,11 @@ static int gather_in_force(Ctl *ctl, uint64_t patience_usec, struct json_object 
 
         while (r >= 0) {
                 pt_auto_json *status = NULL;
-                int outcome = gather(ctl, &status);
+                int outcome;
 
+                /* What is told while it is read may be of what was read before. */
+                wait.changed = false;
+                outcome = gather(ctl, &status);
                 if (outcome < 0 || !status)
                         return outcome;
                 if (outcome == CTL_DONE && in_force(status)) {

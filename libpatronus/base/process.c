@@ -82,13 +82,16 @@ static int start_of(uint64_t ticks, uint64_t *ret_usec)
 int pt_process_parse_stat(const char *text, size_t size, PtProcess *ret)
 {
         PtProcess process = {0};
-        const char *p, *end = text + size;
+        const char *p, *end;
         uint64_t value;
         int r;
 
+        if (size == 0)
+                return -EBADMSG;
         r = parse_head(text, size, &process, &p);
         if (r < 0)
                 return r;
+        end = text + size;
         /* Field 3 is a letter; all are apart by one blank. */
         for (unsigned field = 3; field <= FIELD_START; field++) {
                 if (p == end || *p++ != ' ')
@@ -121,12 +124,13 @@ int pt_process_parse_stat(const char *text, size_t size, PtProcess *ret)
 int pt_process_parse_status(const char *text, size_t size, uid_t *ret)
 {
         static const char key[] = "\nUid:\t";
-        const char *end = text + size, *p = memmem(text, size, key, sizeof(key) - 1);
+        const char *end, *p = size > 0 ? memmem(text, size, key, sizeof(key) - 1) : NULL;
         uint64_t value;
         int r;
 
         if (!p)
                 return -EBADMSG;
+        end = text + size;
         p += sizeof(key) - 1;
         r = take_number(&p, end, &value);
         if (r < 0)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -25,9 +26,15 @@ class Terminal:
         termios.tcsetattr(its, termios.TCSANOW, attributes)
         rest = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr") if name not in streams}
         self.process = subprocess.Popen(list(map(str, command)), **{name: its for name in streams}, **rest, **options,
-                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(its, termios.TIOCSCTTY, 0))
+                                        start_new_session=True, preexec_fn=lambda: self._begin(its))
         os.close(its)
         self.text = ""
+
+    @staticmethod
+    def _begin(its):
+        """In the child. Who runs the tests in the background has them ignore interrupts, and a login would not."""
+        fcntl.ioctl(its, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def _read(self, end):
         """False at the end of what the child will ever print."""
