@@ -77,10 +77,9 @@ static int attach(PtDaemon *daemon, sd_bus *bus)
 
 static void stop(PtDaemon *daemon)
 {
-        Configd *configd = pt_daemon_userdata(daemon);
+        const Configd *configd = pt_daemon_userdata(daemon);
 
         manager_free(configd->manager);
-        g_free(configd);
 }
 
 static const PtDaemonOption options[] = {
@@ -102,6 +101,7 @@ static const PtDaemonClass configd_class = {
         .start = start,
         .attach = attach,
         .stop = stop,
+        .free_userdata = g_free,
 };
 
 int main(int argc, char **argv)

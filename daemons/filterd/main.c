@@ -20,26 +20,29 @@ static Main *main_of(PtDaemon *daemon)
         return pt_daemon_userdata(daemon);
 }
 
+static Main *get_main(PtDaemon *daemon)
+{
+        if (!main_of(daemon))
+                pt_daemon_set_userdata(daemon, g_new0(Main, 1));
+        return main_of(daemon);
+}
+
 static int set_early(PtDaemon *daemon, const char *value)
 {
-        Main *self = g_new0(Main, 1);
-
-        self->early = true;
-        pt_daemon_set_userdata(daemon, self);
+        get_main(daemon)->early = true;
         return 0;
 }
 
 static int start(PtDaemon *daemon)
 {
+        Main *self = get_main(daemon);
         int r;
 
-        if (!main_of(daemon))
-                pt_daemon_set_userdata(daemon, g_new0(Main, 1));
         pt_access_add_peer(pt_daemon_access(daemon), pt_participant_owner());
-        r = fw_manager_new(daemon, main_of(daemon)->early, &main_of(daemon)->manager);
+        r = fw_manager_new(daemon, self->early, &self->manager);
         if (r < 0)
                 return r;
-        return main_of(daemon)->early ? 1 : 0;
+        return self->early ? 1 : 0;
 }
 
 static int attach(PtDaemon *daemon, sd_bus *bus)
@@ -55,13 +58,7 @@ static int attach(PtDaemon *daemon, sd_bus *bus)
 
 static void stop(PtDaemon *daemon)
 {
-        Main *self = main_of(daemon);
-
-        if (!self)
-                return;
-        fw_manager_free(self->manager);
-        g_free(self);
-        pt_daemon_set_userdata(daemon, NULL);
+        fw_manager_free(main_of(daemon)->manager);
 }
 
 static const PtDaemonOption options[] = {
@@ -79,6 +76,7 @@ static const PtDaemonClass filterd = {
         .start = start,
         .attach = attach,
         .stop = stop,
+        .free_userdata = g_free,
 };
 
 int main(int argc, char **argv)

@@ -478,6 +478,8 @@ static void daemon_free(PtDaemon *daemon)
         g_free(daemon->state_dir);
         g_free(daemon->run_dir);
         g_free(daemon->address);
+        if (daemon->klass && daemon->klass->free_userdata)
+                daemon->klass->free_userdata(daemon->userdata);
         g_free(daemon);
 }
 

@@ -63,6 +63,9 @@ typedef struct PtDaemonClass {
         /* Frees what start() made. Called after a failed start() too; not when start() was never
          * called. */
         void (*stop)(PtDaemon *daemon);
+        /* Frees the userdata, which an option may have set: called in the end, also when it never
+         * came to start(). May be NULL. */
+        void (*free_userdata)(void *userdata);
 } PtDaemonClass;
 
 int pt_daemon_run(const PtDaemonClass *klass, int argc,

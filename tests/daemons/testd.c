@@ -124,7 +124,6 @@ static void stop(PtDaemon *daemon)
         pt_participant_free(testd->participant);
         pt_secrets_free(testd->secrets);
         test_engine_free(testd->test.engine);
-        g_free(testd);
 }
 
 static const PtDaemonOption options[] = {
@@ -145,6 +144,7 @@ static const PtDaemonOption options[] = {
                         .start = start,                                                            \
                         .attach = attach,                                                          \
                         .stop = stop,                                                              \
+                        .free_userdata = g_free,                                                   \
                 },                                                                                 \
         }
 
