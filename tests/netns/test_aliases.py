@@ -11,23 +11,13 @@ import time
 import netns
 import pytest
 import traffic
+from config_harness import zone
 from download import Download
 from nfmonitor import Monitor
 
 PORT = 4700
 
-ZONES = """
----
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: wan }
-spec: { interfaces: [wan] }
----
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: lan }
-spec: { interfaces: [lan] }
-"""
+ZONES = zone("wan", interfaces=["wan"]) + zone("lan", interfaces=["lan"])
 
 
 def alias(name, **spec):

@@ -18,11 +18,11 @@ import kills
 import lab as lab_module
 import shared_fixtures
 import ssh
+from config_harness import zone
 
 CONFIG, FILTER = "org.patronus.Config1", "org.patronus.Filter1"
 WAIT_S = 20
-ZONES = "".join(f"---\napiVersion: patronus.firewall/v1\nkind: Zone\nmetadata: {{ name: {zone} }}\nspec: {{ interfaces: [{zone}] }}\n"
-                for zone in ("wan", "lan"))
+ZONES = zone("wan", interfaces=["wan"]) + zone("lan", interfaces=["lan"])
 RULE = """---
 apiVersion: patronus.firewall/v1
 kind: FirewallRule

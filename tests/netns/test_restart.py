@@ -6,27 +6,13 @@ import signal
 
 import netns
 import pytest
+from config_harness import zone
 from download import Download
 from exchange import Exchange
 from nfmonitor import Monitor
 from stream import Stream
 
-POLICY = """
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: lan }
-spec: { interfaces: [lan], sources: [10.2.0.0/16] }
----
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: dmz }
-spec: { interfaces: [dmz] }
----
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: wan }
-spec: { interfaces: [wan] }
----
+POLICY = zone("lan", interfaces=["lan"], sources=["10.2.0.0/16"]) + zone("dmz", interfaces=["dmz"]) + zone("wan", interfaces=["wan"]) + """---
 apiVersion: patronus.firewall/v1
 kind: Alias
 metadata: { name: servers }

@@ -11,20 +11,11 @@ import threading
 
 import dbus
 import pytest
+from config_harness import zone
 from nfmonitor import Monitor
 from transaction import Transaction, stored
 
-POLICY = """
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: wan }
-spec: { interfaces: [wan] }
----
-apiVersion: patronus.firewall/v1
-kind: Zone
-metadata: { name: lan }
-spec: { interfaces: [lan] }
----
+POLICY = zone("wan", interfaces=["wan"]) + zone("lan", interfaces=["lan"]) + """---
 apiVersion: patronus.firewall/v1
 kind: FirewallRule
 metadata: { name: bad }
@@ -38,9 +29,9 @@ spec: {{ action: allow, from: {zone}, to: router, protocol: tcp, source: {{ addr
 """
 
 
-def policy(zone, port):
+def policy(source, port):
     """20 rules that fold into a map, one that does not, and an alias that differs."""
-    folded = "".join(RULE.format(name=f"f-{n}", zone=zone, n=n, port=port) for n in range(1, 21))
+    folded = "".join(RULE.format(name=f"f-{n}", zone=source, n=n, port=port) for n in range(1, 21))
     return POLICY + folded + f"""---
 apiVersion: patronus.firewall/v1
 kind: FirewallRule
