@@ -2,7 +2,7 @@
 """Daemons of a lab that die at a named step (tests/lib/kill-points.c).
 
     with Lab(name, preload=kills.LIBRARY) as lab:
-        kills.trace(lab, lambda: lab.apply(text))  ->  {"configd": ["receive Apply", ...], "filterd": [...]}
+        kills.trace(lab, lambda: lab.apply(text), {"configd": "answer Apply"})  ->  {"configd": ["receive Apply", ...]}
         with kills.Kill(lab, "configd", "after sync intent") as kill:
             process = ...                          # what makes it come there
             kill.died()                            # by now it is dead, and may be started again
@@ -12,7 +12,6 @@ import os
 import select
 
 LIBRARY = "tests/lib/libkill-points.so"
-DAEMONS = ("configd", "filterd")
 WAIT_MS = 20000
 
 
@@ -24,31 +23,32 @@ def order(lab, daemon, text):
     new.rename(lab.directory / f"kill-point.{daemon}")
 
 
+def read_until(pipe, last):
+    text = ""
+    while select.select([pipe], [], [], 0)[0] if last is None else f"{last}\n" not in text:
+        assert select.select([pipe], [], [], WAIT_MS / 1000)[0], f"{last} did not come after {text}"
+        text += os.read(pipe, 4096).decode()
+    return text.splitlines()
+
+
 def trace(lab, act, last):
-    """The steps of each daemon while `act` runs, until configd's `last`."""
-    files = {daemon: lab.directory / f"trace.{daemon}" for daemon in DAEMONS}
-    pipe = files["configd"]
-    for daemon, file in files.items():
-        file.unlink(missing_ok=True)
-        if daemon == "configd":
-            os.mkfifo(file)
-        else:
-            file.write_text("")
-        file.chmod(0o666)
-    reader = os.open(pipe, os.O_RDWR)  # for writing too: no end of file when a writer closes it
+    """The steps of each daemon that `last` names while `act` runs, until the one that is its last;
+    None: what there is when the daemons named before have come to theirs."""
+    pipes = {}
     try:
-        for daemon, file in files.items():
+        for daemon in last:
+            file = lab.directory / f"trace.{daemon}"
+            file.unlink(missing_ok=True)
+            os.mkfifo(file)
+            file.chmod(0o666)
+            pipes[daemon] = os.open(file, os.O_RDWR)  # for writing too: no end of file when a writer closes it
             order(lab, daemon, f"trace {file}")
         act()
-        text = ""
-        while f"{last}\n" not in text:
-            assert select.select([reader], [], [], WAIT_MS / 1000)[0], f"{last} did not come after {text}"
-            text += os.read(reader, 4096).decode()
+        return {daemon: read_until(pipe, last[daemon]) for daemon, pipe in pipes.items()}
     finally:
-        os.close(reader)
-    for daemon in DAEMONS:
-        (lab.directory / f"kill-point.{daemon}").unlink()
-    return {"configd": text.splitlines(), "filterd": files["filterd"].read_text().splitlines()}
+        for daemon, pipe in pipes.items():
+            os.close(pipe)
+            (lab.directory / f"kill-point.{daemon}").unlink()
 
 
 class Kill:
