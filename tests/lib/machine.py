@@ -192,7 +192,8 @@ class Machine:
     # --- inside
 
     def command(self, *words, user=None, netns_name=None):
-        inside = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
+        # --root: whoever runs the tests below another root would else be outside of the machine.
+        inside = ["nsenter", f"--target={self.pid}", "--mount", "--root", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
                   "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "setpriv", "--bounding-set", DROPPED]
         if user:
             inside += ["runuser", "-u", user, "--"]
