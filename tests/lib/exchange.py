@@ -73,7 +73,7 @@ class Exchange:
             for sock in self.ends:
                 sock.send(NUMBER.pack(self.sent))
             self.sent += 1
-            time.sleep(INTERVAL_S)
+            self._stop.wait(INTERVAL_S)
 
     def _receive(self):
         end = None  # once nothing is sent any more, a silence is the end

@@ -13,7 +13,6 @@ import contextlib
 import socket
 import struct
 import threading
-import time
 
 import netns
 
@@ -74,7 +73,7 @@ class Stream:
                 with contextlib.suppress(OSError):  # refused by the network: counted as sent, and so as lost
                     sock.sendto(NUMBER.pack(self.sent), (self.address, PORT))
                 self.sent += 1
-                time.sleep(INTERVAL_S)
+                self._stop.wait(INTERVAL_S)
             sock.close()
 
     def _receive(self):

@@ -18,7 +18,7 @@ import kills
 import lab as lab_module
 import shared_fixtures
 import ssh
-from config_harness import zone
+from config_harness import wait_until, zone
 
 CONFIG, FILTER = "org.patronus.Config1", "org.patronus.Filter1"
 WAIT_S = 20
@@ -122,11 +122,7 @@ class Machine:
 
     def state(self):
         """All that must agree; waits until configd and filterd do, which no signal tells."""
-        end = time.monotonic() + WAIT_S
-        while len(roots := self.roots()) != 1:
-            assert time.monotonic() < end, f"configd and filterd do not agree: {roots}"
-            time.sleep(0.01)
-        root = roots.pop()
+        root, = wait_until(lambda: roots if len(roots := self.roots()) == 1 else None, "agreement of configd and filterd", WAIT_S)
         assert self.disk() == (int(self.get("Revision")), root)
         return root, self.kernel()
 
