@@ -23,10 +23,12 @@ typedef struct PtNftReply {
 } PtNftReply;
 
 /* A whole message is at `header`, `left` bytes before the end. mnl_nlmsg_ok() takes lengths above 2
- * GiB for negative ones, and lets them pass. */
+ * GiB for negative ones, and lets them pass; mnl_attr_for_each() goes on to the padding of the last
+ * attribute, which has to be there too: the kernel pads each (nla_put() in lib/nlattr.c). */
 static inline bool pt_nft_reply_ok(const struct nlmsghdr *header, int left)
 {
-        return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= (unsigned) left;
+        return mnl_nlmsg_ok(header, left) && header->nlmsg_len <= (unsigned) left &&
+               (size_t) NLMSG_ALIGN(header->nlmsg_len) <= (size_t) left;
 }
 
 /* For mnl_cb_run(), with a PtNftReply as data. */
