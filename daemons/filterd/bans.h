@@ -19,7 +19,7 @@
  */
 
 #include "counters.h"
-#include "kind/type.h"
+#include "filter/ban.h"
 #include <systemd/sd-event.h>
 
 typedef struct FwBans FwBans;
@@ -28,23 +28,9 @@ typedef struct FwBans FwBans;
 #define FW_BAN_BATCH_MAX 65536U /* of one call */
 #define FW_BAN_QUEUE_MAX 64U    /* calls that wait for the one under way */
 #define FW_BAN_GRACE_USEC (5 * G_USEC_PER_SEC)
-#define FW_BAN_FOREVER UINT64_MAX
 
 #define FW_CHAIN_BANS "p_bans"
 #define FW_CHAIN_BANS_TO "p_bans_to"
-
-typedef struct FwBan {
-        uint8_t family, plen;
-        uint8_t address[16]; /* the first four of IPv4; bits behind the prefix are 0 */
-        uint64_t until;      /* CLOCK_MONOTONIC, microseconds; or FW_BAN_FOREVER */
-} FwBan;
-
-/* The sets' order: family, prefix length, address. */
-int fw_ban_compare(const FwBan *a, const FwBan *b);
-/* "192.0.2.1", "10.0.0.0/8". -EINVAL with a reason for people. `until` is left alone. */
-int fw_ban_parse(const char *text, FwBan *ret, char **ret_reason);
-void fw_ban_format(const FwBan *ban, GString *out);
-bool fw_ban_contains(const FwBan *ban, uint8_t family, const uint8_t *address);
 
 /* `event` may be NULL where nothing is ever changed. Reads what the kernel has. */
 int fw_bans_new(sd_event *event, int netns_fd, FwBans **ret);

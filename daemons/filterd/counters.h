@@ -15,9 +15,8 @@
 typedef struct FwTag {
         uint8_t version; /* FW_TAG_VERSION */
         uint8_t flags;
-        uint8_t part
-                [2]; /* big endian: of a rule that is several in its chain (match.h), and whether
-                            it is the one that logs */
+        uint8_t part[2]; /* big endian: of a rule that is several in its chain (filter/match.h),
+                            and whether it is the one that logs */
         uint8_t uid[16];
         uint8_t generation[8]; /* first bytes of the object's digest: which state of the object this
                                   is */

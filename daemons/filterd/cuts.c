@@ -2,7 +2,7 @@
 
 #include "cuts.h"
 
-#include "evaluate.h"
+#include "filter/evaluate.h"
 #include "netlink/conntrack.h"
 #include "netlink/route.h"
 
@@ -127,6 +127,13 @@ static int find_way(const FwPacket *packet, const uint8_t *destination, FwWay *r
         return 0;
 }
 
+static bool find_ban(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata)
+{
+        const Cuts *cuts = userdata;
+
+        return fw_bans_cover(cuts->planned->bans, family, address, ret);
+}
+
 /* Whether it still ends where the administrator's does. */
 static bool arrives(const Cuts *cuts, const FwOutcome *outcome)
 {
@@ -177,8 +184,8 @@ static int evaluate(Cuts *cuts, char **ret_why)
         FwWorld world = {
                 .source = {planned->slice, planned->state_dir},
                 .effective = planned->effective,
-                .bans = planned->bans,
                 .route = find_way,
+                .banned = planned->bans ? find_ban : NULL,
                 .userdata = cuts,
         };
         FwOutcome outcome;

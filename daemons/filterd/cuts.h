@@ -2,11 +2,11 @@
 #pragma once
 
 /*
- * Whether a planned ruleset refuses new connections like an administrator's own: what evaluate.h
- * says about the first packet of one, with what the kernel knows beside the slice: by which
- * interface the client comes (the one by which answers leave), its neighbour's hardware address,
- * and under which address and port it began (a connection that was translated is asked for as it
- * was before).
+ * Whether a planned ruleset refuses new connections like an administrator's own: what
+ * filter/evaluate.h says about the first packet of one, with what the kernel knows beside the
+ * slice: by which interface the client comes (the one by which answers leave), its neighbour's
+ * hardware address, and under which address and port it began (a connection that was translated is
+ * asked for as it was before).
  *
  * Its port is another one each time, and which marks and code points packets carry is for others to
  * say: a ruleset that refuses on one of these, perhaps, refuses. Who is asked for a confirmation
@@ -14,7 +14,7 @@
  */
 
 #include "bans.h"
-#include "effective.h"
+#include "filter/effective.h"
 #include "txn/tuple.h"
 
 typedef struct FwPlanned {

@@ -20,7 +20,7 @@
 
 #include "bans.h"
 #include "counters.h"
-#include "interval.h"
+#include "filter/interval.h"
 #include "killed.h"
 #include "nat.h"
 #include "ruleset-internal.h"

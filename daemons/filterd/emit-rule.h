@@ -4,7 +4,7 @@
 /* One rule as the kernel has it: what it asks, that it counts, what it decides, who it is. */
 
 #include "counters.h"
-#include "match.h"
+#include "match-put.h"
 #include "netlink/nft-expr.h"
 
 /* Where a rule leads: the verdict, and the chain of one that goes to a chain, or NULL. */

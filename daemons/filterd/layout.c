@@ -364,18 +364,6 @@ void fw_class_free(FwClass *klass)
         g_free(klass);
 }
 
-/* A class sees the rules of its own zones and those that name none; the router only what names it.
- */
-bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule)
-{
-        const char *rule_from = any_if_absent(rule->from), *rule_to = any_if_absent(rule->to);
-        bool same = strcmp(rule_from, from) == 0;
-
-        if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 || strcmp(from, FW_ZONE_ROUTER) == 0))
-                return false;
-        return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
-}
-
 bool fw_class_has(const FwClass *klass, const FirewallRule *rule)
 {
         return fw_scope_matches(klass->from, klass->to, rule);

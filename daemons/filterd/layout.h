@@ -21,10 +21,10 @@
  * that of a short chain.
  */
 
-#include "effective.h"
-#include "match.h"
+#include "filter/effective.h"
+#include "match-put.h"
 #include "sets.h"
-#include "zones.h"
+#include "filter/zones.h"
 
 #define FW_FOLD_MIN 16
 #define FW_SHARD_MEAN 64
@@ -126,8 +126,6 @@ void fw_unit_claim(FwUnit *unit, const FirewallRule *rule);
 void fw_unit_release(FwUnit *unit, const FirewallRule *rule);
 const FirewallRule *fw_unit_owner(const FwUnit *unit, const FwKey *key, size_t len);
 
-/* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
-bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);
 char *fw_scope_of(const FirewallRule *rule);
 /* Whether the same scopes have rules, however many. */
 bool fw_scopes_same(GHashTable *a, GHashTable *b);

@@ -2,8 +2,8 @@
 
 /* Terms as expressions. */
 
-#include "interval.h"
-#include "match.h"
+#include "filter/interval.h"
+#include "match-put.h"
 #include "netlink/nft-expr.h"
 
 #include <linux/if_arp.h>
@@ -210,25 +210,6 @@ static void put_scalar(const Put *put, const FwTerm *term)
                 pt_nft_cmp(put->rule, PT_REG(REG), NFT_CMP_NEQ, none, len);
         else
                 pt_nft_cmp(put->rule, PT_REG(REG), NFT_CMP_EQ, value, len);
-}
-
-FwSetPart fw_dimension_part(FwDimension dimension, int family)
-{
-        switch (fw_dimensions[dimension].value) {
-        case FW_VALUE_ADDRESS:
-                return family == AF_INET ? FW_SET_IPV4 : FW_SET_IPV6;
-        case FW_VALUE_PORT:
-                return FW_SET_PORTS;
-        case FW_VALUE_MAC:
-                return FW_SET_MACS;
-        case FW_VALUE_NONE:
-        case FW_VALUE_PROTOCOL:
-        case FW_VALUE_ICMP:
-        case FW_VALUE_MAX:
-        case FW_VALUE_INVALID:
-                break;
-        }
-        g_assert_not_reached();
 }
 
 static void put_alias(const Put *put, const FwTerm *term, const char *alias)

@@ -2,7 +2,7 @@
 
 /* Rules as keys of verdict maps. */
 
-#include "match.h"
+#include "match-put.h"
 #include "netlink/nft-expr.h"
 
 #include <string.h>

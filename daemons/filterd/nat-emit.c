@@ -2,7 +2,7 @@
 
 #include "nat-emit.h"
 
-#include "interval.h"
+#include "filter/interval.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
 

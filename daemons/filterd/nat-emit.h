@@ -14,7 +14,7 @@
  */
 
 #include "counters.h"
-#include "match.h"
+#include "match-put.h"
 
 /* Appends the rest of a rule whose match is there: what it asks beside that, the counter and the
  * translation. Maps go into the batch before; *set_id numbers them. `match` is the part of the

@@ -7,11 +7,10 @@
  * through "out/ZONE"; a class holds the rules of its zone and those for any zone in order of
  * evaluation. Zones without rules of their own share "in/any" and "out/any", if there are any.
  * One-to-one and prefix rules are in both.
- *
- * What an entry must match is a FirewallRule made from the NatRule, so that there is one matcher;
- * it has the NatRule's identity, and its lists.
+ * What an entry must match is the NatRule's use (filter/nat-use.h).
  */
 
+#include "filter/nat-use.h"
 #include "layout.h"
 
 #define FW_NAT_RULES_MAX 65536 /* each connection's first packet may pass them all */
@@ -22,25 +21,6 @@
 #define FW_NAT_MAPS_MAX 4096
 /* Ports that all forwards of port ranges map: each is an element in the kernel. */
 #define FW_NAT_PORTS_MAX 1048576
-
-typedef enum FwNatSide {
-        FW_NAT_IN,  /* destinations, when a connection arrives */
-        FW_NAT_OUT, /* sources, when it leaves */
-        FW_NAT_SIDE_MAX,
-        FW_NAT_SIDE_INVALID = -EINVAL,
-} FwNatSide;
-
-/* Whether a rule of the type translates on that side. */
-bool fw_nat_has_side(const NatRule *nat, FwNatSide side);
-
-/* What the packet must match on a side of the rule, before translation; the caller's. */
-FirewallRule *fw_nat_use_new(const NatRule *nat, FwNatSide side);
-/* The NatRule of which a rule is a side; NULL: it is a rule of the filter. */
-const NatRule *fw_nat_of(const FirewallRule *rule, FwNatSide *ret_side);
-/* Whether the destination must be an address of the router itself, beside what the rule says. */
-bool fw_nat_to_router(const NatRule *nat);
-/* Whether the ports of a forward change each to another: more than one, and not to themselves. */
-bool fw_nat_maps_ports(const NatRule *nat);
 
 struct FwNat {
         GHashTable *scopes;  /* "in/wan" -> number of enabled rules */

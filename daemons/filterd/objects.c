@@ -3,7 +3,7 @@
 #include "objects.h"
 
 #include "base/marks.h"
-#include "match.h"
+#include "match-put.h"
 
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>

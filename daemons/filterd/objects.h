@@ -12,7 +12,7 @@
  * changes is another one.
  */
 
-#include "effective.h"
+#include "filter/effective.h"
 #include "netlink/nft.h"
 
 typedef struct FwObject {

@@ -3,7 +3,7 @@
 #include "sets-emit.h"
 
 #include "base/marks.h"
-#include "interval.h"
+#include "filter/interval.h"
 #include "touched.h"
 
 #include <linux/netfilter/nf_tables.h>

@@ -10,7 +10,7 @@
  *      port       ap_NAME/SIZE: an interval set of ports
  *      mac        am_NAME/SIZE: a hash set
  *
- * What an alias includes is flattened into it (flatten.h).
+ * What an alias includes is flattened into it (filter/flatten.h).
  *
  * Which sets there are follows from the slice. How many elements each may have does not: it is
  * 2^SIZE, half as many again as there were when the set was made, and a set that is more than 90 %
@@ -21,7 +21,7 @@
  * old ones, packed; it is for one batch (sets-emit.h), and thrown away when that is in force.
  */
 
-#include "flatten.h"
+#include "filter/flatten.h"
 
 /* 2^SIZE elements as the kernel counts them: an interval is two. */
 #define FW_SET_SIZE_MIN 10U

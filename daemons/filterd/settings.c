@@ -2,7 +2,8 @@
 
 #include "settings.h"
 
-#include "interval.h"
+#include "filter/guards.h"
+#include "filter/interval.h"
 #include "ruleset-internal.h"
 
 #include <arpa/inet.h>
@@ -25,33 +26,16 @@
 /* nft's datatype numbers, for listings only (nftables/include/datatype.h). */
 enum { TYPE_IPADDR = 7, TYPE_IP6ADDR = 8, TYPE_INET_SERVICE = 13, TYPE_IFNAME = 41 };
 
-/* Sources that no host of the internet has: RFC 6890 and what joined its registries since, without
- * the private addresses, which are another choice, and without those of the link, which NDP needs. */
-static const char *const bogons4[] = {
-        "0.0.0.0/8",     "127.0.0.0/8",     "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24",
-        "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",  NULL,
-};
-static const char *const bogons6[] = {
-        "::/96",     "::ffff:0:0/96", "100::/64",  "2001::/32", "2001:2::/48", "2001:db8::/32",
-        "3fff::/20", "5f00::/16",     "fec0::/10", "ff00::/8",  NULL,
-};
-/* RFC 1918, RFC 6598; RFC 4193. */
-static const char *const private4[] = {
-        "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", NULL,
-};
-static const char *const private6[] = {"fc00::/7", NULL};
-
 static const struct {
         const char *set;
         int family;
-        const char *const *prefixes;
         FwZoneGuards guard;
         const char *chain;
 } blocked[] = {
-        {"s_bogons4", AF_INET, bogons4, FW_GUARD_BOGONS, CHAIN_BOGONS},
-        {"s_bogons6", AF_INET6, bogons6, FW_GUARD_BOGONS, CHAIN_BOGONS},
-        {"s_private4", AF_INET, private4, FW_GUARD_PRIVATE, CHAIN_PRIVATE},
-        {"s_private6", AF_INET6, private6, FW_GUARD_PRIVATE, CHAIN_PRIVATE},
+        {"s_bogons4", AF_INET, FW_GUARD_BOGONS, CHAIN_BOGONS},
+        {"s_bogons6", AF_INET6, FW_GUARD_BOGONS, CHAIN_BOGONS},
+        {"s_private4", AF_INET, FW_GUARD_PRIVATE, CHAIN_PRIVATE},
+        {"s_private6", AF_INET6, FW_GUARD_PRIVATE, CHAIN_PRIVATE},
 };
 
 static const struct {
@@ -75,16 +59,9 @@ static unsigned all_guards(const FwZones *zones)
         return all;
 }
 
-static const FwLockout *lockout_of(const FwZones *zones)
-{
-        return zones->settings && pt_object_has(&zones->settings->object, SETTINGS_ANTI_LOCKOUT)
-                       ? &zones->settings->anti_lockout
-                       : NULL;
-}
-
 bool fw_settings_has_lockout(const FwZones *zones)
 {
-        return lockout_of(zones) != NULL;
+        return fw_lockout_of(zones) != NULL;
 }
 
 bool fw_settings_has_chain(const FwZones *zones, const char *chain)
@@ -98,11 +75,6 @@ bool fw_settings_has_chain(const FwZones *zones, const char *chain)
 }
 
 /* Interval sets. */
-
-static GArray *bounds_new(void)
-{
-        return g_array_new(FALSE, TRUE, sizeof(FwBounds));
-}
 
 static void put_element(PtNftBatch *batch, const uint8_t *key, size_t len, uint32_t flags)
 {
@@ -137,58 +109,6 @@ static void put_set(PtNftBatch *batch, const char *name, uint32_t type, size_t l
                         put_element(batch, at->hi, len, NFT_SET_ELEM_INTERVAL_END);
         }
         pt_nft_batch_elements_end(batch);
-}
-
-static void add_addresses(const PtList *list, int family, GArray *out)
-{
-        const PtAddressRange *ranges = list->items;
-
-        for (unsigned i = 0; i < list->n; i++) {
-                FwBounds bounds;
-
-                if (ranges[i].family != family)
-                        continue;
-                memcpy(bounds.lo, ranges[i].lo, sizeof(bounds.lo));
-                memcpy(bounds.hi, ranges[i].hi, sizeof(bounds.hi));
-                g_array_append_val(out, bounds);
-        }
-}
-
-static void add_prefix(const char *text, int family, GArray *out)
-{
-        const char *slash = strchr(text, '/');
-        g_autofree char *address = g_strndup(text, (size_t) (slash - text));
-        unsigned plen = (unsigned) g_ascii_strtoull(slash + 1, NULL, 10);
-        FwBounds bounds = {};
-
-        if (inet_pton(family, address, bounds.lo) != 1)
-                g_error("%s is no prefix", text); /* compiled in */
-        memcpy(bounds.hi, bounds.lo, sizeof(bounds.hi));
-        for (unsigned bit = plen; bit < (family == AF_INET ? 32 : 128); bit++)
-                bounds.hi[bit / 8] |= (uint8_t) (0x80 >> bit % 8);
-        g_array_append_val(out, bounds);
-}
-
-static void add_port(uint16_t lo, uint16_t hi, GArray *out)
-{
-        FwBounds bounds = {};
-
-        bounds.lo[0] = (uint8_t) (lo >> 8);
-        bounds.lo[1] = (uint8_t) lo;
-        bounds.hi[0] = (uint8_t) (hi >> 8);
-        bounds.hi[1] = (uint8_t) hi;
-        g_array_append_val(out, bounds);
-}
-
-static void add_interface(const char *pattern, GArray *out)
-{
-        FwInterval interval;
-        FwBounds bounds;
-
-        fw_interval_from_ifname(pattern, &interval);
-        memcpy(bounds.lo, interval.lo, sizeof(bounds.lo));
-        memcpy(bounds.hi, interval.hi, sizeof(bounds.hi));
-        g_array_append_val(out, bounds);
 }
 
 /* Expressions. */
@@ -305,15 +225,14 @@ static void put_blocked(const FwZones *zones, GHashTable *counts, PtNftBatch *ba
 
         for (unsigned i = 0; i < G_N_ELEMENTS(blocked); i++) {
                 bool ipv4 = blocked[i].family == AF_INET;
-                g_autoptr(GArray) bounds = bounds_new();
+                g_autoptr(GArray) bounds = NULL;
                 g_autofree char *comment = g_strconcat(
                         "guard/", blocked[i].guard == FW_GUARD_BOGONS ? "bogons" : "private", NULL);
                 struct nftnl_rule *rule;
 
                 if (!(wanted & blocked[i].guard))
                         continue;
-                for (const char *const *prefix = blocked[i].prefixes; *prefix; prefix++)
-                        add_prefix(*prefix, blocked[i].family, bounds);
+                bounds = fw_guard_sources(blocked[i].guard, blocked[i].family);
                 put_set(batch, blocked[i].set, ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR, ipv4 ? 4 : 16,
                         bounds);
                 if (ipv4) {
@@ -333,28 +252,17 @@ static void put_blocked(const FwZones *zones, GHashTable *counts, PtNftBatch *ba
 
 /* Anti-lockout. */
 
-/* What is administered by, unless the settings say so. */
-static const uint16_t administration[] = {22, 80, 443};
-
 static void put_lockout_ports(const FwLockout *lockout, PtNftBatch *batch)
 {
-        const PtPortRange *ports = lockout->ports.items;
-        g_autoptr(GArray) bounds = bounds_new();
+        g_autoptr(GArray) bounds = fw_lockout_ports(lockout);
 
-        for (unsigned i = 0; i < lockout->ports.n; i++)
-                add_port(ports[i].lo, ports[i].hi, bounds);
-        for (unsigned i = 0; lockout->ports.n == 0 && i < G_N_ELEMENTS(administration); i++)
-                add_port(administration[i], administration[i], bounds);
         put_set(batch, SET_LOCKOUT_PORTS, TYPE_INET_SERVICE, 2, bounds);
 }
 
 static void put_lockout_interfaces(const FwLockout *lockout, PtNftBatch *batch)
 {
-        char *const *interfaces = lockout->interfaces.items;
-        g_autoptr(GArray) bounds = bounds_new();
+        g_autoptr(GArray) bounds = fw_lockout_interfaces(lockout);
 
-        for (unsigned i = 0; i < lockout->interfaces.n; i++)
-                add_interface(interfaces[i], bounds);
         put_set(batch, SET_LOCKOUT_INTERFACES, TYPE_IFNAME, FW_INTERVAL_KEY_MAX, bounds);
 }
 
@@ -396,9 +304,8 @@ static void put_lockout(const FwLockout *lockout, GHashTable *counts, PtNftBatch
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(families); i++) {
                 bool ipv4 = families[i] == AF_INET;
-                g_autoptr(GArray) bounds = bounds_new();
+                g_autoptr(GArray) bounds = fw_lockout_sources(lockout, families[i]);
 
-                add_addresses(&lockout->sources, families[i], bounds);
                 put_set(batch, lockout_set(families[i]), ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR,
                         ipv4 ? 4 : 16, bounds);
                 put_lockout_rule(lockout, families[i], counts, batch);
@@ -407,7 +314,7 @@ static void put_lockout(const FwLockout *lockout, GHashTable *counts, PtNftBatch
 
 void fw_settings_put(const FwZones *zones, GHashTable *counts, PtNftBatch *batch)
 {
-        const FwLockout *lockout = lockout_of(zones);
+        const FwLockout *lockout = fw_lockout_of(zones);
 
         if (lockout)
                 put_lockout(lockout, counts, batch);
@@ -418,7 +325,7 @@ void fw_settings_put(const FwZones *zones, GHashTable *counts, PtNftBatch *batch
 
 void fw_settings_drop(const FwZones *zones, PtNftBatch *batch)
 {
-        const FwLockout *lockout = lockout_of(zones);
+        const FwLockout *lockout = fw_lockout_of(zones);
 
         for (const char *const *chain = fw_settings_chains; *chain; chain++)
                 if (fw_settings_has_chain(zones, *chain)) {
@@ -450,77 +357,4 @@ void fw_settings_put_guards(const FwZone *zone, const char *chain, PtNftBatch *b
                 pt_nft_verdict(rule, NFT_JUMP, guards[i].chain);
                 fw_finish(batch, rule, guards[i].chain);
         }
-}
-
-/* The same questions, of a packet in user space (evaluate.h). */
-
-static bool is_within(const GArray *bounds, const uint8_t *key, size_t len)
-{
-        for (unsigned i = 0; i < bounds->len; i++) {
-                const FwBounds *at = &g_array_index(bounds, FwBounds, i);
-
-                if (memcmp(key, at->lo, len) >= 0 && memcmp(key, at->hi, len) <= 0)
-                        return true;
-        }
-        return false;
-}
-
-static size_t address_size(int family)
-{
-        return family == AF_INET ? 4 : 16;
-}
-
-const char *fw_settings_guard(const FwZone *zone, int family, const uint8_t *source)
-{
-        for (unsigned i = 0; i < G_N_ELEMENTS(blocked); i++) {
-                g_autoptr(GArray) bounds = bounds_new();
-
-                if (!(zone->guards & blocked[i].guard) || blocked[i].family != family)
-                        continue;
-                for (const char *const *prefix = blocked[i].prefixes; *prefix; prefix++)
-                        add_prefix(*prefix, family, bounds);
-                if (is_within(bounds, source, address_size(family)))
-                        return blocked[i].guard == FW_GUARD_PRIVATE
-                                       ? "private addresses"
-                                       : "addresses that nobody has (bogons)";
-        }
-        return NULL;
-}
-
-static bool is_administered_port(const FwLockout *lockout, uint16_t port)
-{
-        const PtPortRange *ports = lockout->ports.items;
-
-        for (unsigned i = 0; i < lockout->ports.n; i++)
-                if (ports[i].lo <= port && port <= ports[i].hi)
-                        return true;
-        for (unsigned i = 0; lockout->ports.n == 0 && i < G_N_ELEMENTS(administration); i++)
-                if (administration[i] == port)
-                        return true;
-        return false;
-}
-
-static bool is_administered_interface(const FwLockout *lockout, const char *interface)
-{
-        char *const *interfaces = lockout->interfaces.items;
-        uint8_t name[FW_INTERVAL_KEY_MAX] = {0};
-        g_autoptr(GArray) bounds = bounds_new();
-
-        g_strlcpy((char *) name, interface, sizeof(name));
-        for (unsigned i = 0; i < lockout->interfaces.n; i++)
-                add_interface(interfaces[i], bounds);
-        return lockout->interfaces.n == 0 || is_within(bounds, name, sizeof(name));
-}
-
-bool fw_settings_is_administration(const FwZones *zones, const char *interface, int family,
-                                   const uint8_t *source, uint16_t port)
-{
-        const FwLockout *lockout = lockout_of(zones);
-        g_autoptr(GArray) sources = bounds_new();
-
-        if (!lockout || !is_administered_port(lockout, port) ||
-            !is_administered_interface(lockout, interface))
-                return false;
-        add_addresses(&lockout->sources, family, sources);
-        return lockout->sources.n == 0 || is_within(sources, source, address_size(family));
 }

@@ -7,8 +7,7 @@
  * no rule matched. All of it is put and dropped together with the dispatch.
  */
 
-#include "zones.h"
-
+#include "filter/zones.h"
 #include "netlink/nft-batch.h"
 
 #define FW_CHAIN_LOCKOUT "p_lockout"
@@ -29,12 +28,6 @@ void fw_settings_put_log(const FwZones *zones, const char *chain, const char *co
 /* The same of packets of no connection. */
 void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, const char *comment,
                                  PtNftBatch *batch);
-/* Who drops a packet from the zone by its source address: "private addresses", "addresses that
- * nobody has (bogons)"; NULL: none of its guards. Antispoof asks for more than an address. */
-const char *fw_settings_guard(const FwZone *zone, int family, const uint8_t *source);
-/* Whether FW_CHAIN_LOCKOUT accepts a TCP connection to the router. */
-bool fw_settings_is_administration(const FwZones *zones, const char *interface, int family,
-                                   const uint8_t *source, uint16_t port);
 /* Chains with counters; NULL-terminated. */
 extern const char *const fw_settings_chains[];
 /* Whether the chain is there under these settings. */

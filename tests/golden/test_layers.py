@@ -20,6 +20,7 @@ LAYERS = {
     "kinds": {"base", "secret", "kind"},
     "netlink": {"base", "event", "kind"},
     "txn": {"base", "secret", "event", "bus", "kind", "kinds", "netlink"},
+    "filter": {"base", "kind", "kinds", "txn"},
 }
 GENERATED = {"config.h"}
 
@@ -88,6 +89,8 @@ def test_program(program):
 @pytest.mark.parametrize("layer, include, complaint", [
     ("base", "kind/kind.h", "must not see"),
     ("kind", "kinds/firewall/firewall.h", "must not see"),
+    ("filter", "netlink/nft-batch.h", "must not see"),
+    ("txn", "filter/match.h", "must not see"),
     ("txn", "base/no-such.h", "is not there"),
     ("txn", "manager.h", "neither beside it"),
     ("txn", "../daemons/filterd/manager.h", "climbs out"),

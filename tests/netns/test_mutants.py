@@ -17,21 +17,21 @@ import pytest
 
 pytestmark = pytest.mark.skipif("not __import__('os').environ.get('PATRONUS_LONG')", reason="takes minutes: PATRONUS_LONG=1")
 
-CONFIGD, FILTERD, KINDS = "daemons/configd", "daemons/filterd", "libpatronus/kinds/firewall"
+CONFIGD, FILTERD, FILTER, KINDS = "daemons/configd", "daemons/filterd", "libpatronus/filter", "libpatronus/kinds/firewall"
 DAEMONS = ("daemons/configd/patronus-configd", "daemons/filterd/patronus-filterd")
 MODEL_SCRIPTS = 60
 # name: file, what is there, what takes its place
 COMPILER = {
-    "excluded addresses are wanted": (f"{FILTERD}/match.c", "true, &box->except.addresses", "false, &box->except.addresses"),
-    "excluded ports are wanted": (f"{FILTERD}/match.c", "true, &box->except.ports", "false, &box->except.ports"),
-    "untracked is invalid": (f"{FILTERD}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
-    "dscp is not asked": (f"{FILTERD}/match.c", "if (pt_object_has(&rule->object, FW_RULE_DSCP))", "if (false)"),
-    "mark is not asked": (f"{FILTERD}/match.c", "if (pt_object_has(&rule->object, FW_RULE_MARK))", "if (false)"),
-    "IPv6 is forgotten": (f"{FILTERD}/match.c", "found = fill(ways->rule, ways->choice++, AF_INET6, ret);", "found = false; ways->choice++;"),
-    "always the first alias": (f"{FILTERD}/match.c", "term->aliases += digit - values;", ""),
-    "parts of one digit": (f"{FILTERD}/match.c", "                part /= n;\n", ""),
-    "protocols of services are forgotten": (f"{FILTERD}/match.c", "effective->n_choices + (effective->protocols.n > 0)", "effective->n_choices"),
-    "the source's ports are the destination's": (f"{FILTERD}/match.c", "add_ports(match, FW_DIM_SOURCE_PORT, &rule->source, NULL);",
+    "excluded addresses are wanted": (f"{FILTER}/match.c", "true, &box->except.addresses", "false, &box->except.addresses"),
+    "excluded ports are wanted": (f"{FILTER}/match.c", "true, &box->except.ports", "false, &box->except.ports"),
+    "untracked is invalid": (f"{FILTER}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
+    "dscp is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_DSCP))", "if (false)"),
+    "mark is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_MARK))", "if (false)"),
+    "IPv6 is forgotten": (f"{FILTER}/match.c", "found = fill(ways->rule, ways->choice++, AF_INET6, ret);", "found = false; ways->choice++;"),
+    "always the first alias": (f"{FILTER}/match.c", "term->aliases += digit - values;", ""),
+    "parts of one digit": (f"{FILTER}/match.c", "                part /= n;\n", ""),
+    "protocols of services are forgotten": (f"{FILTER}/match.c", "effective->n_choices + (effective->protocols.n > 0)", "effective->n_choices"),
+    "the source's ports are the destination's": (f"{FILTER}/match.c", "add_ports(match, FW_DIM_SOURCE_PORT, &rule->source, NULL);",
                                                  "add_ports(match, FW_DIM_DESTINATION_PORT, &rule->source, NULL);"),
     "one value excludes nothing": (f"{FILTERD}/match-put.c", "term->negated ? NFT_CMP_NEQ : NFT_CMP_EQ", "NFT_CMP_EQ"),
     "a range excludes nothing": (f"{FILTERD}/match-put.c", "term->negated ? NFT_RANGE_NEQ : NFT_RANGE_EQ", "NFT_RANGE_EQ"),
@@ -48,33 +48,33 @@ COMPILER = {
     "MAC of the receiver": (f"{KINDS}/dimension.c", "BOTH(48, 48, 9)", "BOTH(0, 48, 9)"),
     "destination ports are source ports": (f"{KINDS}/dimension.c", "BOTH(16, 16, 13)", "BOTH(0, 16, 13)"),
     "the first port of a range is out": (f"{KINDS}/dimension.c", "htons(range->lo)", "htons((uint16_t) (range->lo + (range->lo != range->hi)))"),
-    "ranges of services end with the last": (f"{FILTERD}/effective.c", "ports[n].hi = MAX(ports[n].hi, ports[i].hi);", "ports[n].hi = ports[i].hi;"),
+    "ranges of services end with the last": (f"{FILTER}/effective.c", "ports[n].hi = MAX(ports[n].hi, ports[i].hi);", "ports[n].hi = ports[i].hi;"),
     "keys of the first value": (f"{FILTERD}/match-shape.c", "                n /= term->n;\n", ""),
     "exceptions fold": (f"{FILTERD}/match-shape.c", "term->n > 0 && !term->negated", "term->n > 0"),
 }
 
 
 EVALUATOR = {
-    "the last rule decides": (f"{FILTERD}/evaluate.c", "fw_effective_compare(rule, other) < 0", "fw_effective_compare(rule, other) > 0"),
-    "zones of rules are not asked": (f"{FILTERD}/evaluate.c", "fw_scope_matches(search->from, search->to, rule) &&", ""),
-    "no translation": (f"{FILTERD}/evaluate.c", "if (search.yes) {", "if (false) {"),
-    "disabled NAT rules translate": (f"{FILTERD}/evaluate.c", "if (!fw_nat_enabled(nat) || !fw_nat_has_side", "if (!fw_nat_has_side"),
-    "NAT rules of other zones translate": (f"{FILTERD}/evaluate.c", "strcmp(nat->zone, search->zone->name) != 0", "false"),
-    "forwards take what is not for the router": (f"{FILTERD}/evaluate.c", "(fw_nat_to_router(nat) && !search->local)", "false"),
-    "mapped ports stay": (f"{FILTERD}/evaluate.c", "port->lo - at->lo + to->lo", "port->lo"),
-    "one-to-one goes to the first": (f"{FILTERD}/evaluate.c", "lo |= destination->lo & differs;", "lo += 1;"),
-    "translated connections are not marked": (f"{FILTERD}/evaluate.c", "fw_packet_set(packet, FW_DIM_STATUS, moves ? IPS_DST_NAT : 0, may_move ? IPS_DST_NAT : 0);", ""),
-    "bans are not asked": (f"{FILTERD}/evaluate.c", "if (fw_bans_cover(bans, family, evaluation->source, &outcome->ban))", "if (false)"),
-    "anti-lockout is not asked": (f"{FILTERD}/evaluate.c", "[FW_STAGE_LOCKOUT] = ask_lockout,", "[FW_STAGE_LOCKOUT] = ask_bans,"),
-    "anti-lockout is for all interfaces": (f"{FILTERD}/settings.c", "lockout->interfaces.n == 0 || is_within(bounds, name, sizeof(name))", "true"),
-    "guards are not asked": (f"{FILTERD}/evaluate.c", "return outcome->guard ? decide(evaluation, FW_DROP) : 0;", "return 0;"),
-    "defaults are those of others": (f"{FILTERD}/evaluate.c", "return decide(evaluation,\n                      fw_zones_default(evaluation->world->zones, outcome->from, outcome->to));",
+    "the last rule decides": (f"{FILTER}/evaluate.c", "fw_effective_compare(rule, other) < 0", "fw_effective_compare(rule, other) > 0"),
+    "zones of rules are not asked": (f"{FILTER}/evaluate.c", "fw_scope_matches(search->from, search->to, rule) &&", ""),
+    "no translation": (f"{FILTER}/evaluate.c", "if (search.yes) {", "if (false) {"),
+    "disabled NAT rules translate": (f"{FILTER}/evaluate.c", "if (!fw_nat_enabled(nat) || !fw_nat_has_side", "if (!fw_nat_has_side"),
+    "NAT rules of other zones translate": (f"{FILTER}/evaluate.c", "strcmp(nat->zone, search->zone->name) != 0", "false"),
+    "forwards take what is not for the router": (f"{FILTER}/evaluate.c", "(fw_nat_to_router(nat) && !search->local)", "false"),
+    "mapped ports stay": (f"{FILTER}/evaluate.c", "port->lo - at->lo + to->lo", "port->lo"),
+    "one-to-one goes to the first": (f"{FILTER}/evaluate.c", "lo |= destination->lo & differs;", "lo += 1;"),
+    "translated connections are not marked": (f"{FILTER}/evaluate.c", "fw_packet_set(packet, FW_DIM_STATUS, moves ? IPS_DST_NAT : 0, may_move ? IPS_DST_NAT : 0);", ""),
+    "bans are not asked": (f"{FILTER}/evaluate.c", "if (world->banned(family, evaluation->source, &outcome->ban, world->userdata))", "if (false)"),
+    "anti-lockout is not asked": (f"{FILTER}/evaluate.c", "[FW_STAGE_LOCKOUT] = ask_lockout,", "[FW_STAGE_LOCKOUT] = ask_bans,"),
+    "anti-lockout is for all interfaces": (f"{FILTER}/guards.c", "lockout->interfaces.n == 0 || is_within(bounds, name, sizeof(name))", "true"),
+    "guards are not asked": (f"{FILTER}/evaluate.c", "return outcome->guard ? decide(evaluation, FW_DROP) : 0;", "return 0;"),
+    "defaults are those of others": (f"{FILTER}/evaluate.c", "return decide(evaluation,\n                      fw_zones_default(evaluation->world->zones, outcome->from, outcome->to));",
                                      "return decide(evaluation, FW_DROP);"),
-    "addresses have no zone": (f"{FILTERD}/zones.c", "        if (address)\n                number", "        if (false)\n                number"),
-    "exceptions do not except": (f"{FILTERD}/packet.c", "        if (term->negated)\n                truth = FW_YES - truth;", ""),
-    "aliases are empty": (f"{FILTERD}/packet.c", "*ret = fw_span_within(value, span.lo, span.hi);", "*ret = FW_NO;"),
-    "terms are alternatives": (f"{FILTERD}/packet.c", "truth = MIN(truth, ask_term(matcher, &match->terms[i]));", "truth = ask_term(matcher, &match->terms[i]);"),
-    "ranges end early": (f"{FILTERD}/packet.c", "value->hi < lo || value->lo > hi", "value->hi < lo || (value->lo >= hi && lo != hi)"),
+    "addresses have no zone": (f"{FILTER}/zones.c", "        if (address)\n                number", "        if (false)\n                number"),
+    "exceptions do not except": (f"{FILTER}/packet.c", "        if (term->negated)\n                truth = FW_YES - truth;", ""),
+    "aliases are empty": (f"{FILTER}/packet.c", "*ret = fw_span_within(value, span.lo, span.hi);", "*ret = FW_NO;"),
+    "terms are alternatives": (f"{FILTER}/packet.c", "truth = MIN(truth, ask_term(matcher, &match->terms[i]));", "truth = ask_term(matcher, &match->terms[i]);"),
+    "ranges end early": (f"{FILTER}/packet.c", "value->hi < lo || value->lo > hi", "value->hi < lo || (value->lo >= hi && lo != hi)"),
 }
 COMMITS = {
     "mine wins over theirs": (f"{CONFIGD}/merge.c", "        if (conflict)\n                merge_add_conflict", "        if (false)\n                merge_add_conflict"),

@@ -6,7 +6,7 @@
 
 #include "dataset-unit.h"
 #include "filter-unit.h"
-#include "flatten.h"
+#include "filter/flatten.h"
 
 #include <arpa/inet.h>
 

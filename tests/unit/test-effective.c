@@ -3,7 +3,7 @@
 /* What services and NAT rules make of rules: who they are, what they say, and when they are the
  * same. */
 
-#include "effective.h"
+#include "filter/effective.h"
 #include "filter-unit.h"
 
 #include <netinet/in.h>

@@ -3,7 +3,7 @@
 /* What the ruleset of a slice does with a connection's first packet: who decides, stage by stage;
  * and what it says when not all is known. Agreement with the kernel is tests/netns/test_cuts.py. */
 
-#include "evaluate.h"
+#include "filter/evaluate.h"
 #include "filter-unit.h"
 
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@ typedef struct World {
         PtSlice *slice;
         FwZones *zones;
         FwEffective *effective;
-        FwBans *bans;
+        FwBan *ban; /* in force; NULL: none */
 } World;
 
 /* The machine is 10.N.0.1 and fd00:N::1; 10.1.0.0/16 is behind eth1 and so on, all else behind
@@ -45,7 +45,6 @@ static void set_up(World *world)
 
 static void tear_down(World *world)
 {
-        fw_bans_free(world->bans);
         fw_zones_free(world->zones);
         fw_effective_free(world->effective);
         pt_slice_unref(world->slice);
@@ -76,13 +75,25 @@ static FwPacket packet_of(const char *in, const char *source, const char *destin
         return packet;
 }
 
+/* One ban, and the world has it as its userdata. */
+static bool banned(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata)
+{
+        const FwBan *ban = userdata;
+
+        if (!fw_ban_contains(ban, family, address))
+                return false;
+        *ret = *ban;
+        return true;
+}
+
 static int evaluate(World *world, const FwPacket *packet, FwOutcome *ret)
 {
         FwWorld each = {
                 .source = {world->slice, NULL},
                 .effective = world->effective,
-                .bans = world->bans,
                 .route = route,
+                .banned = world->ban ? banned : NULL,
+                .userdata = world->ban,
         };
 
         g_clear_pointer(&world->zones, fw_zones_free);
@@ -312,6 +323,30 @@ static void test_translation(void **state)
         tear_down(&world);
 }
 
+static void test_bans(void **state)
+{
+        g_autofree char *reason = NULL;
+        World world;
+        FwBan ban;
+
+        set_up(&world);
+        assert_int_equal(fw_ban_parse("10.2.0.0/24", &ban, &reason), 0);
+        world.ban = &ban;
+        fw_put_rule(world.slice, "all", 1, "{\"action\":\"allow\"}");
+        assert_outcome(&world, "eth2", "10.2.0.2", "10.1.0.2", 22, FW_DROP,
+                       "a ban of 10.2.0.0/24 drops it");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.2", 22, FW_DROP,
+                       "a ban of 10.2.0.0/24 drops it");
+        /* Of what is for the router only the source is asked. */
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.2.0.1", 22, FW_ALLOW,
+                       "FirewallRule/all lets it pass");
+        assert_outcome(&world, "eth1", "10.1.0.2", "10.3.0.2", 22, FW_ALLOW,
+                       "FirewallRule/all lets it pass");
+        assert_outcome(&world, "lo", "10.2.0.1", "10.2.0.1", 22, FW_ALLOW,
+                       "it does not leave the machine");
+        tear_down(&world);
+}
+
 static void test_refused(void **state)
 {
         FwPacket packet = packet_of("eth1", "10.1.0.2", "99.1.0.1", 22);
@@ -333,7 +368,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_defaults),    cmocka_unit_test(test_rules),
                 cmocka_unit_test(test_unknown),     cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_translation), cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_translation), cmocka_unit_test(test_bans),
+                cmocka_unit_test(test_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

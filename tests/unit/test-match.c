@@ -4,7 +4,7 @@
  * folds. That they mean the same is for tests with packets. */
 
 #include "filter-unit.h"
-#include "match.h"
+#include "match-put.h"
 
 static const FirewallRule *put(PtSlice *slice, FwEffective *effective, const char *spec)
 {

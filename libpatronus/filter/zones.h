@@ -51,3 +51,6 @@ const FwZone *fw_zones_find(const FwZones *zones, int family, const uint8_t *add
 /* What happens to packets of a pair that no rule decides. Either side may be the router, not both.
  */
 FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to);
+
+/* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
+bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);

@@ -16,13 +16,14 @@
  *         if (r >= 0)
  *                 text = fw_outcome_describe(&outcome);
  *
- * Where the kernel knows more than the slice (routes, addresses of the machine), it asks `route`.
+ * Where others know more than the slice, it asks them: `route` (the kernel's routes and addresses),
+ * `banned` (bans come and go by calls).
  */
 
-#include "bans.h"
-#include "effective.h"
-#include "packet.h"
-#include "zones.h"
+#include "filter/ban.h"
+#include "filter/effective.h"
+#include "filter/packet.h"
+#include "filter/zones.h"
 
 /* Where a packet goes. */
 typedef struct FwWay {
@@ -34,7 +35,8 @@ typedef struct FwWorld {
         FwSource source;
         const FwZones *zones;   /* of the source's slice */
         FwEffective *effective; /* of its rules */
-        const FwBans *bans;     /* in force; NULL: none */
+        /* Whether a ban in force is of the address; *ret: the widest one. NULL: there are none. */
+        bool (*banned)(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata);
         /* Where the packet goes with this destination. Negative: nowhere, or it is not known. */
         int (*route)(const FwPacket *packet, const uint8_t *destination, FwWay *ret,
                      void *userdata);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "match.h"
+#include "filter/match.h"
 
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
@@ -318,6 +318,25 @@ void fw_match_part(const FirewallRule *rule, unsigned part, FwMatch *ret)
                         return;
                 }
                 part -= parts;
+        }
+        g_assert_not_reached();
+}
+
+FwSetPart fw_dimension_part(FwDimension dimension, int family)
+{
+        switch (fw_dimensions[dimension].value) {
+        case FW_VALUE_ADDRESS:
+                return family == AF_INET ? FW_SET_IPV4 : FW_SET_IPV6;
+        case FW_VALUE_PORT:
+                return FW_SET_PORTS;
+        case FW_VALUE_MAC:
+                return FW_SET_MACS;
+        case FW_VALUE_NONE:
+        case FW_VALUE_PROTOCOL:
+        case FW_VALUE_ICMP:
+        case FW_VALUE_MAX:
+        case FW_VALUE_INVALID:
+                break;
         }
         g_assert_not_reached();
 }

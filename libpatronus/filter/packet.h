@@ -3,8 +3,8 @@
 
 /*
  * A packet as rules ask about it: a value for each row of the table in kinds/firewall/dimension.h,
- * and whether a rule matches it, in user space. The compiler (match-put.c) and this read the same
- * terms of the same rules by the same rows.
+ * and whether a rule matches it, in user space. The compiler (filterd's match-put.c) and this read
+ * the same terms of the same rules by the same rows.
  *
  * What is known of a value is a span: one number; or some, when it is not known which of them it
  * is (the port of a connection that is still to come, a mark that other programs set). So an
@@ -17,7 +17,7 @@
  *         fw_packet_set_unknown(&packet, FW_DIM_MARK);
  */
 
-#include "flatten.h"
+#include "filter/flatten.h"
 #include "kinds/firewall/dimension.h"
 
 #include <net/if.h>

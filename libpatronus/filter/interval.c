@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "interval.h"
+#include "filter/interval.h"
 
 #include <net/if.h>
 #include <string.h>

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "evaluate.h"
+#include "filter/evaluate.h"
 
-#include "layout.h"
-#include "nat.h"
-#include "settings.h"
+#include "filter/guards.h"
+#include "filter/nat-use.h"
 
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
@@ -40,8 +39,9 @@ static bool is_before(const FirewallRule *rule, const FirewallRule *other)
 typedef struct NatSearch {
         FwMatcher *matcher;
         const FwZone *zone;
-        bool local;              /* the destination is the machine's own */
-        FirewallRule *yes, *may; /* uses of NAT rules (nat.h): the first of each; owned */
+        bool local; /* the destination is the machine's own */
+        FirewallRule *yes,
+                *may; /* uses of NAT rules (filter/nat-use.h): the first of each; owned */
 } NatSearch;
 
 static void keep_first(FirewallRule **at, FirewallRule *use)
@@ -192,10 +192,9 @@ static int ask_lockout(Evaluation *evaluation)
         const FwOutcome *outcome = &evaluation->outcome;
 
         return outcome->way.local && outcome->port.lo == outcome->port.hi &&
-                               fw_settings_is_administration(
-                                       evaluation->world->zones, evaluation->packet.in,
-                                       evaluation->packet.family, evaluation->source,
-                                       (uint16_t) outcome->port.lo)
+                               fw_lockout_admits(evaluation->world->zones, evaluation->packet.in,
+                                                 evaluation->packet.family, evaluation->source,
+                                                 (uint16_t) outcome->port.lo)
                        ? decide(evaluation, FW_ALLOW)
                        : 0;
 }
@@ -207,16 +206,16 @@ static bool is_loopback(const Evaluation *evaluation)
 
 static int ask_bans(Evaluation *evaluation)
 {
-        const FwBans *bans = evaluation->world->bans;
+        const FwWorld *world = evaluation->world;
         FwOutcome *outcome = &evaluation->outcome;
         uint8_t family = (uint8_t) evaluation->packet.family;
 
-        if (!bans || is_loopback(evaluation))
+        if (!world->banned || is_loopback(evaluation))
                 return 0;
-        if (fw_bans_cover(bans, family, evaluation->source, &outcome->ban))
+        if (world->banned(family, evaluation->source, &outcome->ban, world->userdata))
                 return decide(evaluation, FW_DROP);
         if (!outcome->way.local &&
-            fw_bans_cover(bans, family, evaluation->destination, &outcome->ban))
+            world->banned(family, evaluation->destination, &outcome->ban, world->userdata))
                 return decide(evaluation, FW_DROP);
         return 0;
 }
@@ -245,7 +244,7 @@ static int ask_guards(Evaluation *evaluation)
         FwOutcome *outcome = &evaluation->outcome;
 
         outcome->guard =
-                fw_settings_guard(outcome->from, evaluation->packet.family, evaluation->source);
+                fw_guard_refuses(outcome->from, evaluation->packet.family, evaluation->source);
         return outcome->guard ? decide(evaluation, FW_DROP) : 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "effective.h"
+#include "filter/effective.h"
 
 #include <netinet/in.h>
 #include <string.h>

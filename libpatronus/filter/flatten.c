@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "flatten.h"
+#include "filter/flatten.h"
 
 #include "txn/dataset.h"
 

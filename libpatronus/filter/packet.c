@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "packet.h"
+#include "filter/packet.h"
 
-#include "match.h"
+#include "filter/match.h"
 
 #include <linux/if_arp.h>
 #include <linux/netfilter.h>

@@ -11,7 +11,7 @@
  * The latter two are objects of kinds that are in no registry. They have the name, the uid and the
  * position of what they come from, and the kind's name too, so that the kernel's comments and the
  * counters are those of the configured object; but their digest also covers the services, so a rule
- * is another state of itself once a service changes (counters.h: the generation).
+ * is another state of itself once a service changes (filterd's counters.h: the generation).
  *
  * While what it comes from is the same objects, an effective rule is the same object: deltas
  * compare by pointer. So they are kept in a table, by the objects they come from.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "zones.h"
+#include "filter/zones.h"
 
-#include "interval.h"
+#include "filter/interval.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -215,4 +215,15 @@ FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone
         if (!from->zone)
                 return default_of(zones, to, ZONE_OUTPUT);
         return default_of(zones, from, to->zone ? ZONE_FORWARD : ZONE_INPUT);
+}
+
+/* Zones see the rules that name them and those that name none; the router only what names it. */
+bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule)
+{
+        const char *rule_from = rule->from ?: FW_ZONE_ANY, *rule_to = rule->to ?: FW_ZONE_ANY;
+        bool same = strcmp(rule_from, from) == 0;
+
+        if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 || strcmp(from, FW_ZONE_ROUTER) == 0))
+                return false;
+        return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
 }

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * What a rule demands (filter/match.h) in its two forms in the kernel: lists of expressions
+ * (match-put.c), or keys of a verdict map (match-shape.c).
+ *
+ * A rule has a shape when each term is a choice of single values: addresses, prefixes of one
+ * length, ports. Consecutive rules of one shape cannot both match a packet unless they have a key
+ * in common, so they may stand in one map: their order does not matter.
+ */
+
+#include "filter/match.h"
+#include "netlink/nft-batch.h"
+#include "sets.h"
+
+/* Appends the expressions of a part to a rule; sets that they need go into the batch before. Uses
+ * *set_id for their numbers. */
+void fw_match_put(const FwMatch *match, const char *table, const FwSets *sets, PtNftBatch *batch,
+                  uint32_t *set_id, struct nftnl_rule *rule);
+
+#define FW_KEY_MAX 44  /* two IPv6 addresses, protocol, two ports, each in whole registers */
+#define FW_KEYS_MAX 64 /* keys of one rule; above, it has no shape */
+
+typedef struct FwKey {
+        uint8_t bytes[FW_KEY_MAX];
+} FwKey;
+
+/* 0: the rule has no shape. Else also how many keys it has. */
+uint32_t fw_match_shape(const FirewallRule *rule, unsigned *ret_keys);
+/* The keys of a rule that has the shape; their number. */
+unsigned fw_match_keys(const FirewallRule *rule, uint32_t shape, FwKey ret[static FW_KEYS_MAX]);
+size_t fw_shape_key_len(uint32_t shape);
+uint32_t fw_shape_key_type(uint32_t shape); /* nft's datatype numbers */
+/* Appends what loads a packet's key and looks it up in the verdict map. */
+void fw_shape_put(uint32_t shape, const char *map, uint32_t set_id, struct nftnl_rule *rule);
+
+/* Private to match-put.c and match-shape.c. */
+
+/* Appends what asks for the family, if it is one. */
+void fw_put_family(int family, struct nftnl_rule *rule);
+/* Appends what loads the first `bytes` of a dimension's value into a register. */
+void fw_put_load(FwDimension dimension, int family, size_t bytes, uint32_t reg,
+                 struct nftnl_rule *rule);
+/* The first `plen` of `len` bytes' bits. */
+void fw_prefix_mask(unsigned plen, uint8_t *mask, size_t len);
