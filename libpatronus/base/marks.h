@@ -18,3 +18,20 @@
 
 /* The group of nfnetlink_log that packets are logged to. */
 #define PT_MARK_NFLOG_GROUP 20
+
+/*
+ * The mark of a connection (ct mark), and of packets. Written under a mask only:
+ *
+ *      31            16 15 14 13    8 7          0
+ *      |  pair of zones |m |d | DSCP  | mark      |
+ *
+ * m: packets of the connection carry `mark`; d: they carry `DSCP`. Of a packet's own mark, rules may
+ * set the bits of PT_MARK_RULES; the others are whoever else's.
+ */
+#define PT_MARK_RULES 0xffU
+#define PT_CTMARK_RULES PT_MARK_RULES
+#define PT_CTMARK_DSCP_SHIFT 8
+#define PT_CTMARK_DSCP (0x3fU << PT_CTMARK_DSCP_SHIFT)
+#define PT_CTMARK_HAS_DSCP (1U << 14)
+#define PT_CTMARK_HAS_MARK (1U << 15)
+#define PT_CTMARK_PAIR 0xffff0000U
