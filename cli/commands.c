@@ -108,13 +108,14 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
 };
 
 #define COMMIT_OPTIONS                                                                             \
-        (1U << CTL_DRY_RUN | 1U << CTL_MESSAGE | 1U << CTL_CONFIRM | 1U << CTL_ALLOW_OFFLINE)
+        (CTL_BIT(CTL_DRY_RUN) | CTL_BIT(CTL_MESSAGE) | CTL_BIT(CTL_CONFIRM) |                      \
+         CTL_BIT(CTL_ALLOW_OFFLINE))
 
 const CtlCommand ctl_commands[] = {
         {.name = "apply",
          .common = true,
-         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE | COMMIT_OPTIONS,
-         .required = 1U << CTL_FILE,
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE) | COMMIT_OPTIONS,
+         .required = CTL_BIT(CTL_FILE),
          .doc = "Bring a file's objects into force",
          .help = "Creates and updates the objects in the input, checks the whole, and brings it "
                  "into force as a new revision; what the input does not name stays, unless --set "
@@ -129,8 +130,9 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_apply},
         {.name = "plan",
          .common = true,
-         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE | 1U << CTL_ALLOW_OFFLINE,
-         .required = 1U << CTL_FILE,
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE) |
+                    CTL_BIT(CTL_ALLOW_OFFLINE),
+         .required = CTL_BIT(CTL_FILE),
          .doc = "Show what apply would do",
          .help = "Checks the input as apply does and shows changes and steps, and for every daemon "
                  "concerned the stage in which it commits, its guarantee (atomic: all or nothing "
@@ -145,7 +147,7 @@ const CtlCommand ctl_commands[] = {
         {.name = "get",
          .common = true,
          .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
-         .options = 1U << CTL_BUILTIN,
+         .options = CTL_BIT(CTL_BUILTIN),
          .doc = "Show running objects",
          .help = "With a kind, a table of its objects, in the order that counts if there is one; "
                  "with a name, that object as YAML, which apply takes back. Of a kind that has one "
@@ -174,7 +176,7 @@ const CtlCommand ctl_commands[] = {
         {.name = "edit",
          .common = true,
          .arguments = {{CTL_WORD_OBJECT_OR_KIND, 1, 1}},
-         .options = 1U << CTL_DELETE | COMMIT_OPTIONS,
+         .options = CTL_BIT(CTL_DELETE) | COMMIT_OPTIONS,
          .doc = "Change objects in an editor, or make a new one",
          .help = "Opens the object as YAML in $VISUAL, $EDITOR or the system's editor; with a "
                  "kind, "
@@ -208,8 +210,8 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_rename},
         {.name = "move",
          .arguments = {{CTL_WORD_OBJECT, 1, 1}},
-         .options = 1U << CTL_BEFORE | 1U << CTL_AFTER | 1U << CTL_FIRST | 1U << CTL_LAST |
-                    COMMIT_OPTIONS,
+         .options = CTL_BIT(CTL_BEFORE) | CTL_BIT(CTL_AFTER) | CTL_BIT(CTL_FIRST) |
+                    CTL_BIT(CTL_LAST) | COMMIT_OPTIONS,
          .doc = "Change an object's place in the order",
          .help = "For kinds whose order has a meaning. Only positions change, of as few objects as "
                  "possible. A position orders what has the same priority; where the priorities of "
@@ -221,7 +223,7 @@ const CtlCommand ctl_commands[] = {
         {.name = "diff",
          .common = true,
          .arguments = {{CTL_WORD_REVISION, 0, 2}},
-         .options = 1U << CTL_FILE | 1U << CTL_SET | 1U << CTL_REPLACE,
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE),
          .doc = "Compare revisions, or a file with what is running",
          .help = "Without arguments, what the running revision changed; with one revision, what "
                  "changed from it to the running one; with two, from the first to the second; with "
@@ -231,13 +233,13 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_diff},
         {.name = "history",
          .common = true,
-         .options = 1U << CTL_LIMIT,
+         .options = CTL_BIT(CTL_LIMIT),
          .doc = "List the revisions, newest first",
          .help = "Number, time, author, state and comment. Revisions are never rewritten. One that "
                  "was not confirmed in time is \"taken back\".",
          .run = ctl_run_history},
         {.name = "audit",
-         .options = 1U << CTL_LIMIT | 1U << CTL_USER | 1U << CTL_VERIFY,
+         .options = CTL_BIT(CTL_LIMIT) | CTL_BIT(CTL_USER) | CTL_BIT(CTL_VERIFY),
          .doc = "List who did what, and who was refused what, newest first",
          .help = "Every commit, revert and confirmation with how it ended, every dataset that was "
                  "put or deleted, every ban and every connection that was ended by hand, and every "
@@ -270,7 +272,7 @@ const CtlCommand ctl_commands[] = {
          .example = "patronusctl confirm",
          .run = ctl_run_confirm},
         {.name = "export",
-         .options = 1U << CTL_KIND | 1U << CTL_REVISION | 1U << CTL_SEALED,
+         .options = CTL_BIT(CTL_KIND) | CTL_BIT(CTL_REVISION) | CTL_BIT(CTL_SEALED),
          .doc = "Print the whole configuration",
          .help = "As YAML, or as JSON with -o json; apply --replace takes it back. Secrets are "
                  "redacted, which means \"as it is\" when it is applied; a backup that is to bring "
@@ -281,7 +283,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_export},
         {.name = "status",
          .common = true,
-         .options = 1U << CTL_WAIT,
+         .options = CTL_BIT(CTL_WAIT),
          .doc = "Show the revision in force and the daemons",
          .help = "Revision, Merkle root, and each daemon's state, revision, version, conditions "
                  "and drift. Leaves with 3 when configd does not answer.",
@@ -289,7 +291,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_status},
         {.name = "dataset put",
          .arguments = {{CTL_WORD_LIST, 1, 1}},
-         .options = 1U << CTL_CONTENT,
+         .options = CTL_BIT(CTL_CONTENT),
          .doc = "Put a list of many addresses, for objects to refer to",
          .help = "The list has one entry a line: an address, a prefix or FIRST-LAST, or a MAC; "
                  "\"#\" and \";\" begin comments. Up to 1000000 entries. Prints the digest of the "
@@ -307,7 +309,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_dataset_list},
         {.name = "dataset show",
          .arguments = {{CTL_WORD_DATASET, 1, 1}},
-         .options = 1U << CTL_LIMIT,
+         .options = CTL_BIT(CTL_LIMIT),
          .doc = "Print the entries of a dataset",
          .help = "One a line, sorted: single addresses, then prefixes and ranges, merged where "
                  "they "
@@ -322,7 +324,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_dataset_delete},
         {.name = "filter connections",
          .arguments = {{CTL_WORD_CONDITION, 0, CTL_MANY}},
-         .options = 1U << CTL_LIMIT | 1U << CTL_KILL,
+         .options = CTL_BIT(CTL_LIMIT) | CTL_BIT(CTL_KILL),
          .doc = "List the connections through and to the firewall, or end some",
          .help = "All conditions must hold. Conditions are id, family, protocol, state, address "
                  "(either end, before or after translation), source, destination, replySource, "
@@ -336,7 +338,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_filter_connections},
         {.name = "filter ban",
          .arguments = {{CTL_WORD_PREFIX, 1, CTL_MANY}},
-         .options = 1U << CTL_FOR | 1U << CTL_FORCE,
+         .options = CTL_BIT(CTL_FOR) | CTL_BIT(CTL_FORCE),
          .doc = "Drop all packets from and to addresses",
          .help = "At once and whatever the rules say, connections that exist included. A ban is no "
                  "configuration: it survives commits and restarts of the daemons, and ends after "
@@ -348,7 +350,7 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_filter_ban},
         {.name = "filter unban",
          .arguments = {{CTL_WORD_PREFIX, 0, CTL_MANY}},
-         .options = 1U << CTL_ALL,
+         .options = CTL_BIT(CTL_ALL),
          .doc = "Lift bans",
          .help = "Of exactly these addresses and prefixes, as \"filter bans\" lists them, or all "
                  "with --all.",
@@ -365,7 +367,7 @@ const CtlCommand ctl_commands[] = {
                  "shown.",
          .run = ctl_run_filter_drift},
         {.name = "filter counters",
-         .options = 1U << CTL_KIND | 1U << CTL_NAME | 1U << CTL_WATCH,
+         .options = CTL_BIT(CTL_KIND) | CTL_BIT(CTL_NAME) | CTL_BIT(CTL_WATCH),
          .doc = "Show the packet filter's counters",
          .help = "Packets and bytes of each rule since it was made, for every pair of zones it "
                  "applies to, and of the "

@@ -110,8 +110,8 @@ typedef struct Ctl Ctl;
 typedef struct CtlCommand {
         const char *name; /* "apply", "filter counters" */
         CtlArgument arguments[CTL_ARGUMENTS_MAX];
-        unsigned options;    /* 1U << CTL_..., besides the global ones */
-        unsigned required;   /* those of them that must be given */
+        uint64_t options;    /* CTL_BIT() of each, besides the global ones */
+        uint64_t required;   /* those of them that must be given */
         bool common;         /* in the short list */
         const char *doc;     /* one line */
         const char *help;    /* paragraphs for --help and the man page */
@@ -119,10 +119,12 @@ typedef struct CtlCommand {
         int (*run)(Ctl *ctl);
 } CtlCommand;
 
-G_STATIC_ASSERT(CTL_OPTION_MAX <= 32); /* bits of CtlCommand.options */
+#define CTL_BIT(option) (UINT64_C(1) << (option))
+G_STATIC_ASSERT(CTL_OPTION_MAX <= 64); /* bits of CtlCommand.options */
 
 #define CTL_GLOBAL_OPTIONS                                                                         \
-        (1U << CTL_OUTPUT | 1U << CTL_COLOUR | 1U << CTL_BUS | 1U << CTL_HELP | 1U << CTL_VERSION)
+        (CTL_BIT(CTL_OUTPUT) | CTL_BIT(CTL_COLOUR) | CTL_BIT(CTL_BUS) | CTL_BIT(CTL_HELP) |        \
+         CTL_BIT(CTL_VERSION))
 
 extern const CtlOption ctl_options[CTL_OPTION_MAX];
 extern const CtlCommand ctl_commands[];           /* the last has name NULL */

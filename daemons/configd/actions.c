@@ -20,6 +20,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(CONFIG_INTERFACE, "Export", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "ExportSealed", SECRET_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "Diff", CONFIG_READ),
+        PT_MAY_CALL(CONFIG_INTERFACE, "GetSlice", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "ListRevisions", CONFIG_READ),
         PT_MAY_CALL(CONFIG_INTERFACE, "GetRevision", CONFIG_READ),
         /* It names objects, users and where they came from, and no secrets: whoever may read the
@@ -43,6 +44,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(SESSION_INTERFACE, "Load", CONFIG_EDIT),
         PT_MAY_CALL(SESSION_INTERFACE, "Rebase", CONFIG_EDIT),
         PT_MAY_CALL(SESSION_INTERFACE, "Diff", CONFIG_READ),
+        PT_MAY_CALL(SESSION_INTERFACE, "GetSlice", CONFIG_READ),
         PT_MAY_CALL(SESSION_INTERFACE, "Validate", CONFIG_READ),
         PT_MAY_CALL(SESSION_INTERFACE, "Plan", CONFIG_EDIT),
         PT_MAY_CALL(SESSION_INTERFACE, "Commit", CONFIG_COMMIT),

@@ -6,6 +6,7 @@
 #include "bus-dataset.h"
 #include "bus-export.h"
 #include "bus-session.h"
+#include "bus-slice.h"
 #include "migration.h"
 #include "options.h"
 #include "page.h"
@@ -281,6 +282,21 @@ static int method_get_revision(sd_bus_message *call, void *userdata, sd_bus_erro
         return sd_bus_message_send(m);
 }
 
+static int method_get_slice(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        Manager *manager = userdata;
+        g_autoptr(PtSlice) configuration = NULL;
+        const char *daemon;
+        uint64_t number;
+        int r;
+
+        r = sd_bus_message_read(call, "st", &daemon, &number);
+        if (r < 0)
+                return r;
+        r = bus_config_load(manager, number, &configuration, error);
+        return r < 0 ? r : bus_slice_reply(manager, call, configuration, daemon, error);
+}
+
 static int method_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
         Manager *manager = userdata;
@@ -356,6 +372,9 @@ static const sd_bus_vtable config_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Diff", SD_BUS_ARGS("t", from, "t", to), SD_BUS_RESULT("h", lines),
                                 method_diff, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSlice", SD_BUS_ARGS("s", daemon, "t", revision),
+                                SD_BUS_RESULT("h", slice), method_get_slice,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListRevisions", SD_BUS_ARGS("a{sv}", options),
                                 SD_BUS_RESULT("aa{sv}", revisions), method_list_revisions,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

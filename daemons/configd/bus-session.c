@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "bus-session.h"
 
+#include "bus-slice.h"
 #include "move.h"
 #include "options.h"
 #include "page.h"
@@ -272,11 +273,42 @@ static int method_diff(sd_bus_message *call, void *userdata, sd_bus_error *error
         return changes_reply(changes, call);
 }
 
+/* What is wrong with the candidate as a whole. */
+static PtDiagnostics *validate_session(Session *session)
+{
+        g_autoptr(Changes) changes = session_changes(session);
+        g_autoptr(GHashTable) uids = manager_uids(session->manager, session->base);
+        PtDiagnostics *diag = pt_diag_new();
+
+        (void) validate_changes(changes, session->manager->state_dir, diag);
+        (void) uids_check(uids, changes, diag);
+        return diag;
+}
+
+static int method_get_slice(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+        g_autoptr(PtDiagnostics) diag = NULL;
+        g_autoptr(PtSlice) snapshot = NULL;
+        Session *session;
+        const char *daemon;
+        int r;
+
+        r = get_session(userdata, call, &session, error);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_read_basic(call, SD_BUS_TYPE_STRING, &daemon);
+        if (r < 0)
+                return r;
+        diag = validate_session(session);
+        if (pt_diag_errors(diag) > 0)
+                return pt_bus_refuse(call, -EINVAL, diag);
+        snapshot = pt_slice_clone(session->candidate);
+        return bus_slice_reply(session->manager, call, snapshot, daemon, error);
+}
+
 static int method_validate(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        g_autoptr(Changes) changes = NULL;
-        g_autoptr(GHashTable) uids = NULL;
+        g_autoptr(PtDiagnostics) diag = NULL;
         pt_auto_message *m = NULL;
         Session *session;
         int r;
@@ -284,11 +316,7 @@ static int method_validate(sd_bus_message *call, void *userdata, sd_bus_error *e
         r = get_session(userdata, call, &session, error);
         if (r < 0)
                 return r;
-        changes = session_changes(session);
-        uids = manager_uids(session->manager, session->base);
-        (void) validate_changes(changes, session->manager->state_dir,
-                                diag); /* what is wrong is the answer */
-        (void) uids_check(uids, changes, diag);
+        diag = validate_session(session); /* what is wrong is the answer */
         r = sd_bus_message_new_method_return(call, &m);
         if (r < 0)
                 return r;
@@ -392,6 +420,8 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Diff", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", lines), method_diff,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSlice", SD_BUS_ARGS("s", daemon), SD_BUS_RESULT("h", slice),
+                                method_get_slice, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Validate", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", diagnostics),
                                 method_validate, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Plan", SD_BUS_NO_ARGS, SD_BUS_RESULT("a{sv}", reply), method_plan,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sessions: candidates by object, their limits, their lives, and who may use them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -285,3 +286,45 @@ def test_configd_does_not_run_as_root(build_dir, tmp_path):
                           capture_output=True, text=True, timeout=20)
     assert done.returncode == 1 and "does not run as root" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+# --- what a daemon would get of a candidate, or of a revision --------------------------------------------------------------
+
+
+def slice_lines(client, path, interface, method, signature, *args):
+    fd = client.call(path, interface, method, signature, *args).take()
+    with os.fdopen(fd) as text:
+        text.seek(0)
+        header, *objects = [json.loads(line) for line in text]
+    return header, {f'{o["kind"]}/{o["metadata"]["name"]}' for o in objects}
+
+
+def get_slice(client, revision, daemon="filterd"):
+    return slice_lines(client, CONFIG_PATH, CONFIG_NAME, "GetSlice", "st", daemon, dbus.UInt64(revision))
+
+
+def test_get_slice(client):
+    client.accept(zone("lan", interfaces=["eth1"]))
+    assert get_slice(client, 0) == ({"objects": 0, "patronus": "slice", "root": get_slice(client, 0)[0]["root"]}, set())
+    header, objects = get_slice(client, 1)
+    assert header["root"] == client.root and objects == {"Zone/lan"}
+    session = client.open()
+    session.set("FirewallRule", "web", {"action": "allow", "to": "lan"})
+    header, objects = slice_lines(client, session.path, "org.patronus.Session1", "GetSlice", "s", "filterd")
+    assert objects == {"Zone/lan", "FirewallRule/web"} and header["root"] != client.root
+    assert client.names() == ["lan"], "to look is not to commit"
+    session.commit()
+    assert get_slice(client, 2)[0] == header
+
+
+def test_get_slice_refuses(client):
+    client.accept(zone("lan", interfaces=["eth1"]))
+    for daemon, revision, word in (("filtered", 1, "filtered"), ("filterd", 9, "revision 9")):
+        with pytest.raises(dbus.DBusException) as caught:
+            get_slice(client, revision, daemon)
+        assert error_name(caught) == "NotFound" and word in str(caught.value)
+    session = client.open()
+    session.set("FirewallRule", "web", {"action": "allow", "to": "lann"})
+    with pytest.raises(dbus.DBusException) as caught:
+        slice_lines(client, session.path, "org.patronus.Session1", "GetSlice", "s", "filterd")
+    assert error_name(caught) == "Invalid" and "lann" in str(caught.value)

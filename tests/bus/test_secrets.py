@@ -12,7 +12,7 @@ import dbus
 import pytest
 
 import terminal
-from config_harness import CONFIG_NAME, codes, explain, wait_until
+from config_harness import CONFIG_NAME, codes, error_name, explain, wait_until
 from fault_harness import link, service
 
 WORD, OTHER = "correct-horse-battery", "hunter2-and-more"
@@ -374,3 +374,11 @@ def test_the_same_secret_of_both_is_no_conflict(faulty):
     reply = mine.commit()
     assert reply["accepted"], explain(reply)
     assert opened(faulty.link) == {"TestLink.wan": [digest(OTHER)]}
+
+
+def test_no_slice_with_a_secret_leaves(faulty):
+    faulty.client.accept(link("wan", secret=WORD) + service("plain"))
+    with pytest.raises(dbus.DBusException) as caught:
+        faulty.client.config("GetSlice", "st", "testlink", dbus.UInt64(1))
+    assert error_name(caught) == "NotAuthorized" and "TestLink/wan" in str(caught.value)
+    assert faulty.client.config("GetSlice", "st", "testservice", dbus.UInt64(1)).take() >= 0
