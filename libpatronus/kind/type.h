@@ -86,7 +86,8 @@ struct PtType {
 extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_name,
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
         pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_mac, pt_type_icmp_type,
-        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_secret, pt_type_struct;
+        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url, pt_type_duration,
+        pt_type_secret, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -106,9 +107,12 @@ typedef PtMac pt_ctype_mac;
 typedef PtIcmpType pt_ctype_icmp_type;
 typedef PtMarkMatch pt_ctype_mark;
 typedef PtRate pt_ctype_rate;
-typedef char *pt_ctype_dataset;   /* 64 lower-case hex digits: SHA-256 of the dataset's file */
-typedef PtSecret pt_ctype_secret; /* with PT_F_SECRET, not in a list; at most .max bytes */
-typedef int pt_ctype_protocol;    /* IPPROTO_*, or PT_PROTOCOL_ANY */
+typedef char *pt_ctype_fqdn;        /* in lower case, without a dot at the end */
+typedef char *pt_ctype_url;         /* http or https, without a user */
+typedef uint64_t pt_ctype_duration; /* microseconds */
+typedef char *pt_ctype_dataset;     /* 64 lower-case hex digits: SHA-256 of the dataset's file */
+typedef PtSecret pt_ctype_secret;   /* with PT_F_SECRET, not in a list; at most .max bytes */
+typedef int pt_ctype_protocol;      /* IPPROTO_*, or PT_PROTOCOL_ANY */
 
 #define PT_PROTOCOL_ANY (-1)
 

@@ -82,6 +82,12 @@ static char *random_text(const PtField *field, GRand *rand)
                 return g_strdup_printf("%u/%s", 1 + a % 1000000, one_of(rand, rate_units));
         if (field->type == &pt_type_dataset)
                 return g_strdup_printf("%08x%08x%048x", a, b, a);
+        if (field->type == &pt_type_fqdn)
+                return g_strdup_printf("h%u.example", a % 1000);
+        if (field->type == &pt_type_url)
+                return g_strdup_printf("https://h%u.example/%u?a=b", a % 1000, b);
+        if (field->type == &pt_type_duration)
+                return g_strdup_printf("%uh%um", 1 + a % 100, 1 + b % 100);
         fail_msg("the test has no texts for the type %s", field->type->name);
         return NULL;
 }
