@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 #include "bans.h"
+#include "filter/prologue.h"
 #include "killed.h"
 #include "ruleset-internal.h"
 
@@ -8,9 +9,7 @@
 #include <endian.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
-#include <netinet/icmp6.h>
 #include <netinet/in.h>
-#include <netinet/ip_icmp.h>
 #include <string.h>
 
 void fw_finish(PtNftBatch *batch, struct nftnl_rule *rule, const char *comment)
@@ -73,148 +72,73 @@ static void match_hop_limit(struct nftnl_rule *rule, uint8_t value)
         fw_match_u8(rule, value);
 }
 
-static void match_ports(struct nftnl_rule *rule, uint16_t source, uint16_t destination)
+static void match_ports(struct nftnl_rule *rule, const FwPrologueRow *row)
 {
-        uint16_t ports[] = {htons(source), htons(destination)};
+        uint16_t ports[] = {htons(row->source_port), htons(row->port_lo)};
+        uint16_t first = htons(row->port_lo), last = htons(row->port_hi);
 
-        fw_match_protocol(rule, IPPROTO_UDP);
-        pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports), PT_REG(REG_DATA));
-        pt_nft_cmp(rule, PT_REG(REG_DATA), NFT_CMP_EQ, ports, sizeof(ports));
-}
-
-static struct nftnl_rule *icmp6(const char *chain)
-{
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
-
-        fw_match_family(rule, AF_INET6);
-        fw_match_protocol(rule, IPPROTO_ICMPV6);
-        return rule;
-}
-
-/* RFC 4861 6.1, 7.1, 8.1: valid only with hop limit 255, so that nobody sends it from afar. */
-static void put_ndp(PtNftBatch *batch, const char *chain, const char *comment)
-{
-        struct nftnl_rule *rule = icmp6(chain);
-
-        match_hop_limit(rule, 255);
-        match_icmp_type(rule, ND_ROUTER_SOLICIT, ND_REDIRECT);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, comment);
-}
-
-/* RFC 3810 5: hop limit 1. Versions 1 (130-132) and 2 (143). */
-static void put_mld(PtNftBatch *batch, const char *chain, const char *comment)
-{
-        static const uint8_t types[][2] = {{130, 132}, {143, 143}};
-
-        for (unsigned i = 0; i < G_N_ELEMENTS(types); i++) {
-                struct nftnl_rule *rule = icmp6(chain);
-
-                match_hop_limit(rule, 1);
-                match_icmp_type(rule, types[i][0], types[i][1]);
-                fw_decide(batch, rule, NF_ACCEPT, NULL, comment);
+        if (row->source_port) {
+                pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 0, sizeof(ports),
+                               PT_REG(REG_DATA));
+                pt_nft_cmp(rule, PT_REG(REG_DATA), NFT_CMP_EQ, ports, sizeof(ports));
+                return;
         }
+        pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, PT_REG(REG_DATA));
+        pt_nft_range(rule, PT_REG(REG_DATA), NFT_RANGE_EQ, &first, &last, sizeof(last));
 }
 
-static void put_loopback(PtNftBatch *batch, const char *chain, uint32_t key, const char *comment)
-{
-        static const char lo[16] = "lo";
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
-
-        pt_nft_meta(rule, key, NFT_REG_1);
-        pt_nft_cmp(rule, NFT_REG_1, NFT_CMP_EQ, lo, sizeof(lo));
-        fw_decide(batch, rule, NF_ACCEPT, NULL, comment);
-}
-
-static void put_icmp_errors(PtNftBatch *batch)
-{
-        static const uint8_t types4[] = {ICMP_DEST_UNREACH, ICMP_TIME_EXCEEDED, ICMP_PARAMETERPROB};
-        struct nftnl_rule *rule;
-
-        /* RFC 4890 4.4.1: unreachable, too big, time exceeded, parameter problem: types 1-4. */
-        rule = icmp6(CHAIN_PROLOGUE_INPUT);
-        match_icmp_type(rule, ICMP6_DST_UNREACH, ICMP6_PARAM_PROB);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/icmpv6-errors");
-        for (unsigned i = 0; i < G_N_ELEMENTS(types4); i++) {
-                rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_INPUT);
-                fw_match_family(rule, AF_INET);
-                fw_match_protocol(rule, IPPROTO_ICMP);
-                match_icmp_type(rule, types4[i], types4[i]);
-                fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/icmp-errors");
-        }
-}
-
-/* DHCP client: IPv4 by ports (RFC 2131 4.1), IPv6 from the link only (RFC 8415 7.2): replies are
- * not "established". */
-static void put_dhcp(PtNftBatch *batch)
+static void match_link_local(struct nftnl_rule *rule)
 {
         static const uint8_t link_local[2] = {0xfe, 0x80}, link_mask[2] = {0xff, 0xc0};
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_INPUT);
 
-        fw_match_family(rule, AF_INET);
-        match_ports(rule, 67, 68);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/dhcp-client");
-        rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_INPUT);
-        fw_match_family(rule, AF_INET6);
         pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, 8, sizeof(link_local), PT_REG(REG_DATA));
         pt_nft_mask(rule, PT_REG(REG_DATA), link_mask, sizeof(link_mask));
         pt_nft_cmp(rule, PT_REG(REG_DATA), NFT_CMP_EQ, link_local, sizeof(link_local));
-        match_ports(rule, 547, 546);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/dhcpv6-client");
-        rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_OUTPUT);
-        fw_match_family(rule, AF_INET);
-        match_ports(rule, 68, 67);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/dhcp-client-output");
-        rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE_OUTPUT);
-        fw_match_family(rule, AF_INET6);
-        match_ports(rule, 546, 547);
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/dhcpv6-client-output");
 }
 
-/* What helpers expect, which only rules set (nf_conntrack assigns none by itself), and not below
- * port 1024: an expectation that a client can provoke must not open a service. */
-static void put_related_helpers(PtNftBatch *batch)
+static void match_loopback(struct nftnl_rule *rule, uint32_t key)
 {
-        static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
-        uint16_t unprivileged = htons(1024), last = 0xffff;
+        static const char lo[16] = "lo";
 
-        for (unsigned i = 0; i < G_N_ELEMENTS(protocols); i++) {
-                struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
+        pt_nft_meta(rule, key, NFT_REG_1);
+        pt_nft_cmp(rule, NFT_REG_1, NFT_CMP_EQ, lo, sizeof(lo));
+}
 
-                fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_RELATED));
-                fw_match_protocol(rule, protocols[i]);
-                pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, PT_REG(REG_DATA));
-                pt_nft_range(rule, PT_REG(REG_DATA), NFT_RANGE_EQ, &unprivileged, &last,
-                             sizeof(last));
-                fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/related-helper");
-        }
+static void put_row(const FwPrologueRow *row, const char *chain, PtNftBatch *batch)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
+        if (row->loopback)
+                match_loopback(rule, row->chain == FW_PROLOGUE_OUTPUT ? NFT_META_OIFNAME
+                                                                      : NFT_META_IIFNAME);
+        if (row->states)
+                fw_match_state(rule, row->states);
+        if (row->family != AF_UNSPEC)
+                fw_match_family(rule, row->family);
+        if (row->link_local)
+                match_link_local(rule);
+        if (row->protocol)
+                fw_match_protocol(rule, row->protocol);
+        if (row->hop_limit)
+                match_hop_limit(rule, row->hop_limit);
+        if (row->type_hi)
+                match_icmp_type(rule, row->type_lo, row->type_hi);
+        if (row->port_hi)
+                match_ports(rule, row);
+        fw_decide(batch, rule, NF_ACCEPT, NULL, row->comment);
 }
 
 static void put_prologue(PtNftBatch *batch)
 {
-        static const uint8_t icmp_protocols[] = {IPPROTO_ICMP, IPPROTO_ICMPV6};
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
+        static const char *const chains[FW_PROLOGUE_CHAIN_MAX] = {
+                [FW_PROLOGUE_COMMON] = CHAIN_PROLOGUE,
+                [FW_PROLOGUE_INPUT] = CHAIN_PROLOGUE_INPUT,
+                [FW_PROLOGUE_OUTPUT] = CHAIN_PROLOGUE_OUTPUT,
+        };
 
-        fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
-        fw_decide(batch, rule, NF_ACCEPT, NULL, "prologue/established");
-        /* Related is for ICMP errors; helpers' expectations are related too, and come with rules
-         * that name one. */
-        for (unsigned i = 0; i < G_N_ELEMENTS(icmp_protocols); i++) {
-                rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
-                fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_RELATED));
-                fw_match_protocol(rule, icmp_protocols[i]);
-                fw_decide(batch, rule, NF_ACCEPT, NULL,
-                          i == 0 ? "prologue/related-icmp" : "prologue/related-icmpv6");
-        }
-        put_related_helpers(batch);
+        for (unsigned i = 0; i < fw_prologue_rows; i++)
+                put_row(&fw_prologue[i], chains[fw_prologue[i].chain], batch);
         fw_killed_put_base(batch);
-        put_loopback(batch, CHAIN_PROLOGUE_INPUT, NFT_META_IIFNAME, "prologue/loopback-input");
-        put_ndp(batch, CHAIN_PROLOGUE_INPUT, "prologue/ndp-input");
-        put_mld(batch, CHAIN_PROLOGUE_INPUT, "prologue/mld-input");
-        put_icmp_errors(batch);
-        put_loopback(batch, CHAIN_PROLOGUE_OUTPUT, NFT_META_OIFNAME, "prologue/loopback-output");
-        put_ndp(batch, CHAIN_PROLOGUE_OUTPUT, "prologue/ndp-output");
-        put_mld(batch, CHAIN_PROLOGUE_OUTPUT, "prologue/mld-output");
-        put_dhcp(batch);
 }
 
 void fw_ruleset_put_base(PtNftBatch *batch)

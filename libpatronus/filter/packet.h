@@ -32,7 +32,8 @@ typedef enum FwTruth {
 
 typedef struct FwPacket {
         int family;           /* AF_INET or AF_INET6 */
-        char in[IF_NAMESIZE]; /* the interface it came by */
+        char in[IF_NAMESIZE]; /* the interface it came by; "": the machine itself sends it */
+        uint8_t hop_limit;    /* 0: not known */
         bool here
                 [FW_DIM_MAX]; /* not: the packet has no such value, and no rule that asks matches */
         FwSpan values[FW_DIM_MAX];
