@@ -9,8 +9,10 @@
 #include <linux/if_arp.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
+#define TCP_ECN 0xc0       /* ECE and CWR */
 #define EPHEMERAL_MIN 1024 /* below are only programs with a privilege, which keep to it */
 
 typedef struct Cuts {
@@ -104,6 +106,10 @@ static void fill(Cuts *cuts)
         fw_packet_set(packet, FW_DIM_STATUS, 0, 0);
         fw_packet_set_unknown(packet, FW_DIM_MARK);
         fw_packet_set_unknown(packet, FW_DIM_DSCP);
+        fw_packet_set_unknown(packet, FW_DIM_LENGTH);
+        /* SYN; whether with those of congestion notification is the client's choice (RFC 3168
+         * 6.1.1). */
+        fw_packet_set(packet, FW_DIM_TCP_FLAGS, TH_SYN, TH_SYN | TCP_ECN);
         fill_link(cuts);
 }
 

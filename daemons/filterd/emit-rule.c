@@ -49,6 +49,22 @@ static void put_log(const FirewallRule *rule, struct nftnl_rule *r)
         pt_nft_log(r, PT_MARK_NFLOG_GROUP, prefix);
 }
 
+static void put_reject(FwRejectWith with, struct nftnl_rule *r)
+{
+        static const uint8_t codes[FW_REJECT_WITH_MAX] = {
+                [FW_REJECT_PORT_UNREACHABLE] = NFT_REJECT_ICMPX_PORT_UNREACH,
+                [FW_REJECT_HOST_UNREACHABLE] = NFT_REJECT_ICMPX_HOST_UNREACH,
+                [FW_REJECT_NET_UNREACHABLE] = NFT_REJECT_ICMPX_NO_ROUTE,
+                [FW_REJECT_ADMIN_PROHIBITED] = NFT_REJECT_ICMPX_ADMIN_PROHIBITED,
+                [FW_REJECT_NO_ROUTE] = NFT_REJECT_ICMPX_NO_ROUTE,
+        };
+
+        if (with == FW_REJECT_TCP_RESET)
+                pt_nft_reject(r, NFT_REJECT_TCP_RST, 0);
+        else
+                pt_nft_reject(r, NFT_REJECT_ICMPX_UNREACH, codes[with]);
+}
+
 /* Connections get the helper before they are confirmed: in the rule that lets their first packet
  * pass. */
 static void put_decision(const FwRulePart *part, const FwMatch *match, struct nftnl_rule *r)
@@ -63,7 +79,10 @@ static void put_decision(const FwRulePart *part, const FwMatch *match, struct nf
 
                 pt_nft_object(r, NFT_OBJECT_CT_HELPER, helper);
         }
-        pt_nft_verdict(r, verdict, target);
+        if (fw_rule_box(part->rule)->reject_with != FW_REJECT_DEFAULT)
+                put_reject((FwRejectWith) fw_rule_box(part->rule)->reject_with, r);
+        else
+                pt_nft_verdict(r, verdict, target);
 }
 
 struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNftBatch *batch,

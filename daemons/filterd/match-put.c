@@ -44,6 +44,8 @@ void fw_put_load(FwDimension dimension, int family, size_t bytes, uint32_t reg,
         switch (info->layer) {
         case FW_LAYER_META:
                 pt_nft_meta(rule, info->key, PT_REG(reg));
+                if (info->turned)
+                        pt_nft_hton32(rule, PT_REG(reg), PT_REG(reg));
                 return;
         case FW_LAYER_CONNTRACK:
                 pt_nft_ct(rule, info->key, PT_REG(reg));

@@ -329,6 +329,9 @@ static int ask_rules(Evaluation *evaluation)
                 return decide(evaluation, FW_DROP);
         }
         search.to = outcome->to->name;
+        if (!outcome->way.local)
+                fw_packet_set_interface(&evaluation->packet, FW_DIM_OUT_INTERFACE,
+                                        outcome->way.out);
         (void) pt_slice_foreach(world->source.slice, &pt_kind_firewall_rule, ask_rule, &search);
         (void) pt_slice_foreach(world->source.slice, &pt_kind_nat_rule, ask_linked, &search);
         if (error_of(matcher) < 0)

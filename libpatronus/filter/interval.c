@@ -2,6 +2,8 @@
 
 #include "filter/interval.h"
 
+#include "kinds/firewall/dimension.h"
+
 #include <net/if.h>
 #include <string.h>
 
@@ -101,17 +103,10 @@ GArray *fw_interval_flatten(FwInterval *intervals, size_t n, size_t len)
 void fw_interval_from_ifname(const char *pattern, FwInterval *ret)
 {
         size_t len = strlen(pattern);
-        bool glob = len > 0 && pattern[len - 1] == '*';
 
-        if (glob)
-                len--;
-        len = MIN(len, (size_t) IFNAMSIZ - 1); /* kinds refuse longer ones */
         memset(ret, 0, sizeof(*ret));
-        memcpy(ret->lo, pattern, len);
-        memcpy(ret->hi, pattern, len);
-        if (glob)
-                memset(ret->hi + len, 0xff, IFNAMSIZ - len);
-        ret->specificity = glob ? (uint32_t) len : IFNAMSIZ;
+        fw_ifname_interval(pattern, ret->lo, ret->hi);
+        ret->specificity = g_str_has_suffix(pattern, "*") ? (uint32_t) len - 1 : IFNAMSIZ;
 }
 
 static int compare_bounds(const void *a, const void *b)

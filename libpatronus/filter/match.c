@@ -54,6 +54,16 @@ static void add_ports(FwMatch *match, FwDimension dimension, const FwEndpoint *e
         add_lists(match, dimension, true, &box->except.ports, &box->except.port_aliases);
 }
 
+static void add_tcp_flags(FwMatch *match)
+{
+        const FwTcpFlags *flags = &fw_rule_box(match->rule)->tcp_flags;
+        uint8_t set = fw_tcp_flag_bits(&flags->set);
+        uint8_t clear = fw_tcp_flag_bits(&flags->clear);
+
+        if (pt_object_has(&match->rule->object, FW_RULE_TCP_FLAGS))
+                add_scalar(match, FW_DIM_TCP_FLAGS, set, set | clear);
+}
+
 /* The protocol, and the ports of the destination that go with it, of a rule without services. */
 static void add_protocol(FwMatch *match)
 {
@@ -68,6 +78,7 @@ static void add_protocol(FwMatch *match)
                 add_values(match, FW_DIM_PROTOCOL, tcp_and_udp, G_N_ELEMENTS(tcp_and_udp));
         add_ports(match, FW_DIM_SOURCE_PORT, &rule->source, NULL);
         add_ports(match, FW_DIM_DESTINATION_PORT, &rule->destination, NULL);
+        add_tcp_flags(match);
         add_lists(match, FW_DIM_ICMP, false, types, NULL);
         if (pt_object_has(&rule->object, FW_RULE_HELPER)) {
                 match->helper = fw_rule_box(rule)->helper;
@@ -120,12 +131,16 @@ static bool fill(const FirewallRule *rule, unsigned choice, int family, FwMatch 
 {
         const FwEffectiveRule *effective = fw_effective_of(rule);
         const FwEndpointBox *source = fw_endpoint_box(&rule->source);
-        PtMarkMatch mark = fw_rule_box(rule)->mark;
+        const FwRuleBox *box = fw_rule_box(rule);
+        PtMarkMatch mark = box->mark;
 
         ret->rule = rule;
         ret->family = family;
         ret->helper = FW_HELPER_INVALID;
         ret->n_terms = 0;
+        add_lists(ret, fw_rule_interfaces_out(rule) ? FW_DIM_OUT_INTERFACE : FW_DIM_IN_INTERFACE,
+                  false, &box->interfaces, NULL);
+        add_lists(ret, FW_DIM_LENGTH, false, &box->lengths, NULL);
         if (pt_object_has(&rule->object, FW_RULE_MARK))
                 add_scalar(ret, FW_DIM_MARK, mark.value, mark.mask);
         add_lists(ret, FW_DIM_SOURCE_MAC, false, &source->macs, &source->mac_aliases);
@@ -237,9 +252,16 @@ static unsigned most_parts(const FwTerm *term, int family)
 static unsigned choose_parts(const FwMatch *match, bool ret[static FW_TERMS_MAX])
 {
         static const FwDimension order[] = {
-                FW_DIM_PROTOCOL,   FW_DIM_DESTINATION_PORT,    FW_DIM_SOURCE_PORT,
-                FW_DIM_ICMP,       FW_DIM_DESTINATION_ADDRESS, FW_DIM_SOURCE_ADDRESS,
+                FW_DIM_PROTOCOL,
+                FW_DIM_DESTINATION_PORT,
+                FW_DIM_SOURCE_PORT,
+                FW_DIM_ICMP,
+                FW_DIM_DESTINATION_ADDRESS,
+                FW_DIM_SOURCE_ADDRESS,
                 FW_DIM_SOURCE_MAC,
+                FW_DIM_LENGTH,
+                FW_DIM_IN_INTERFACE,
+                FW_DIM_OUT_INTERFACE,
         };
         unsigned parts = 1;
 
@@ -334,6 +356,8 @@ FwSetPart fw_dimension_part(FwDimension dimension, int family)
         case FW_VALUE_NONE:
         case FW_VALUE_PROTOCOL:
         case FW_VALUE_ICMP:
+        case FW_VALUE_LENGTH:
+        case FW_VALUE_IFNAME:
         case FW_VALUE_MAX:
         case FW_VALUE_INVALID:
                 break;

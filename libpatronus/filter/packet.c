@@ -23,12 +23,22 @@ void fw_packet_init(FwPacket *packet, int family, const char *in)
         *packet = (FwPacket){.family = family};
         g_strlcpy(packet->in, in, sizeof(packet->in));
         fw_packet_set(packet, FW_DIM_FAMILY, protocol, protocol);
+        if (in[0] != '\0')
+                fw_packet_set_interface(packet, FW_DIM_IN_INTERFACE, in);
 }
 
 void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumber hi)
 {
         packet->here[dimension] = true;
         packet->values[dimension] = (FwSpan){lo, hi};
+}
+
+void fw_packet_set_interface(FwPacket *packet, FwDimension dimension, const char *name)
+{
+        uint8_t bytes[FW_VALUE_BYTES_MAX] = {0};
+
+        g_strlcpy((char *) bytes, name, sizeof(bytes));
+        fw_packet_set_bytes(packet, dimension, bytes);
 }
 
 void fw_packet_set_bytes(FwPacket *packet, FwDimension dimension, const uint8_t *bytes)
@@ -150,19 +160,30 @@ static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *a
         return truth;
 }
 
-/* A number, one under a mask, or bits. */
+/* A number, one under a mask, or bits. Of bits, those are not known in which the ends of the span
+ * differ. */
 static FwTruth is_scalar(const FwPacket *packet, const FwTerm *term)
 {
-        FwNumber number;
-        bool yes;
+        const FwSpan *value = &packet->values[term->dimension];
+        FwNumber unknown = (value->lo ^ value->hi) & term->mask;
 
-        if (!fw_packet_number(packet, term->dimension, &number))
-                return FW_MAYBE;
-        if (fw_dimensions[term->dimension].compare == FW_COMPARE_BITS)
-                yes = (number & term->mask) != 0;
-        else
-                yes = (number & term->mask) == term->value;
-        return yes ? FW_YES : FW_NO;
+        switch (fw_dimensions[term->dimension].compare) {
+        case FW_COMPARE_NUMBER:
+        case FW_COMPARE_PREFIX:
+                return fw_span_within(value, term->value, term->value);
+        case FW_COMPARE_MASKED:
+                if (((value->lo ^ term->value) & term->mask & ~unknown) != 0)
+                        return FW_NO;
+                return unknown ? FW_MAYBE : FW_YES;
+        case FW_COMPARE_BITS:
+                if ((value->lo & value->hi & term->mask) != 0)
+                        return FW_YES;
+                return unknown ? FW_MAYBE : FW_NO;
+        case FW_COMPARE_MAX:
+        case FW_COMPARE_INVALID:
+                break;
+        }
+        g_assert_not_reached();
 }
 
 /* Whether what must be known before the value means anything is so. Families and protocols are

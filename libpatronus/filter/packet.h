@@ -7,8 +7,9 @@
  * the same terms of the same rules by the same rows.
  *
  * What is known of a value is a span: one number; or some, when it is not known which of them it
- * is (the port of a connection that is still to come, a mark that other programs set). So an
- * answer is yes, no, or maybe.
+ * is (the port of a connection that is still to come, a mark that other programs set). Of values
+ * that are bits (marks, flags), those bits are not known in which the ends of the span differ. So
+ * an answer is yes, no, or maybe.
  *
  *         FwPacket packet;
  *         fw_packet_init(&packet, AF_INET, "eth0");
@@ -44,6 +45,7 @@ void fw_packet_init(FwPacket *packet, int family, const char *in);
 void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumber hi);
 /* In network byte order, as many as the dimension has in the packet's family. */
 void fw_packet_set_bytes(FwPacket *packet, FwDimension dimension, const uint8_t *bytes);
+void fw_packet_set_interface(FwPacket *packet, FwDimension dimension, const char *name);
 /* There is one, and it may be any. */
 void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension);
 /* The one number that the value is; false: it is not known, or not here. */

@@ -54,7 +54,7 @@ typedef struct PtRate {
         uint32_t seconds; /* 1, 60, 3600 or 86400 */
 } PtRate;
 
-/* Inclusive, host byte order; lo == hi is one port. */
+/* Inclusive, host byte order; lo == hi is one port. Of lengths too. */
 typedef struct PtPortRange {
         uint16_t lo, hi;
 } PtPortRange;
@@ -85,9 +85,9 @@ struct PtType {
 /* The types, and the C type of the member that a row of each must name. */
 extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_name,
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
-        pt_type_prefix, pt_type_port_range, pt_type_protocol, pt_type_mac, pt_type_icmp_type,
-        pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url, pt_type_duration,
-        pt_type_secret, pt_type_struct;
+        pt_type_prefix, pt_type_port_range, pt_type_length_range, pt_type_protocol, pt_type_mac,
+        pt_type_icmp_type, pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url,
+        pt_type_duration, pt_type_secret, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -103,6 +103,7 @@ typedef char *pt_ctype_ifname; /* a network interface, or several: a glob that e
 typedef PtAddressRange pt_ctype_address_range;
 typedef PtAddressRange pt_ctype_prefix; /* never PT_PLEN_RANGE */
 typedef PtPortRange pt_ctype_port_range;
+typedef PtPortRange pt_ctype_length_range; /* bytes of a packet */
 typedef PtMac pt_ctype_mac;
 typedef PtIcmpType pt_ctype_icmp_type;
 typedef PtMarkMatch pt_ctype_mark;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* One port is a JSON integer, several are a string: 443, "6000-6010". */
+/* One port or length is a JSON integer, several are a string: 443, "6000-6010". */
 
 #define PORT_MAX 65535
 #define PORT_RANGE_PATTERN "^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$"
@@ -23,14 +23,26 @@ static void port_range_schema(const PtField *field, struct json_object *schema)
         json_object_object_add(schema, "anyOf", any);
 }
 
+/* What it is called, and what a right one looks like. */
+static const char *noun(const PtField *field)
+{
+        return field->type == &pt_type_length_range ? "length" : "port";
+}
+
+static const char *example(const PtField *field)
+{
+        return field->type == &pt_type_length_range ? "a number of bytes (1500) or a range (64-128)"
+                                                    : "a number (443) or a range (6000-6010)";
+}
+
 static int out_of_range(const char *pointer, PtDiagnostics *diag, const char *what)
 {
         pt_diag_error(diag, "out-of-range", pointer, "%s is out of range 1-%d", what, PORT_MAX);
         return -ERANGE;
 }
 
-static int parse_text(const char *text, const char *pointer, PtDiagnostics *diag,
-                      PtPortRange *range)
+static int parse_text(const PtField *field, const char *text, const char *pointer,
+                      PtDiagnostics *diag, PtPortRange *range)
 {
         const char *dash = strchr(text, '-');
         size_t first_size = dash ? (size_t) (dash - text) : strlen(text);
@@ -43,9 +55,10 @@ static int parse_text(const char *text, const char *pointer, PtDiagnostics *diag
         else
                 hi = lo;
         if (r == -EINVAL) {
-                pt_diag_error(diag, "invalid-port", pointer,
-                              "\"%s\" is not a port; write a number (443) or a range (6000-6010)",
-                              text);
+                g_autofree char *code = g_strconcat("invalid-", noun(field), NULL);
+
+                pt_diag_error(diag, code, pointer, "\"%s\" is not a %s; write %s", text,
+                              noun(field), example(field));
                 return -EINVAL;
         }
         if (r < 0 || lo == 0 || hi == 0)
@@ -65,12 +78,10 @@ static int port_range_from_json(const PtField *field, struct json_object *json, 
         const char *text = pt_json_text(json);
         int64_t number;
 
-        (void) field;
         if (text)
-                return parse_text(text, pointer, diag, value);
+                return parse_text(field, text, pointer, diag, value);
         if (!json_object_is_type(json, json_type_int))
-                return pt_wrong_type(json, pointer, diag,
-                                     "write a number (443) or a range (6000-6010)");
+                return pt_wrong_type(json, pointer, diag, "write %s", example(field));
         number = json_object_get_int64(json);
         if (number < 1 || number > PORT_MAX) {
                 g_autofree char *what = g_strdup_printf("%" PRId64, number);
@@ -110,6 +121,18 @@ const PtType pt_type_port_range = {
         .signature = "s",
         .size = sizeof(PtPortRange),
         .syntax = "PORT or FIRST-LAST, 1-65535",
+        .schema = port_range_schema,
+        .from_json = port_range_from_json,
+        .to_json = port_range_to_json,
+        .from_text = port_range_from_text,
+        .compare = port_range_compare,
+};
+
+const PtType pt_type_length_range = {
+        .name = "length-range",
+        .signature = "s",
+        .size = sizeof(PtPortRange),
+        .syntax = "BYTES or FIRST-LAST, 1-65535",
         .schema = port_range_schema,
         .from_json = port_range_from_json,
         .to_json = port_range_to_json,

@@ -10,9 +10,11 @@
 #include <netinet/in.h>
 #include <string.h>
 
-/* RFC 791 3.1: DSCP 46, ECN 1, TCP, from 192.0.2.1 to 198.51.100.2; RFC 9293 3.1: 4660 to 443. */
-static const uint8_t ipv4[] = {0x45, 0xb9, 0, 40, 0,   0,  0,   0, 64,   6,    0, 0,
-                               192,  0,    2, 1,  198, 51, 100, 2, 0x12, 0x34, 1, 187};
+/* RFC 791 3.1: DSCP 46, ECN 1, TCP, from 192.0.2.1 to 198.51.100.2; RFC 9293 3.1: 4660 to 443, SYN
+ * and ECE. */
+static const uint8_t ipv4[] = {0x45, 0xb9, 0,    40,   0, 0,   0,           0,          64,
+                               6,    0,    0,    192,  0, 2,   1,           198,        51,
+                               100,  2,    0x12, 0x34, 1, 187, [32] = 0x50, [33] = 0x42};
 /* RFC 8200 3: version 6, DSCP 46, ECN 1, flow 0xabcde, ICMPv6; RFC 4443 3.1: unreachable, port. */
 static const uint8_t ipv6[44] = {
         0x6b, 0x9a, 0xbc, 0xde,     0,           4,        58,       64,      0x20,
@@ -40,6 +42,7 @@ static void test_places(void **state)
         assert_int_equal(read_packet(FW_DIM_DESTINATION_ADDRESS, AF_INET), 0xc6336402);
         assert_int_equal(read_packet(FW_DIM_SOURCE_PORT, AF_INET), 0x1234);
         assert_int_equal(read_packet(FW_DIM_DESTINATION_PORT, AF_INET), 443);
+        assert_int_equal(read_packet(FW_DIM_TCP_FLAGS, AF_INET), 0x42);
         assert_int_equal(read_packet(FW_DIM_DSCP, AF_INET6), 46);
         assert_int_equal(read_packet(FW_DIM_SOURCE_ADDRESS, AF_INET6), 1);
         assert_int_equal(fw_dimension_place(FW_DIM_SOURCE_ADDRESS, AF_INET6)->width, 128);
@@ -76,6 +79,8 @@ static void test_intervals(void **state)
 {
         const PtPortRange ports = {1023, 1024};
         const PtIcmpType unreachable = {3, 1, -1}, port = {3, 1, 3}, too_big = {-1, 2, -1};
+        const PtPortRange length = {64, 1500};
+        const char *name = "eth0", *glob = "eth*";
         const int protocol = IPPROTO_ESP;
         uint8_t lo[FW_VALUE_BYTES_MAX], hi[FW_VALUE_BYTES_MAX];
 
@@ -92,6 +97,15 @@ static void test_intervals(void **state)
         assert_true(fw_value_interval(FW_DIM_PROTOCOL, AF_UNSPEC, &protocol, lo, hi));
         assert_int_equal(lo[0], 50);
         assert_int_equal(hi[0], 50);
+        assert_true(fw_value_interval(FW_DIM_LENGTH, AF_INET6, &length, lo, hi));
+        assert_memory_equal(lo, "\0\0\0\x40", 4);
+        assert_memory_equal(hi, "\0\0\x05\xdc", 4);
+        assert_true(fw_value_interval(FW_DIM_IN_INTERFACE, AF_INET, &name, lo, hi));
+        assert_memory_equal(lo, "eth0\0\0\0\0\0\0\0\0\0\0\0", 16);
+        assert_memory_equal(hi, lo, 16);
+        assert_true(fw_value_interval(FW_DIM_OUT_INTERFACE, AF_INET, &glob, lo, hi));
+        assert_memory_equal(lo, "eth\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+        assert_memory_equal(hi, "eth\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16);
 }
 
 int main(void)

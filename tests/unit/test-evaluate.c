@@ -232,6 +232,41 @@ static void test_unknown(void **state)
         tear_down(&world);
 }
 
+static void test_flags_lengths_interfaces(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 22);
+        World world;
+
+        set_up(&world);
+        fw_packet_set(&packet, FW_DIM_TCP_FLAGS, 0x02, 0xc2); /* SYN; ECE and CWR are not known */
+        fw_packet_set(&packet, FW_DIM_LENGTH, 60, 60);
+        fw_put_rule(world.slice, "flags", 1,
+                    "{\"action\":\"allow\",\"protocol\":\"tcp\",\"tcpFlags\":{\"set\":[\"syn\"],"
+                    "\"clear\":[\"ack\"]}}");
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/flags lets it pass");
+        fw_put_rule(
+                world.slice, "flags", 1,
+                "{\"action\":\"allow\",\"protocol\":\"tcp\",\"tcpFlags\":{\"clear\":[\"syn\"]}}");
+        fw_put_rule(world.slice, "length", 2,
+                    "{\"action\":\"drop\",\"length\":[\"1-59\",\"61-70\"]}");
+        fw_put_rule(world.slice, "in", 3,
+                    "{\"action\":\"drop\",\"interfaces\":[\"eth2\",\"eth10\",\"th*\"]}");
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        fw_put_rule(world.slice, "in", 3, "{\"action\":\"allow\",\"interfaces\":[\"et*\"]}");
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/in lets it pass");
+        fw_put_rule(world.slice, "length", 2, "{\"action\":\"drop\",\"length\":[60]}");
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/length drops it");
+        fw_put_rule(
+                world.slice, "flags", 1,
+                "{\"action\":\"allow\",\"protocol\":\"tcp\",\"tcpFlags\":{\"clear\":[\"ece\"]}}");
+        assert_packet(
+                &world, &packet, FW_DROP,
+                "FirewallRule/length drops it; or FirewallRule/flags lets it pass, by what is "
+                "not known of it beforehand");
+        tear_down(&world);
+}
+
 static void put_settings(World *world, const char *spec)
 {
         g_autofree char *text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/"
@@ -366,10 +401,10 @@ static void test_refused(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_rules),
-                cmocka_unit_test(test_unknown),     cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_translation), cmocka_unit_test(test_bans),
-                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_defaults), cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_unknown),  cmocka_unit_test(test_flags_lengths_interfaces),
+                cmocka_unit_test(test_settings), cmocka_unit_test(test_translation),
+                cmocka_unit_test(test_bans),     cmocka_unit_test(test_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

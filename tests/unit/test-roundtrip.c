@@ -60,7 +60,7 @@ static char *random_text(const PtField *field, GRand *rand)
                 return g_strdup(one_of(rand, ifnames));
         if (field->type == &pt_type_string)
                 return g_strdup(one_of(rand, strings));
-        if (field->type == &pt_type_port_range)
+        if (field->type == &pt_type_port_range || field->type == &pt_type_length_range)
                 return a & 1 ? g_strdup_printf("%u", 1 + b % 65535)
                              : g_strdup_printf("%u-%u", 1 + b % 1000, 1001 + b % 60000);
         if (field->type == &pt_type_prefix || field->type == &pt_type_address_range) {

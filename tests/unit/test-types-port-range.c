@@ -34,10 +34,28 @@ static void test_port_range(void **state)
         unit_type_order(&field, order, G_N_ELEMENTS(order));
 }
 
+/* The same values, with words of their own. */
+static void test_length_range(void **state)
+{
+        static const PtField field = {.type = &pt_type_length_range};
+        static const TypeCase cases[] = {
+                {"1500", "1500", NULL, NULL},
+                {"\"64-128\"", "\"64-128\"", NULL, NULL},
+                {"0", NULL, "out-of-range", "0 is out of range 1-65535"},
+                {"\"128-64\"", NULL, "invalid-range", "write 64-128"},
+                {"\"big\"", NULL, "invalid-length", "a number of bytes"},
+                {"[]", NULL, "wrong-type", "bytes"},
+        };
+
+        (void) state;
+        unit_type_cases(&field, cases, G_N_ELEMENTS(cases));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_port_range),
+                cmocka_unit_test(test_length_range),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

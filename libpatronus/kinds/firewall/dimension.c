@@ -3,7 +3,10 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_tables.h>
+#include <net/if.h>
 #include <string.h>
+
+G_STATIC_ASSERT(IFNAMSIZ == FW_VALUE_BYTES_MAX);
 
 /* The same place in both families. */
 #define BOTH(...) .ipv4 = {__VA_ARGS__}, .ipv6 = {__VA_ARGS__}
@@ -11,6 +14,15 @@
 /* clang-format off */
 const FwDimensionInfo fw_dimensions[FW_DIM_MAX] = {
         [FW_DIM_FAMILY] = {"family", FW_LAYER_META, BOTH(0, 8, 2), .key = NFT_META_NFPROTO},
+        [FW_DIM_IN_INTERFACE] = {"in-interface", FW_LAYER_META, BOTH(0, 128, 41),
+                .key = NFT_META_IIFNAME, .compare = FW_COMPARE_PREFIX, .value = FW_VALUE_IFNAME,
+                .interval = true},
+        [FW_DIM_OUT_INTERFACE] = {"out-interface", FW_LAYER_META, BOTH(0, 128, 41),
+                .key = NFT_META_OIFNAME, .compare = FW_COMPARE_PREFIX, .value = FW_VALUE_IFNAME,
+                .interval = true},
+        [FW_DIM_LENGTH] = {"length", FW_LAYER_META, BOTH(0, 32, FW_DATATYPE_INTEGER),
+                .key = NFT_META_LEN, .value = FW_VALUE_LENGTH, .turned = true,
+                .interval = true},
         [FW_DIM_MARK] = {"mark", FW_LAYER_META, BOTH(0, 32, 19), .key = NFT_META_MARK,
                 .compare = FW_COMPARE_MASKED, .host_order = true},
         [FW_DIM_LINK_TYPE] = {"link-type", FW_LAYER_META, BOTH(0, 16, 21), .key = NFT_META_IIFTYPE,
@@ -34,6 +46,9 @@ const FwDimensionInfo fw_dimensions[FW_DIM_MAX] = {
                 .value = FW_VALUE_PORT, .needs = FW_NEED_PORTS, .keyed = true, .interval = true},
         [FW_DIM_DESTINATION_PORT] = {"destination-port", FW_LAYER_TRANSPORT, BOTH(16, 16, 13),
                 .value = FW_VALUE_PORT, .needs = FW_NEED_PORTS, .keyed = true, .interval = true},
+        /* RFC 9293 3.1: the eight bits before the window. */
+        [FW_DIM_TCP_FLAGS] = {"tcp-flags", FW_LAYER_TRANSPORT, BOTH(104, 8, 37),
+                .compare = FW_COMPARE_MASKED, .needs = FW_NEED_TCP},
         /* RFC 792, RFC 4443 2.1. */
         [FW_DIM_ICMP] = {"icmp", FW_LAYER_TRANSPORT, BOTH(0, 16, FW_DATATYPE_INTEGER),
                 .compare = FW_COMPARE_PREFIX, .value = FW_VALUE_ICMP,
@@ -65,6 +80,8 @@ size_t fw_value_size(FwValue value)
                 [FW_VALUE_MAC] = sizeof(PtMac),
                 [FW_VALUE_PROTOCOL] = sizeof(int),
                 [FW_VALUE_ICMP] = sizeof(PtIcmpType),
+                [FW_VALUE_LENGTH] = sizeof(PtPortRange),
+                [FW_VALUE_IFNAME] = sizeof(char *),
         };
 
         return sizes[value];
@@ -84,6 +101,32 @@ static bool port_interval(const PtPortRange *range, uint8_t *lo, uint8_t *hi)
         memcpy(lo, &first, sizeof(first));
         memcpy(hi, &last, sizeof(last));
         return true;
+}
+
+static bool length_interval(const PtPortRange *range, uint8_t *lo, uint8_t *hi)
+{
+        uint32_t first = htonl(range->lo), last = htonl(range->hi);
+
+        memcpy(lo, &first, sizeof(first));
+        memcpy(hi, &last, sizeof(last));
+        return true;
+}
+
+void fw_ifname_interval(const char *pattern, uint8_t lo[static FW_VALUE_BYTES_MAX],
+                        uint8_t hi[static FW_VALUE_BYTES_MAX])
+{
+        size_t len = strlen(pattern);
+        bool glob = len > 0 && pattern[len - 1] == '*';
+
+        if (glob)
+                len--;
+        len = MIN(len, (size_t) IFNAMSIZ - 1); /* the type refuses longer ones */
+        memset(lo, 0, FW_VALUE_BYTES_MAX);
+        memset(hi, 0, FW_VALUE_BYTES_MAX);
+        memcpy(lo, pattern, len);
+        memcpy(hi, pattern, len);
+        if (glob)
+                memset(hi + len, 0xff, IFNAMSIZ - len);
 }
 
 static bool icmp_interval(const PtIcmpType *icmp, int family, uint8_t *lo, uint8_t *hi)
@@ -117,6 +160,11 @@ bool fw_value_interval(FwDimension dimension, int family, const void *item,
                 return true;
         case FW_VALUE_ICMP:
                 return icmp_interval(item, family, lo, hi);
+        case FW_VALUE_LENGTH:
+                return length_interval(item, lo, hi);
+        case FW_VALUE_IFNAME:
+                fw_ifname_interval(*(char *const *) item, lo, hi);
+                return true;
         case FW_VALUE_NONE:
         case FW_VALUE_MAX:
         case FW_VALUE_INVALID:

@@ -39,7 +39,10 @@ typedef enum FwLayer {
 } FwLayer;
 
 typedef enum FwDimension {
-        FW_DIM_FAMILY, /* NFPROTO_IPV4, NFPROTO_IPV6 */
+        FW_DIM_FAMILY,       /* NFPROTO_IPV4, NFPROTO_IPV6 */
+        FW_DIM_IN_INTERFACE, /* names, as IFNAMSIZ bytes with zeros at their end */
+        FW_DIM_OUT_INTERFACE,
+        FW_DIM_LENGTH, /* bytes from the IP header on */
         FW_DIM_MARK,
         FW_DIM_LINK_TYPE, /* ARPHRD_* of the interface that it came by */
         FW_DIM_SOURCE_MAC,
@@ -49,6 +52,7 @@ typedef enum FwDimension {
         FW_DIM_PROTOCOL, /* IPPROTO_*, past IPv6's extension headers */
         FW_DIM_SOURCE_PORT,
         FW_DIM_DESTINATION_PORT,
+        FW_DIM_TCP_FLAGS,
         FW_DIM_ICMP,
         FW_DIM_STATE,  /* bits: 1 << (ctinfo + 1) and others, NF_CT_STATE_* */
         FW_DIM_STATUS, /* bits: IPS_* */
@@ -62,6 +66,7 @@ typedef enum FwNeed {
         FW_NEED_ETHERNET = 1 << 1, /* FW_DIM_LINK_TYPE is ARPHRD_ETHER */
         FW_NEED_PORTS = 1 << 2,    /* FW_DIM_PROTOCOL is one that has ports */
         FW_NEED_ICMP = 1 << 3,     /* FW_DIM_PROTOCOL is ICMP of the family */
+        FW_NEED_TCP = 1 << 4,      /* FW_DIM_PROTOCOL is TCP */
 } FwNeed;
 
 /* How its values are written and compared. */
@@ -82,6 +87,8 @@ typedef enum FwValue {
         FW_VALUE_MAC,      /* PtMac */
         FW_VALUE_PROTOCOL, /* int */
         FW_VALUE_ICMP,     /* PtIcmpType */
+        FW_VALUE_LENGTH,   /* PtPortRange */
+        FW_VALUE_IFNAME,   /* char *: a name, or a glob that ends in "*" */
         FW_VALUE_MAX,
         FW_VALUE_INVALID = -EINVAL,
 } FwValue;
@@ -100,6 +107,7 @@ typedef struct FwDimensionInfo {
         FwValue value;
         unsigned needs; /* FwNeed */
         bool host_order;
+        bool turned;   /* the kernel has it in the host's order; it is compared in the network's */
         bool keyed;    /* may be part of the key of a verdict map */
         bool interval; /* values may be intervals */
 } FwDimensionInfo;
@@ -113,6 +121,9 @@ extern const FwDimensionInfo fw_dimensions[FW_DIM_MAX];
 #define FW_DATATYPE_INTEGER 4
 #define FW_DATATYPE_BITS 6 /* of one in the type of a concatenation */
 
+/* An interface's name, or all that a glob stands for: an interval of names. */
+void fw_ifname_interval(const char *pattern, uint8_t lo[static FW_VALUE_BYTES_MAX],
+                        uint8_t hi[static FW_VALUE_BYTES_MAX]);
 /* Where it lies; for AF_UNSPEC only of what lies at one place in both families. */
 const FwPlace *fw_dimension_place(FwDimension dimension, int family);
 /* Bytes of a value, the last bits of which are it. */

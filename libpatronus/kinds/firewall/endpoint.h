@@ -40,6 +40,11 @@ int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, co
 /* The helper of a built-in service that no object takes the place of, or FW_HELPER_INVALID: none. */
 FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);
 
+/* Rows and checks of what few rules have (rule-rare.c). */
+extern const PtField fw_tcp_flags_fields[];
+extern const PtChoice fw_reject_kinds[];
+int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag);
+
 /* -1, 0, 1: priority, then position, then name by bytes. */
 int fw_order_compare(unsigned priority_a, const PtObject *a, unsigned priority_b,
                      const PtObject *b);

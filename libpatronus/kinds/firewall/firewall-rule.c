@@ -141,10 +141,31 @@ static const PtField rule_fields[] = {
                 .def = "10/second",
                 .doc = "How many packets are logged at most; the rule's counter counts all.",
                 .example = "5/minute"),
+        [FW_RULE_REJECT_WITH] = PT_BOXED(FirewallRule, FwRuleBox, box, enum, reject_with,
+                "rejectWith", 0, .choices = fw_reject_kinds,
+                .doc = "What the sender of a rejected packet is told. Absent: a reset for TCP, "
+                       "else that it is administratively prohibited.",
+                .example = "port-unreachable"),
+        [FW_RULE_TCP_FLAGS] = PT_STRUCT_BOXED(FirewallRule, FwRuleBox, box, FwTcpFlags, tcp_flags,
+                "tcpFlags", fw_tcp_flags_fields,
+                .doc = "Which flags of TCP the packet must have and which it must not; of the "
+                       "others, it may. Packets of connections that exist never come to a rule.",
+                .example = "{ set: [syn], clear: [ack] }"),
+        [FW_RULE_LENGTH] = PT_BOXED(FirewallRule, FwRuleBox, box, length_range, lengths,
+                "length", PT_F_LIST,
+                .doc = "How long the packet must be: bytes from the IP header on, without that of "
+                       "Ethernet. What came in fragments is as long as the whole.",
+                .example = "[64-128, 1500]"),
+        [FW_RULE_INTERFACES] = PT_BOXED(FirewallRule, FwRuleBox, box, ifname, interfaces,
+                "interfaces", PT_F_LIST,
+                .doc = "Interfaces, one of which the packet must have come by; with \"from: "
+                       "router\", one that it leaves by. Names, or globs that end in *. They are "
+                       "asked beside the zones: one that the zone does not have never matches.",
+                .example = "[eth1, \"vlan*\"]"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_LOG_RATE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_INTERFACES + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {
@@ -389,7 +410,7 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
                 r = -EINVAL;
         if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0 ||
             check_helper(rule, diag) < 0 || check_combinations(rule, diag) < 0 ||
-            check_macs(rule, diag) < 0)
+            check_macs(rule, diag) < 0 || fw_rule_check_rare(rule, diag) < 0)
                 r = -EINVAL;
         if (rule->from && rule->to && strcmp(rule->from, FW_ZONE_ROUTER) == 0 &&
             strcmp(rule->to, FW_ZONE_ROUTER) == 0) {

@@ -94,6 +94,10 @@ enum {
         FW_RULE_HELPER,
         FW_RULE_LOG,
         FW_RULE_LOG_RATE,
+        FW_RULE_REJECT_WITH,
+        FW_RULE_TCP_FLAGS,
+        FW_RULE_LENGTH,
+        FW_RULE_INTERFACES,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -130,6 +134,27 @@ extern const PtChoice fw_helpers[];
 const char *fw_helper_kernel_name(FwHelper helper);
 bool fw_helper_has_protocol(FwHelper helper, int protocol);
 
+/* How a packet is refused. */
+typedef enum FwRejectWith {
+        FW_REJECT_DEFAULT, /* a reset for TCP, else admin-prohibited */
+        FW_REJECT_TCP_RESET,
+        FW_REJECT_PORT_UNREACHABLE,
+        FW_REJECT_HOST_UNREACHABLE,
+        FW_REJECT_NET_UNREACHABLE,
+        FW_REJECT_ADMIN_PROHIBITED,
+        FW_REJECT_NO_ROUTE,
+        FW_REJECT_WITH_MAX,
+        FW_REJECT_WITH_INVALID = -EINVAL,
+} FwRejectWith;
+
+/* Bits of FwTcpFlags.present. */
+enum { FW_TCP_FLAGS_SET, FW_TCP_FLAGS_CLEAR };
+
+typedef struct FwTcpFlags {
+        uint64_t present;
+        PtList set, clear; /* int: bits of the header's byte (RFC 9293 3.1); sets */
+} FwTcpFlags;
+
 /* What few rules have. */
 typedef struct FwRuleBox {
         PtList services;   /* char *: Service; a set */
@@ -139,6 +164,10 @@ typedef struct FwRuleBox {
         PtRate log_rate;
         int helper; /* FwHelper */
         bool log;
+        int reject_with; /* FwRejectWith; absent is FW_REJECT_DEFAULT */
+        FwTcpFlags tcp_flags;
+        PtList lengths;    /* PtPortRange: bytes of the IP packet; a set */
+        PtList interfaces; /* char *: names, or globs that end in "*"; a set */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -339,5 +368,9 @@ unsigned fw_rule_priority(const FirewallRule *rule);
 /* IPPROTO_*, or -1: any, or what the services say; ports without a protocol mean TCP and UDP. */
 int fw_rule_protocol(const FirewallRule *rule);
 int fw_rule_family(const FirewallRule *rule); /* AF_INET, AF_INET6, or AF_UNSPEC for both */
+/* The bits of a list of TCP flags. */
+uint8_t fw_tcp_flag_bits(const PtList *flags);
+/* Whether its interfaces are those that packets leave by. */
+bool fw_rule_interfaces_out(const FirewallRule *rule);
 /* -1, 0, 1: priority, then position, then name by bytes: the order of evaluation. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);

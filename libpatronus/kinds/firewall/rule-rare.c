@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* What few rules have: rows of their structs, choices, and what must go together. */
+
+#include "kinds/firewall/endpoint.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+const PtChoice fw_reject_kinds[] = {
+        {"tcp-reset", FW_REJECT_TCP_RESET, "a TCP reset; for rules of TCP"},
+        {"port-unreachable", FW_REJECT_PORT_UNREACHABLE, "ICMP: nobody listens at the port"},
+        {"host-unreachable", FW_REJECT_HOST_UNREACHABLE, "ICMP: the host cannot be reached"},
+        {"net-unreachable", FW_REJECT_NET_UNREACHABLE,
+         "ICMP: the network cannot be reached; of ICMPv6, no route"},
+        {"admin-prohibited", FW_REJECT_ADMIN_PROHIBITED, "ICMP: administratively prohibited"},
+        {"no-route", FW_REJECT_NO_ROUTE, "ICMPv6: no route; of ICMP, network unreachable"},
+        {},
+};
+
+/* RFC 9293 3.1, RFC 3168 6.1. */
+static const PtChoice tcp_flags[] = {
+        {"fin", TH_FIN, "the sender has sent all"},
+        {"syn", TH_SYN, "the beginning of a connection"},
+        {"rst", TH_RST, "the end of a connection"},
+        {"psh", TH_PUSH, "deliver without waiting"},
+        {"ack", TH_ACK, "acknowledges something"},
+        {"urg", TH_URG, "the urgent pointer counts"},
+        {"ece", 0x40, "congestion was experienced, or is understood"},
+        {"cwr", 0x80, "the sender slowed down"},
+        {},
+};
+
+/* clang-format off */
+const PtField fw_tcp_flags_fields[] = {
+        [FW_TCP_FLAGS_SET] = PT_FIELD(FwTcpFlags, enum, set, "set", PT_F_LIST,
+                .choices = tcp_flags,
+                .doc = "Flags that the packet must all have.",
+                .example = "[syn]"),
+        [FW_TCP_FLAGS_CLEAR] = PT_FIELD(FwTcpFlags, enum, clear, "clear", PT_F_LIST,
+                .choices = tcp_flags,
+                .doc = "Flags of which the packet must have none.",
+                .example = "[ack, rst, fin]"),
+        {},
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(fw_tcp_flags_fields) == FW_TCP_FLAGS_CLEAR + 2);
+/* clang-format on */
+
+uint8_t fw_tcp_flag_bits(const PtList *flags)
+{
+        unsigned bits = 0;
+
+        for (unsigned i = 0; i < flags->n; i++)
+                bits |= (unsigned) ((const int *) flags->items)[i];
+        return (uint8_t) bits;
+}
+
+static bool is_router(const char *zone)
+{
+        return zone && strcmp(zone, FW_ZONE_ROUTER) == 0;
+}
+
+bool fw_rule_interfaces_out(const FirewallRule *rule)
+{
+        return is_router(rule->from);
+}
+
+static int check_reject(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        if (!pt_object_has(&rule->object, FW_RULE_REJECT_WITH))
+                return 0;
+        if (rule->action != FW_REJECT) {
+                pt_diag_error(diag, "needs-reject", "/spec/rejectWith",
+                              "only a rule that rejects tells the sender; remove this, or write "
+                              "\"action: reject\"");
+                return -EINVAL;
+        }
+        if (fw_rule_box(rule)->reject_with == FW_REJECT_TCP_RESET &&
+            fw_rule_protocol(rule) != IPPROTO_TCP) {
+                pt_diag_error(diag, "needs-protocol", "/spec/rejectWith",
+                              "a reset is an answer of TCP only; add \"protocol: tcp\", or choose "
+                              "another");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+static int check_tcp_flags(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        const FwTcpFlags *flags = &fw_rule_box(rule)->tcp_flags;
+        unsigned both = fw_tcp_flag_bits(&flags->set) & fw_tcp_flag_bits(&flags->clear);
+
+        if (!pt_object_has(&rule->object, FW_RULE_TCP_FLAGS))
+                return 0;
+        if (fw_rule_protocol(rule) != IPPROTO_TCP) {
+                pt_diag_error(diag, "needs-protocol", "/spec/tcpFlags",
+                              "only TCP has such flags; add \"protocol: tcp\"");
+                return -EINVAL;
+        }
+        for (const PtChoice *flag = tcp_flags; flag->name; flag++)
+                if (both & (unsigned) flag->value) {
+                        pt_diag_error(diag, "never-matches", "/spec/tcpFlags/clear",
+                                      "%s cannot be set and not set; remove it from one of the "
+                                      "two lists",
+                                      flag->name);
+                        return -EINVAL;
+                }
+        return 0;
+}
+
+int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        int r = check_reject(rule, diag);
+
+        if (check_tcp_flags(rule, diag) < 0)
+                r = -EINVAL;
+        return r;
+}
