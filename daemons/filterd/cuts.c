@@ -3,6 +3,7 @@
 #include "cuts.h"
 
 #include "filter/evaluate.h"
+#include "netlink/addresses.h"
 #include "netlink/conntrack.h"
 #include "netlink/route.h"
 
@@ -113,6 +114,23 @@ static void fill(Cuts *cuts)
         fill_link(cuts);
 }
 
+/* Whether an address of the machine is one of the interface by which the connection comes. */
+static bool is_here(const Cuts *cuts, int family, const uint8_t *address)
+{
+        g_autoptr(GArray) addresses = NULL;
+
+        if (pt_local_addresses(cuts->planned->netns_fd, &addresses) < 0)
+                return false;
+        for (unsigned i = 0; i < addresses->len; i++) {
+                const PtLocalAddress *own = &g_array_index(addresses, PtLocalAddress, i);
+
+                if (own->index == cuts->back.index && own->family == family &&
+                    memcmp(own->address, address, family == AF_INET ? 4 : 16) == 0)
+                        return true;
+        }
+        return false;
+}
+
 static int find_way(const FwPacket *packet, const uint8_t *destination, FwWay *ret, void *userdata)
 {
         const Cuts *cuts = userdata;
@@ -128,6 +146,8 @@ static int find_way(const FwPacket *packet, const uint8_t *destination, FwWay *r
         if (r < 0)
                 return r;
         *ret = (FwWay){.local = route.local};
+        if (route.local)
+                ret->here = is_here(cuts, packet->family, destination);
         if (!route.local)
                 g_strlcpy(ret->out, route.name, sizeof(ret->out));
         return 0;

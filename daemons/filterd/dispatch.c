@@ -9,7 +9,10 @@
  *      input     iifname vmap @from_input   -> i_lan: jump z_lan/router, then the default
  *      output    oifname vmap @to_output    -> o_wan: jump z_router/wan, then the default
  *      prerouting   iifname vmap @nat_in    -> n_in/wan
- *      postrouting  oifname vmap @nat_out   -> n_out/wan, or s_wan: jump n_out/wan, then masquerade
+ *      postrouting  oifname vmap @nat_out   -> n_out/wan, or s_wan: what was reflected and goes back
+ *                                              (iifname vmap @back_wan -> jump n_back/any), jump
+ *                                              n_out/wan, then masquerade
+ *      output_nat   -> n_in/router, for the router's own programs
  *
  * With zones by address, the address is asked first, per family, and what it does not decide goes
  * on by interface: from_forward4 -> f_lan or p_forward_if; to_lan4 -> the class or t_lan.
@@ -192,6 +195,7 @@ typedef struct Side {
         const char
                 *by_interface; /* chain that asks for the interface when the address says nothing */
         bool out;
+        bool comes_back; /* what a map has no element for goes on in the chain */
         Rest rest;
         TargetFunc target_of;
         const void *userdata;
@@ -240,7 +244,8 @@ static void put_side(const Dispatch *dispatch, const Side *side)
                         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, side->chain);
 
                         fw_match_family(rule, key == BY_ADDRESS4 ? AF_INET : AF_INET6);
-                        pt_nft_verdict(rule, side->out ? NFT_JUMP : NFT_GOTO, side->by_interface);
+                        pt_nft_verdict(rule, side->out || side->comes_back ? NFT_JUMP : NFT_GOTO,
+                                       side->by_interface);
                         fw_finish(dispatch->batch, rule, "dispatch");
                 }
         }
@@ -331,6 +336,15 @@ static Target to_zone(int index, Key key, const void *userdata)
         return (Target){NFT_GOTO, zone_name(chains->prefix, chains->zones->zones[index].name)};
 }
 
+/* Whether what leaves by a zone has a chain of its own before the rules: it may go back where it came
+ * from, or is masqueraded by the zone. */
+static bool has_leaving_chain(const FwZone *zone, GHashTable *nat)
+{
+        g_autofree char *back = fw_nat_chain(nat, FW_NAT_BACK, FW_ZONE_ANY);
+
+        return back || zone->masquerades;
+}
+
 /* What an address says is not asked of the interface again. */
 static Target to_nat(const Dispatch *dispatch, FwNatSide side, const FwZone *zone)
 {
@@ -356,8 +370,9 @@ static Target to_nat_out(int index, Key key, const void *userdata)
         if (index < 0)
                 return rest(key, NFT_GOTO, CHAIN_POSTROUTING_INTERFACE);
         zone = &dispatch->zones->zones[index];
-        return zone->zone->masquerade ? (Target){NFT_GOTO, zone_name('s', zone->name)}
-                                      : to_nat(dispatch, FW_NAT_OUT, zone);
+        return has_leaving_chain(zone, dispatch->nat)
+                       ? (Target){NFT_GOTO, zone_name('s', zone->name)}
+                       : to_nat(dispatch, FW_NAT_OUT, zone);
 }
 
 /* The three hooks and the chains of a zone in each. */
@@ -380,7 +395,7 @@ static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char
         const char *name = zones->zones[from].name;
         g_autofree char *map = g_strdup_printf("to_%s", name), *by_interface = zone_name('t', name);
         ToZones to = {.dispatch = dispatch, .from = from, .by_interface = by_interface};
-        Side side = {map, chain, by_interface, true, REST_UNZONED, to_class, &to};
+        Side side = {map, chain, by_interface, true, false, REST_UNZONED, to_class, &to};
 
         put_side(dispatch, &side);
         put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
@@ -442,13 +457,9 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
         g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
         bool out = hooks[i].hook == NF_INET_LOCAL_OUT;
         ZoneChains chains = {dispatch->zones, hooks[i].prefix, hooks[i].by_interface};
-        Side side = {hooks[i].map,
-                     hooks[i].chain,
-                     hooks[i].by_interface,
-                     out,
-                     out ? REST_PASSES : REST_DROPS,
-                     to_zone,
-                     &chains};
+        Side side = {hooks[i].map, hooks[i].chain, hooks[i].by_interface,
+                     out,          false,          out ? REST_PASSES : REST_DROPS,
+                     to_zone,      &chains};
         struct nftnl_rule *rule;
 
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
@@ -467,16 +478,52 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
         put_side(dispatch, &side);
 }
 
-/* The zone's own masquerade comes after its rules. */
-static void put_masquerade(const Dispatch *dispatch, const FwZone *zone)
+typedef struct Back {
+        unsigned zone;
+        const char *chain, *by_interface;
+} Back;
+
+/* Of `back_lan`: what came from the zone by which it leaves. */
+static Target to_back(int index, Key key, const void *userdata)
 {
-        g_autofree char *chain = zone_name('s', zone->name),
+        const Back *back = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_JUMP, back->by_interface);
+        return (unsigned) index == back->zone ? (Target){NFT_JUMP, g_strdup(back->chain)}
+                                              : (Target){NFT_CONTINUE, NULL};
+}
+
+static char *back_map(const char *zone)
+{
+        return g_strdup_printf("back_%s", zone);
+}
+
+/* First what was reflected and goes back, then the zone's rules, then its own masquerade. */
+static void put_leaving(const Dispatch *dispatch, unsigned index)
+{
+        const FwZone *zone = &dispatch->zones->zones[index];
+        g_autofree char *chain = zone_name('s', zone->name), *map = back_map(zone->name),
+                        *by_interface = zone_name('b', zone->name),
+                        *back_chain = fw_nat_chain(dispatch->nat, FW_NAT_BACK, FW_ZONE_ANY),
                         *rules = fw_nat_chain(dispatch->nat, FW_NAT_OUT, zone->name);
+        Back back = {index, back_chain, by_interface};
+        Side side = {.name = map,
+                     .chain = chain,
+                     .by_interface = by_interface,
+                     .comes_back = true,
+                     .rest = REST_PASSES,
+                     .target_of = to_back,
+                     .userdata = &back};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+        if (back_chain)
+                put_side(dispatch, &side);
         if (rules)
                 put_jump_to(dispatch, chain, rules);
+        if (!zone->masquerades)
+                return;
         rule = pt_nft_rule_new(TABLE, chain);
         pt_nft_verdict(rule, NFT_GOTO, CHAIN_MASQUERADE);
         fw_finish(dispatch->batch, rule, CHAIN_MASQUERADE);
@@ -484,38 +531,66 @@ static void put_masquerade(const Dispatch *dispatch, const FwZone *zone)
 
 static void put_nat(const Dispatch *dispatch)
 {
-        Side in = {MAP_NAT_IN, CHAIN_PREROUTING, CHAIN_PREROUTING_INTERFACE, false, REST_PASSES,
-                   to_nat_in,  dispatch};
-        Side out = {MAP_NAT_OUT, CHAIN_POSTROUTING, CHAIN_POSTROUTING_INTERFACE, true, REST_PASSES,
-                    to_nat_out,  dispatch};
+        g_autofree char *own = fw_nat_chain(dispatch->nat, FW_NAT_IN, FW_ZONE_ROUTER);
+        Side in = {.name = MAP_NAT_IN,
+                   .chain = CHAIN_PREROUTING,
+                   .by_interface = CHAIN_PREROUTING_INTERFACE,
+                   .rest = REST_PASSES,
+                   .target_of = to_nat_in,
+                   .userdata = dispatch};
+        Side out = {.name = MAP_NAT_OUT,
+                    .chain = CHAIN_POSTROUTING,
+                    .by_interface = CHAIN_POSTROUTING_INTERFACE,
+                    .out = true,
+                    .rest = REST_PASSES,
+                    .target_of = to_nat_out,
+                    .userdata = dispatch};
 
         for (unsigned i = 0; i < dispatch->zones->n; i++)
-                if (dispatch->zones->zones[i].zone->masquerade)
-                        put_masquerade(dispatch, &dispatch->zones->zones[i]);
+                if (has_leaving_chain(&dispatch->zones->zones[i], dispatch->nat))
+                        put_leaving(dispatch, i);
         put_side(dispatch, &in);
         put_side(dispatch, &out);
+        if (own)
+                put_jump_to(dispatch, CHAIN_OUTPUT_NAT, own);
 }
 
-static void drop_nat(PtNftBatch *batch, const FwZones *old)
+static void drop_leaving(PtNftBatch *batch, const FwDispatchTo *old, const FwZone *zone)
+{
+        g_autofree char *chain = zone_name('s', zone->name), *map = back_map(zone->name),
+                        *by_interface = zone_name('b', zone->name),
+                        *back_chain = fw_nat_chain(old->nat, FW_NAT_BACK, FW_ZONE_ANY);
+
+        if (!has_leaving_chain(zone, old->nat))
+                return;
+        pt_nft_batch_flush_chain(batch, TABLE, chain);
+        if (back_chain) {
+                if (by_address(old->zones))
+                        pt_nft_batch_flush_chain(batch, TABLE, by_interface);
+                drop_side(batch, old->zones, map);
+                if (by_address(old->zones))
+                        pt_nft_batch_delete_chain(batch, TABLE, by_interface);
+        }
+        pt_nft_batch_delete_chain(batch, TABLE, chain);
+}
+
+static void drop_nat(PtNftBatch *batch, const FwDispatchTo *old)
 {
         static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
                                                    CHAIN_POSTROUTING_INTERFACE};
+        bool address = by_address(old->zones);
 
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_PREROUTING);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
-        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(by_interface); i++)
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
+        for (unsigned i = 0; address && i < G_N_ELEMENTS(by_interface); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, by_interface[i]);
-        drop_side(batch, old, MAP_NAT_IN);
-        drop_side(batch, old, MAP_NAT_OUT);
-        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(by_interface); i++)
+        drop_side(batch, old->zones, MAP_NAT_IN);
+        drop_side(batch, old->zones, MAP_NAT_OUT);
+        for (unsigned i = 0; address && i < G_N_ELEMENTS(by_interface); i++)
                 pt_nft_batch_delete_chain(batch, TABLE, by_interface[i]);
-        for (unsigned z = 0; z < old->n; z++)
-                if (old->zones[z].zone->masquerade) {
-                        g_autofree char *chain = zone_name('s', old->zones[z].name);
-
-                        pt_nft_batch_flush_chain(batch, TABLE, chain);
-                        pt_nft_batch_delete_chain(batch, TABLE, chain);
-                }
+        for (unsigned z = 0; z < old->zones->n; z++)
+                drop_leaving(batch, old, &old->zones->zones[z]);
 }
 
 /* All interfaces of all zones, as the patterns cover them together. */
@@ -546,11 +621,13 @@ static void put_zoned(const Dispatch *dispatch)
 
 /* Chains are deleted when nothing leads to them any more: base chains, then maps, then the zones'
  * chains. */
-static void drop_dispatch(PtNftBatch *batch, const FwZones *old)
+static void drop_dispatch(PtNftBatch *batch, const FwDispatchTo *from)
 {
+        const FwZones *old = from->zones;
+
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
-        drop_nat(batch, old);
+        drop_nat(batch, from);
         for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, hooks[i].by_interface);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
@@ -598,7 +675,7 @@ void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *ru
         fw_finish(batch, rule, comment);
 }
 
-void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwZones *old, GHashTable *counts,
+void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
                              PtNftBatch *batch)
 {
         Dispatch dispatch = {.batch = batch,

@@ -621,6 +621,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         const FwLayout *layout = delta->layout;
         FwDispatchTo to = {delta->zones ?: layout->zones, delta->pairs ?: layout->pairs,
                            delta->nat_scopes ?: layout->nat->scopes};
+        FwDispatchTo from = {layout->zones, layout->pairs, layout->nat->scopes};
         Emit emit = {.batch = batch,
                      .touched = touched,
                      .carry = carry,
@@ -655,7 +656,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         if (r == 0 && delta->dispatch) {
                 r = fw_ruleset_read_fixed(nft, layout->zones, false, &counts);
                 if (r == 0)
-                        fw_ruleset_put_dispatch(&to, layout->zones, counts, batch);
+                        fw_ruleset_put_dispatch(&to, &from, counts, batch);
         }
         if (r < 0)
                 return r;

@@ -9,9 +9,10 @@
 
 typedef struct Compare {
         FwLayoutDelta *delta;
-        GHashTable *services; /* names of those that differ; NULL: none */
-        GArray *nat;          /* FwNatChange */
-        bool zones;
+        FwNatPolicy before, after; /* what NAT rules are read with */
+        GHashTable *services;      /* names of those that differ; NULL: none */
+        GArray *nat;               /* FwNatChange */
+        bool zones, nat_settings;
 } Compare;
 
 static const FirewallRule *enabled(const FirewallRule *rule)
@@ -48,26 +49,28 @@ static void clear_rule_change(void *p)
         pt_object_unref((PtObject *) (uintptr_t) change->after);
 }
 
-static const FirewallRule *rule_of(FwEffective *effective, const PtSlice *slice,
-                                   const PtObject *object)
+static const FirewallRule *rule_of(const FwNatPolicy *policy, const PtObject *object)
 {
         if (!object)
                 return NULL;
         return object->kind == &pt_kind_nat_rule
-                       ? fw_effective_linked(effective, (const NatRule *) object)
-                       : fw_effective_rule(effective, slice, (const FirewallRule *) object);
+                       ? fw_effective_linked(policy, (const NatRule *) object)
+                       : fw_effective_rule(policy->effective, policy->slice,
+                                           (const FirewallRule *) object);
 }
 
-static const NatRule *enabled_nat(const PtObject *object)
+/* Rules that are not in force count as absent. */
+static const NatRule *in_force(const FwNatPolicy *policy, const PtObject *object)
 {
         const NatRule *nat = (const NatRule *) object;
 
-        return nat && fw_nat_enabled(nat) ? nat : NULL;
+        return nat && fw_nat_in_force(policy, nat) ? nat : NULL;
 }
 
 static void compare_nat(Compare *compare, const PtObject *before, const PtObject *after)
 {
-        FwNatChange change = {.before = enabled_nat(before), .after = enabled_nat(after)};
+        FwNatChange change = {.before = in_force(&compare->before, before),
+                              .after = in_force(&compare->after, after)};
 
         if (change.before || change.after) {
                 g_array_append_val(compare->nat, change);
@@ -81,8 +84,11 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
         FwLayoutDelta *delta = compare->delta;
         const PtKind *kind = (before ?: after)->kind;
 
-        if (kind == &pt_kind_zone || kind == &pt_kind_filter_settings)
+        if (kind == &pt_kind_zone || kind == &pt_kind_filter_settings ||
+            kind == &pt_kind_nat_settings)
                 compare->zones = true;
+        if (kind == &pt_kind_nat_settings)
+                compare->nat_settings = true;
         if (kind == &pt_kind_service) {
                 if (!compare->services)
                         compare->services = g_hash_table_new(g_str_hash, g_str_equal);
@@ -91,9 +97,24 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
         if (kind == &pt_kind_nat_rule)
                 compare_nat(compare, before, after);
         if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
-                add_rule_change(delta,
-                                rule_of(delta->layout->effective, delta->layout->slice, before),
-                                rule_of(delta->layout->effective, delta->slice, after));
+                add_rule_change(delta, rule_of(&compare->before, before),
+                                rule_of(&compare->after, after));
+        return 0;
+}
+
+/* A NAT rule that is the same in both slices, but not what NatSettings make of it. */
+static int compare_settings(const PtObject *object, void *userdata)
+{
+        Compare *compare = userdata;
+        const NatRule *nat = (const NatRule *) object;
+
+        if (pt_slice_get(compare->delta->slice, &pt_kind_nat_rule, object->name) != object ||
+            (fw_nat_in_force(&compare->before, nat) == fw_nat_in_force(&compare->after, nat) &&
+             fw_nat_reflects(&compare->before, nat) == fw_nat_reflects(&compare->after, nat)))
+                return 0;
+        compare_nat(compare, object, object);
+        add_rule_change(compare->delta, rule_of(&compare->before, object),
+                        rule_of(&compare->after, object));
         return 0;
 }
 
@@ -421,7 +442,8 @@ static int add_moved_nat(const PtObject *object, void *userdata)
                 pt_slice_get(compare->delta->layout->slice, &pt_kind_nat_rule, object->name);
         FwNatChange change = {.before = (const NatRule *) before, .after = nat};
 
-        if (before && pt_digest_equal(&before->digest, &object->digest) && fw_nat_enabled(nat) &&
+        if (before && pt_digest_equal(&before->digest, &object->digest) &&
+            fw_nat_in_force(&compare->after, nat) && fw_nat_in_force(&compare->before, nat) &&
             fw_sets_moves(compare->delta->sets, &nat->source, &nat->destination))
                 g_array_append_val(compare->nat, change);
         return 0;
@@ -435,8 +457,8 @@ static int change_nat(Compare *compare, PtDiagnostics *diag)
                 (void) pt_slice_foreach(delta->slice, &pt_kind_nat_rule, add_moved_nat, compare);
         if (compare->nat->len == 0)
                 return 0;
-        return fw_nat_delta(delta->layout->nat, delta->slice, compare->nat, delta->changes, diag,
-                            &delta->nat_scopes, &delta->dispatch);
+        return fw_nat_delta(delta->layout->nat, &compare->before, &compare->after, compare->nat,
+                            delta->changes, diag, &delta->nat_scopes, &delta->dispatch);
 }
 
 static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
@@ -506,7 +528,12 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         delta->changes = g_array_new(FALSE, FALSE, sizeof(FwClassChange));
         g_array_set_clear_func(delta->changes, clear_change);
 
+        compare.before = fw_nat_policy(layout->effective, layout->slice);
+        compare.after = fw_nat_policy(layout->effective, slice);
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
+        if (compare.nat_settings)
+                (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_settings,
+                                        &compare);
         services = compare.services;
         if (services)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_services,

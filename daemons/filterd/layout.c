@@ -470,6 +470,7 @@ static void add_pair(const FwZone *from, const FwZone *to, const char *name, voi
 int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
 {
         g_autoptr(FwLayout) layout = g_new0(FwLayout, 1);
+        FwNatPolicy policy;
         int r;
 
         layout->slice = pt_slice_ref(slice);
@@ -485,7 +486,8 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         layout->sets = fw_sets_new(slice);
         fw_effective_foreach(layout->effective, slice, count_rule, layout);
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
-        r = fw_nat_new(slice, diag, &layout->nat);
+        policy = fw_nat_policy(layout->effective, slice);
+        r = fw_nat_new(&policy, diag, &layout->nat);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&layout);

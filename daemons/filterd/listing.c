@@ -217,6 +217,8 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
 
                 if (listed && both_ways(klass, from + i, &side) && side == FW_NAT_OUT)
                         continue; /* it came with the way in */
+                if (nat && fw_nat_of(rule_at(klass, from + i), &side) && side == FW_NAT_BACK)
+                        continue; /* counted when it arrived */
                 rows[i].kind = object->kind->name;
                 rows[i].name = object->name;
                 rows[i].klass = nat ? klass->to : klass->name;

@@ -257,12 +257,17 @@ static void put_mapping(const Put *put, FwNatSide side, PtNftNat *nat)
                 nat->flags |= NF_NAT_RANGE_NETMAP;
 }
 
-static void put_router_address(struct nftnl_rule *rule)
+static void put_router_address(struct nftnl_rule *rule, bool reflected)
 {
         uint32_t local = RTN_LOCAL;
 
         pt_nft_fib(rule, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR, PT_REG(0));
         pt_nft_cmp(rule, PT_REG(0), NFT_CMP_EQ, &local, sizeof(local));
+        if (!reflected)
+                return;
+        /* Who asks for the nearest address of the router means the router. */
+        pt_nft_fib(rule, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF, PT_REG(0));
+        pt_nft_cmp(rule, PT_REG(0), NFT_CMP_NEQ, &local, sizeof(local));
 }
 
 void fw_nat_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint32_t *set_id,
@@ -278,9 +283,13 @@ void fw_nat_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint
                    .rule = rule};
         PtNftNat regs = {.family = match->family};
 
-        if (fw_nat_to_router(nat))
-                put_router_address(rule);
+        if (side == FW_NAT_IN && fw_nat_to_router(nat))
+                put_router_address(rule, fw_nat_is_reflected(match->rule));
         pt_nft_counter(rule, count->packets, count->bytes);
+        if (side == FW_NAT_BACK) {
+                pt_nft_masquerade(rule, NULL);
+                return;
+        }
         switch ((FwNatType) nat->type) {
         case FW_NAT_MASQUERADE:
                 put_ports(&put, &regs);

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-static const char *const side_names[] = {[FW_NAT_IN] = "in", [FW_NAT_OUT] = "out"};
+static const char *const side_names[] = {
+        [FW_NAT_IN] = "in", [FW_NAT_OUT] = "out", [FW_NAT_BACK] = "back"};
 
 /* Scopes. */
 
@@ -17,8 +18,12 @@ static char *scope_of(FwNatSide side, const char *zone)
 
 static void parse_scope(const char *scope, FwNatSide *ret_side, const char **ret_zone)
 {
-        *ret_side = scope[0] == 'i' ? FW_NAT_IN : FW_NAT_OUT;
-        *ret_zone = strchr(scope, '/') + 1;
+        const char *slash = strchr(scope, '/');
+
+        for (FwNatSide side = FW_NAT_IN; side < FW_NAT_SIDE_MAX; side++)
+                if (strncmp(scope, side_names[side], (size_t) (slash - scope)) == 0)
+                        *ret_side = side;
+        *ret_zone = slash + 1;
 }
 
 char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone)
@@ -27,23 +32,38 @@ char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone)
 
         if (g_hash_table_contains(scopes, own))
                 return fw_class_chain(FW_CLASS_NAT, own);
+        if (strcmp(zone, FW_ZONE_ROUTER) == 0)
+                return NULL; /* what is for any zone is not for it */
         return g_hash_table_contains(scopes, any) ? fw_class_chain(FW_CLASS_NAT, any) : NULL;
 }
 
-static void count(GHashTable *scopes, const NatRule *nat, int by)
+static void count_in(GHashTable *scopes, FwNatSide side, const char *zone, int by)
 {
-        for (FwNatSide side = FW_NAT_IN; side < FW_NAT_SIDE_MAX; side++) {
-                g_autofree char *scope = scope_of(side, nat->zone);
-                unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
+        g_autofree char *scope = scope_of(side, zone);
+        unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope)) + (unsigned) by;
 
-                if (!fw_nat_has_side(nat, side))
-                        continue;
-                n += (unsigned) by;
-                if (n == 0)
-                        g_hash_table_remove(scopes, scope);
-                else
-                        g_hash_table_replace(scopes, g_steal_pointer(&scope), GUINT_TO_POINTER(n));
-        }
+        if (n == 0)
+                g_hash_table_remove(scopes, scope);
+        else
+                g_hash_table_replace(scopes, g_steal_pointer(&scope), GUINT_TO_POINTER(n));
+}
+
+/* Where a rule brings a list about: for its own zone, and where it is reflected. */
+static void count(GHashTable *scopes, const FwNatPolicy *policy, const NatRule *nat, int by)
+{
+        const char *own = nat->zone ?: FW_ZONE_ANY;
+        bool reflected;
+
+        for (FwNatSide side = FW_NAT_IN; side < FW_NAT_BACK; side++)
+                if (fw_nat_meets(policy, nat, side, own, &reflected))
+                        count_in(scopes, side, own, by);
+        if (!fw_nat_meets(policy, nat, FW_NAT_BACK, FW_ZONE_ANY, &reflected))
+                return;
+        count_in(scopes, FW_NAT_BACK, FW_ZONE_ANY, by);
+        if (strcmp(own, FW_ZONE_ANY) != 0)
+                count_in(scopes, FW_NAT_IN, FW_ZONE_ANY, by);
+        if (fw_nat_meets(policy, nat, FW_NAT_IN, FW_ZONE_ROUTER, &reflected))
+                count_in(scopes, FW_NAT_IN, FW_ZONE_ROUTER, by);
 }
 
 static GHashTable *scopes_new(void)
@@ -51,10 +71,16 @@ static GHashTable *scopes_new(void)
         return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 }
 
+typedef struct Scopes {
+        GHashTable *scopes;
+        const FwNatPolicy *policy;
+} Scopes;
+
 static int add_scope(const PtObject *object, void *userdata)
 {
-        if (fw_nat_enabled((const NatRule *) object))
-                count(userdata, (const NatRule *) object, 1);
+        const Scopes *add = userdata;
+
+        count(add->scopes, add->policy, (const NatRule *) object, 1);
         return 0;
 }
 
@@ -129,7 +155,7 @@ static int check_entries(GHashTable *scopes, PtDiagnostics *diag)
 
                 parse_scope(scope, &side, &zone);
                 n += GPOINTER_TO_UINT(own);
-                if (strcmp(zone, FW_ZONE_ANY) != 0)
+                if (strcmp(zone, FW_ZONE_ANY) != 0 && strcmp(zone, FW_ZONE_ROUTER) != 0)
                         n += scope_count(scopes, side, FW_ZONE_ANY);
         }
         if (n <= FW_NAT_ENTRIES_MAX)
@@ -141,15 +167,8 @@ static int check_entries(GHashTable *scopes, PtDiagnostics *diag)
 
 /* Classes. */
 
-static bool class_has(FwNatSide side, const char *zone, const NatRule *nat)
-{
-        const char *own = nat->zone ?: FW_ZONE_ANY;
-
-        return fw_nat_has_side(nat, side) &&
-               (strcmp(own, FW_ZONE_ANY) == 0 || strcmp(own, zone) == 0);
-}
-
 typedef struct Collect {
+        const FwNatPolicy *policy;
         GPtrArray *rules; /* NatRule */
         FwNatSide side;
         const char *zone;
@@ -159,8 +178,9 @@ static int collect(const PtObject *object, void *userdata)
 {
         Collect *collect = userdata;
         const NatRule *nat = (const NatRule *) object;
+        bool reflected;
 
-        if (fw_nat_enabled(nat) && class_has(collect->side, collect->zone, nat))
+        if (fw_nat_meets(collect->policy, nat, collect->side, collect->zone, &reflected))
                 g_ptr_array_add(collect->rules, (void *) (uintptr_t) nat);
         return 0;
 }
@@ -170,55 +190,56 @@ static int compare_order(const void *a, const void *b)
         return fw_nat_compare_order(*(const NatRule *const *) a, *(const NatRule *const *) b);
 }
 
-static void insert(GArray *entries, const NatRule *nat, FwNatSide side)
+/* The use of a rule in a list; NULL: it is not in it. The caller's. */
+static FirewallRule *use_in(const FwNatPolicy *policy, const NatRule *nat, FwNatSide side,
+                            const char *zone)
 {
-        FirewallRule *use = fw_nat_use_new(nat, side);
+        bool reflected;
 
-        fw_entries_insert(entries, fw_entries_find(entries, use), use);
-        pt_object_unref(&use->object);
+        return nat && fw_nat_meets(policy, nat, side, zone, &reflected)
+                       ? fw_nat_use_new(policy, nat, side, reflected)
+                       : NULL;
 }
 
-static void drop(GArray *entries, const NatRule *nat, FwNatSide side)
-{
-        FirewallRule *use = fw_nat_use_new(nat, side);
-
-        g_array_remove_index(entries, fw_entries_find(entries, use));
-        pt_object_unref(&use->object);
-}
-
-static FwClass *class_from_slice(const char *scope, const PtSlice *slice)
+static FwClass *class_from_slice(const char *scope, const FwNatPolicy *policy)
 {
         g_autoptr(GPtrArray) rules = g_ptr_array_new();
-        Collect wanted = {.rules = rules};
+        Collect wanted = {.policy = policy, .rules = rules};
         GArray *entries = fw_entries_new();
 
         parse_scope(scope, &wanted.side, &wanted.zone);
-        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, collect, &wanted);
+        (void) pt_slice_foreach(policy->slice, &pt_kind_nat_rule, collect, &wanted);
         g_ptr_array_sort(rules, compare_order);
-        for (unsigned i = 0; i < rules->len; i++)
-                insert(entries, g_ptr_array_index(rules, i), wanted.side);
+        for (unsigned i = 0; i < rules->len; i++) {
+                FirewallRule *use =
+                        use_in(policy, g_ptr_array_index(rules, i), wanted.side, wanted.zone);
+
+                fw_entries_insert(entries, entries->len, use);
+                pt_object_unref(&use->object);
+        }
         return fw_class_new(FW_CLASS_NAT, scope, entries, NULL);
 }
 
-int fw_nat_new(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret)
+int fw_nat_new(const FwNatPolicy *policy, PtDiagnostics *diag, FwNat **ret)
 {
         g_autoptr(FwNat) nat = g_new0(FwNat, 1);
+        Scopes add = {.policy = policy};
         GHashTableIter iter;
         const char *scope;
-        int r = check_limits(slice, diag);
+        int r = check_limits(policy->slice, diag);
 
         if (r < 0)
                 return r;
-        nat->scopes = scopes_new();
+        nat->scopes = add.scopes = scopes_new();
         nat->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
                                              (GDestroyNotify) fw_class_free);
-        (void) pt_slice_foreach(slice, &pt_kind_nat_rule, add_scope, nat->scopes);
+        (void) pt_slice_foreach(policy->slice, &pt_kind_nat_rule, add_scope, &add);
         r = check_entries(nat->scopes, diag);
         if (r < 0)
                 return r;
         g_hash_table_iter_init(&iter, nat->scopes);
         while (g_hash_table_iter_next(&iter, (void **) &scope, NULL)) {
-                FwClass *klass = class_from_slice(scope, slice);
+                FwClass *klass = class_from_slice(scope, policy);
 
                 g_hash_table_insert(nat->classes, klass->name, klass);
         }
@@ -237,7 +258,12 @@ void fw_nat_free(FwNat *nat)
 
 /* Deltas. */
 
-static GHashTable *changed_scopes(const FwNat *nat, const GArray *rules, bool *ret_dispatch)
+typedef struct Delta {
+        const FwNatPolicy *before, *after;
+        const GArray *rules; /* FwNatChange */
+} Delta;
+
+static GHashTable *changed_scopes(const FwNat *nat, const Delta *delta, bool *ret_dispatch)
 {
         GHashTable *scopes = scopes_new();
         GHashTableIter iter;
@@ -246,13 +272,13 @@ static GHashTable *changed_scopes(const FwNat *nat, const GArray *rules, bool *r
         g_hash_table_iter_init(&iter, nat->scopes);
         while (g_hash_table_iter_next(&iter, &scope, &n))
                 g_hash_table_insert(scopes, g_strdup(scope), n);
-        for (unsigned i = 0; i < rules->len; i++) {
-                const FwNatChange *change = &g_array_index(rules, FwNatChange, i);
+        for (unsigned i = 0; i < delta->rules->len; i++) {
+                const FwNatChange *change = &g_array_index(delta->rules, FwNatChange, i);
 
                 if (change->before)
-                        count(scopes, change->before, -1);
+                        count(scopes, delta->before, change->before, -1);
                 if (change->after)
-                        count(scopes, change->after, 1);
+                        count(scopes, delta->after, change->after, 1);
         }
         if (!fw_scopes_same(nat->scopes, scopes))
                 *ret_dispatch = true;
@@ -260,7 +286,7 @@ static GHashTable *changed_scopes(const FwNat *nat, const GArray *rules, bool *r
 }
 
 /* The class with the changes made, or NULL: none is of it. */
-static FwClass *changed_class(const FwClass *klass, const GArray *rules)
+static FwClass *changed_class(const FwClass *klass, const Delta *delta)
 {
         GArray *entries = NULL;
         const char *zone;
@@ -269,34 +295,39 @@ static FwClass *changed_class(const FwClass *klass, const GArray *rules)
         parse_scope(klass->name, &side, &zone);
         /* All that leaves first: what enters may stand where something left. */
         for (unsigned pass = 0; pass < 2; pass++)
-                for (unsigned i = 0; i < rules->len; i++) {
-                        const FwNatChange *change = &g_array_index(rules, FwNatChange, i);
-                        const NatRule *nat = pass == 0 ? change->before : change->after;
+                for (unsigned i = 0; i < delta->rules->len; i++) {
+                        const FwNatChange *change = &g_array_index(delta->rules, FwNatChange, i);
+                        FirewallRule *use =
+                                pass == 0 ? use_in(delta->before, change->before, side, zone)
+                                          : use_in(delta->after, change->after, side, zone);
 
-                        if (!nat || !class_has(side, zone, nat))
+                        if (!use)
                                 continue;
                         if (!entries)
                                 entries = fw_entries_copy(klass->entries);
                         if (pass == 0)
-                                drop(entries, nat, side);
+                                g_array_remove_index(entries, fw_entries_find(entries, use));
                         else
-                                insert(entries, nat, side);
+                                fw_entries_insert(entries, fw_entries_find(entries, use), use);
+                        pt_object_unref(&use->object);
                 }
         return entries ? fw_class_new(FW_CLASS_NAT, klass->name, entries, klass) : NULL;
 }
 
-int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GArray *changes,
-                 PtDiagnostics *diag, GHashTable **ret_scopes, bool *ret_dispatch)
+int fw_nat_delta(const FwNat *nat, const FwNatPolicy *before, const FwNatPolicy *after,
+                 const GArray *rules, GArray *changes, PtDiagnostics *diag, GHashTable **ret_scopes,
+                 bool *ret_dispatch)
 {
+        const Delta delta = {before, after, rules};
         g_autoptr(GHashTable) scopes = NULL;
         GHashTableIter iter;
         const char *scope;
         FwClass *klass;
-        int r = check_limits(slice, diag);
+        int r = check_limits(after->slice, diag);
 
         if (r < 0)
                 return r;
-        scopes = changed_scopes(nat, rules, ret_dispatch);
+        scopes = changed_scopes(nat, &delta, ret_dispatch);
         r = check_entries(scopes, diag);
         if (r < 0)
                 return r;
@@ -305,7 +336,7 @@ int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GA
                 FwClassChange change = {.before = klass};
 
                 if (g_hash_table_contains(scopes, klass->name)) {
-                        change.after = changed_class(klass, rules);
+                        change.after = changed_class(klass, &delta);
                         if (!change.after)
                                 continue;
                 }
@@ -314,7 +345,7 @@ int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GA
         g_hash_table_iter_init(&iter, scopes);
         while (g_hash_table_iter_next(&iter, (void **) &scope, NULL))
                 if (!g_hash_table_contains(nat->classes, scope)) {
-                        FwClassChange change = {.after = class_from_slice(scope, slice)};
+                        FwClassChange change = {.after = class_from_slice(scope, after)};
 
                         g_array_append_val(changes, change);
                 }

@@ -6,7 +6,9 @@
  * connection that arrives from a zone goes through the class "in/ZONE", one that leaves by it
  * through "out/ZONE"; a class holds the rules of its zone and those for any zone in order of
  * evaluation. Zones without rules of their own share "in/any" and "out/any", if there are any.
- * One-to-one and prefix rules are in both.
+ * One-to-one and prefix rules are in both. Reflected forwards are also in the lists of other zones, in
+ * "in/router" for the router's own programs, and in "back/any" for what leaves by the zone that it
+ * came from.
  * What an entry must match is the NatRule's use (filter/nat-use.h).
  */
 
@@ -28,16 +30,17 @@ struct FwNat {
 };
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */
-int fw_nat_new(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret);
+int fw_nat_new(const FwNatPolicy *policy, PtDiagnostics *diag, FwNat **ret);
 void fw_nat_free(FwNat *nat);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwNat, fw_nat_free)
 
-/* The chain for what arrives from a zone, or leaves by it; NULL: none. The caller's. */
+/* The chain for what arrives from a zone ("router": its own programs), leaves by it, or goes back by
+ * it; NULL: none. The caller's. */
 char *fw_nat_chain(GHashTable *scopes, FwNatSide side, const char *zone);
 
-/* A NatRule that differs; disabled ones count as absent. */
+/* A NatRule that differs, itself or in what NatSettings make of it. */
 typedef struct FwNatChange {
-        const NatRule *before, *after;
+        const NatRule *before, *after; /* NULL: there is none */
 } FwNatChange;
 
 /*
@@ -45,5 +48,6 @@ typedef struct FwNatChange {
  * its own in `after`. *ret_scopes: the new numbers of rules; *ret_dispatch is set (or left) when a
  * class came into being or ceased. Errors as fw_nat_new().
  */
-int fw_nat_delta(const FwNat *nat, const PtSlice *slice, const GArray *rules, GArray *changes,
-                 PtDiagnostics *diag, GHashTable **ret_scopes, bool *ret_dispatch);
+int fw_nat_delta(const FwNat *nat, const FwNatPolicy *before, const FwNatPolicy *after,
+                 const GArray *rules, GArray *changes, PtDiagnostics *diag, GHashTable **ret_scopes,
+                 bool *ret_dispatch);

@@ -152,6 +152,7 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                 {CHAIN_OUTPUT, {"filter", NF_INET_LOCAL_OUT, PT_MARK_PRIORITY_FILTER, NF_ACCEPT}},
                 {CHAIN_PREROUTING,
                  {"nat", NF_INET_PRE_ROUTING, PT_MARK_PRIORITY_DSTNAT, NF_ACCEPT}},
+                {CHAIN_OUTPUT_NAT, {"nat", NF_INET_LOCAL_OUT, PT_MARK_PRIORITY_DSTNAT, NF_ACCEPT}},
                 {CHAIN_POSTROUTING,
                  {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };

@@ -9,7 +9,7 @@
 
 /* Names and meaning of all that the table holds; another number in the marker means: replace the
  * whole. */
-#define FW_LAYOUT_VERSION 6
+#define FW_LAYOUT_VERSION 7
 
 #define FW_CHAIN_REJECT "p_reject"
 
@@ -23,11 +23,11 @@ typedef struct FwDispatchTo {
 } FwDispatchTo;
 
 /*
- * Maps and rules from the base chains to the classes, whose chains must exist. `old`: the zones
- * that are dispatched now, whose part goes first; NULL: none. Counters of the fixed rules begin at
+ * Maps and rules from the base chains to the classes, whose chains must exist. `old`: what packets
+ * are dispatched to now, which goes first; NULL: nothing. Counters of the fixed rules begin at
  * `counts` (comment -> FwCount), which may be NULL.
  */
-void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwZones *old, GHashTable *counts,
+void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
                              PtNftBatch *batch);
 /* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
  * there; `partly`: those that are. */

@@ -14,8 +14,6 @@ struct FwEffective {
         unsigned sweep_at;    /* entries from which on a pass is worth it */
 };
 
-static void effective_done(PtObject *object);
-
 /* Nothing walks the rows of an effective rule: the lists are another object's. */
 static const PtField no_fields[] = {{}};
 
@@ -25,23 +23,23 @@ static const PtKind kind_by_service = {
         .size = sizeof(FwEffectiveRule),
         .fields = no_fields,
         .ordered = true,
-        .done = effective_done,
+        .done = fw_effective_done,
 };
 static const PtKind kind_linked = {
         .name = "NatRule",
         .size = sizeof(FwEffectiveRule),
         .fields = no_fields,
         .ordered = true,
-        .done = effective_done,
+        .done = fw_effective_done,
 };
 /* clang-format on */
 
 const FwEffectiveRule *fw_effective_of(const FirewallRule *rule)
 {
-        return rule->object.kind->done == effective_done ? (const FwEffectiveRule *) rule : NULL;
+        return rule->object.kind->done == fw_effective_done ? (const FwEffectiveRule *) rule : NULL;
 }
 
-static void effective_done(PtObject *object)
+void fw_effective_done(PtObject *object)
 {
         FwEffectiveRule *rule = (FwEffectiveRule *) object;
 
@@ -61,7 +59,7 @@ static void effective_done(PtObject *object)
 static unsigned rule_hash(const void *p)
 {
         const FwEffectiveRule *rule = p;
-        uint64_t hash = (uintptr_t) rule->origin;
+        uint64_t hash = (uintptr_t) rule->origin + rule->off + 2U * rule->reflected;
 
         for (unsigned i = 0; i < rule->n_services; i++)
                 hash = hash * 0x9e3779b97f4a7c15U + (uintptr_t) rule->services[i];
@@ -72,7 +70,8 @@ static gboolean rule_equal(const void *a, const void *b)
 {
         const FwEffectiveRule *x = a, *y = b;
 
-        return x->origin == y->origin && x->n_services == y->n_services &&
+        return x->origin == y->origin && x->off == y->off && x->reflected == y->reflected &&
+               x->n_services == y->n_services &&
                (x->n_services == 0 ||
                 memcmp(x->services, y->services, x->n_services * sizeof(*x->services)) == 0);
 }
@@ -336,13 +335,12 @@ static void set(FirewallRule *rule, unsigned index)
         rule->object.present |= UINT64_C(1) << index;
 }
 
-static void link_destination(FwEffectiveRule *linked, const NatRule *nat)
+void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat)
 {
         FirewallRule *rule = &linked->rule;
         const FwEndpointBox *box = fw_endpoint_box(&nat->destination);
 
         linked->translated = true;
-        rule->from = nat->zone;
         rule->destination.addresses = nat->translation.addresses;
         if (nat->translation.ports.n > 0) {
                 rule->destination.ports = nat->translation.ports;
@@ -368,12 +366,14 @@ static void link_endpoints(FwEffectiveRule *linked, const NatRule *nat)
                 return;
         case FW_NAT_REDIRECT:
                 rule->to = (char *) (uintptr_t) FW_ZONE_ROUTER;
-                link_destination(linked, nat);
+                rule->from = nat->zone;
+                fw_effective_link_target(linked, nat);
                 return;
         case FW_NAT_FORWARD:
         case FW_NAT_ONE_TO_ONE:
         case FW_NAT_PREFIX:
-                link_destination(linked, nat);
+                rule->from = linked->reflected ? NULL : nat->zone;
+                fw_effective_link_target(linked, nat);
                 return;
         case FW_NAT_TYPE_MAX:
         case FW_NAT_TYPE_INVALID:
@@ -382,9 +382,39 @@ static void link_endpoints(FwEffectiveRule *linked, const NatRule *nat)
         g_assert_not_reached();
 }
 
-const FirewallRule *fw_effective_linked(FwEffective *effective, const NatRule *nat)
+FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice)
 {
-        FwEffectiveRule wanted = {.origin = &nat->object}, *known, *fresh;
+        const NatSettings *settings =
+                (const NatSettings *) pt_slice_get(slice, &pt_kind_nat_settings, "default");
+
+        return (FwNatPolicy){.effective = effective,
+                             .slice = slice,
+                             .outbound = fw_nat_settings_outbound(settings),
+                             .reflection = fw_nat_settings_reflection(settings)};
+}
+
+bool fw_nat_in_force(const FwNatPolicy *policy, const NatRule *nat)
+{
+        bool outbound = nat->type == FW_NAT_MASQUERADE || nat->type == FW_NAT_SOURCE;
+
+        return fw_nat_enabled(nat) && (!outbound || policy->outbound == FW_OUTBOUND_HYBRID ||
+                                       policy->outbound == FW_OUTBOUND_MANUAL);
+}
+
+bool fw_nat_reflects(const FwNatPolicy *policy, const NatRule *nat)
+{
+        return nat->type == FW_NAT_FORWARD &&
+               (pt_object_has(&nat->object, NAT_RULE_REFLECTION) ? nat->reflection
+                                                                 : policy->reflection);
+}
+
+const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule *nat)
+{
+        FwEffective *effective = policy->effective;
+        FwEffectiveRule wanted = {.origin = &nat->object,
+                                  .off = !fw_nat_in_force(policy, nat),
+                                  .reflected = fw_nat_reflects(policy, nat)};
+        FwEffectiveRule *known, *fresh;
         FirewallRule *rule;
 
         if (fw_nat_filter(nat) != FW_NAT_FILTER_AUTO)
@@ -394,9 +424,11 @@ const FirewallRule *fw_effective_linked(FwEffective *effective, const NatRule *n
                 return &known->rule;
 
         fresh = rule_new(&kind_linked, &nat->object);
+        fresh->off = wanted.off;
+        fresh->reflected = wanted.reflected;
         rule = &fresh->rule;
         rule->action = FW_ALLOW;
-        rule->enabled = fw_nat_enabled(nat);
+        rule->enabled = !fresh->off;
         rule->priority = (uint16_t) fw_nat_priority(nat);
         rule->family = fw_nat_family(nat);
         rule->protocol = fw_nat_protocol(nat);
@@ -414,6 +446,7 @@ const FirewallRule *fw_effective_linked(FwEffective *effective, const NatRule *n
 typedef struct Visit {
         FwEffective *effective;
         const PtSlice *slice;
+        FwNatPolicy nat;
         void (*each)(const FirewallRule *rule, void *userdata);
         void *userdata;
 } Visit;
@@ -432,7 +465,7 @@ static int visit_rule(const PtObject *object, void *userdata)
 static int visit_nat(const PtObject *object, void *userdata)
 {
         const Visit *visit = userdata;
-        const FirewallRule *rule = fw_effective_linked(visit->effective, (const NatRule *) object);
+        const FirewallRule *rule = fw_effective_linked(&visit->nat, (const NatRule *) object);
 
         if (rule && fw_rule_enabled(rule))
                 visit->each(rule, visit->userdata);
@@ -442,7 +475,11 @@ static int visit_nat(const PtObject *object, void *userdata)
 void fw_effective_foreach(FwEffective *effective, const PtSlice *slice,
                           void (*each)(const FirewallRule *rule, void *userdata), void *userdata)
 {
-        Visit visit = {.effective = effective, .slice = slice, .each = each, .userdata = userdata};
+        Visit visit = {.effective = effective,
+                       .slice = slice,
+                       .nat = fw_nat_policy(effective, slice),
+                       .each = each,
+                       .userdata = userdata};
 
         (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, visit_rule, &visit);
         (void) pt_slice_foreach(slice, &pt_kind_nat_rule, visit_nat, &visit);

@@ -41,6 +41,7 @@ typedef struct FwEffectiveRule {
                                       sorted, each once */
         bool by_service;           /* the packet must be of one of `choices` or `protocols` */
         bool translated;           /* only connections whose destination was translated */
+        bool off, reflected;       /* of a linked rule: what NatSettings and the NatRule say */
         FwEndpointBox destination; /* of a linked rule */
 } FwEffectiveRule;
 
@@ -53,9 +54,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwEffective, fw_effective_free)
  * Services of the slice come before built-in ones. */
 const FirewallRule *fw_effective_rule(FwEffective *effective, const PtSlice *slice,
                                       const FirewallRule *rule);
+
+/* What the NAT rules of a slice are read with. */
+typedef struct FwNatPolicy {
+        FwEffective *effective;
+        const PtSlice *slice;
+        FwOutbound outbound;
+        bool reflection; /* of forwards that do not say */
+} FwNatPolicy;
+FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice);
+/* Enabled, and not left out by NatSettings.outbound. */
+bool fw_nat_in_force(const FwNatPolicy *policy, const NatRule *nat);
+bool fw_nat_reflects(const FwNatPolicy *policy, const NatRule *nat);
+
 /* The rule that comes with a NatRule, at the same priority and position, or NULL: it brings none
- * (fw_nat_filter()). It is enabled when the NatRule is. */
-const FirewallRule *fw_effective_linked(FwEffective *effective, const NatRule *nat);
+ * (fw_nat_filter()). It is enabled when the NatRule is in force, and for all zones when that is
+ * reflected. */
+const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule *nat);
+/* For nat-use.c: what a rule that lets a translated connection pass asks of its destination. */
+void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat);
+void fw_effective_done(PtObject *object); /* PtKind.done of every effective rule */
 /* What an effective rule has beside FirewallRule; NULL: it is one that says all itself. */
 const FwEffectiveRule *fw_effective_of(const FirewallRule *rule);
 

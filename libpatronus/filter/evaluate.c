@@ -38,8 +38,10 @@ static bool is_before(const FirewallRule *rule, const FirewallRule *other)
 
 typedef struct NatSearch {
         FwMatcher *matcher;
+        FwNatPolicy policy;
         const FwZone *zone;
-        bool local; /* the destination is the machine's own */
+        bool local,
+                here; /* the destination is the machine's own; and of the interface it came by */
         FirewallRule *yes,
                 *may; /* uses of NAT rules (filter/nat-use.h): the first of each; owned */
 } NatSearch;
@@ -55,14 +57,13 @@ static int ask_nat(const PtObject *object, void *userdata)
         NatSearch *search = userdata;
         const NatRule *nat = (const NatRule *) object;
         FirewallRule *use;
+        bool reflected;
         FwTruth truth;
 
-        if (!fw_nat_enabled(nat) || !fw_nat_has_side(nat, FW_NAT_IN) ||
-            (nat->zone && strcmp(nat->zone, FW_ZONE_ANY) != 0 &&
-             strcmp(nat->zone, search->zone->name) != 0) ||
-            (fw_nat_to_router(nat) && !search->local))
+        if (!fw_nat_meets(&search->policy, nat, FW_NAT_IN, search->zone->name, &reflected) ||
+            (fw_nat_to_router(nat) && (!search->local || (reflected && search->here))))
                 return 0;
-        use = fw_nat_use_new(nat, FW_NAT_IN);
+        use = fw_nat_use_new(&search->policy, nat, FW_NAT_IN, reflected);
         truth = fw_matcher_ask(search->matcher, use);
         if (truth == FW_YES && is_before(use, search->yes))
                 keep_first(&search->yes, use);
@@ -158,11 +159,14 @@ static int find_nat(Evaluation *evaluation, NatSearch *search)
 static int lead(Evaluation *evaluation)
 {
         FwOutcome *outcome = &evaluation->outcome;
-        NatSearch search = {.zone = outcome->from};
+        NatSearch search = {.policy = fw_nat_policy(evaluation->world->effective,
+                                                    evaluation->world->source.slice),
+                            .zone = outcome->from};
         int r = route_to(evaluation);
 
         /* What cannot go where it is sent may go elsewhere. */
         search.local = r >= 0 && outcome->way.local;
+        search.here = search.local && outcome->way.here;
         if (search.zone) {
                 int error = find_nat(evaluation, &search);
 
@@ -250,6 +254,7 @@ static int ask_guards(Evaluation *evaluation)
 
 typedef struct RuleSearch {
         const FwWorld *world;
+        FwNatPolicy nat;
         FwMatcher *matcher;
         const char *from, *to;
         const FirewallRule *yes;                /* the first that matches */
@@ -296,8 +301,7 @@ static int ask_rule(const PtObject *object, void *userdata)
 static int ask_linked(const PtObject *object, void *userdata)
 {
         RuleSearch *search = userdata;
-        const FirewallRule *rule =
-                fw_effective_linked(search->world->effective, (const NatRule *) object);
+        const FirewallRule *rule = fw_effective_linked(&search->nat, (const NatRule *) object);
 
         if (rule && concerns(search, rule))
                 ask_effective(search, rule);
@@ -318,7 +322,10 @@ static int ask_rules(Evaluation *evaluation)
         const FwWorld *world = evaluation->world;
         g_autoptr(FwMatcher) matcher = fw_matcher_new(&evaluation->packet, &world->source);
         FwOutcome *outcome = &evaluation->outcome;
-        RuleSearch search = {.world = world, .matcher = matcher, .from = outcome->from->name};
+        RuleSearch search = {.world = world,
+                             .nat = fw_nat_policy(world->effective, world->source.slice),
+                             .matcher = matcher,
+                             .from = outcome->from->name};
 
         outcome->to = outcome->way.local ? &world->zones->router
                                          : fw_zones_find(world->zones, evaluation->packet.family,

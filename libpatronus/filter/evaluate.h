@@ -28,6 +28,7 @@
 /* Where a packet goes. */
 typedef struct FwWay {
         bool local;            /* to the machine itself */
+        bool here;             /* to an address of the interface that it came by */
         char out[IF_NAMESIZE]; /* else: by which interface */
 } FwWay;
 

@@ -89,6 +89,14 @@ static unsigned guards_of(const FilterSettings *settings, const char *zone)
                (names_zone(&settings->block_private, zone) ? FW_GUARD_PRIVATE : 0U);
 }
 
+static bool masquerade_in_force(const PtSlice *slice)
+{
+        FwOutbound outbound = fw_nat_settings_outbound(
+                (const NatSettings *) pt_slice_get(slice, &pt_kind_nat_settings, "default"));
+
+        return outbound == FW_OUTBOUND_AUTOMATIC || outbound == FW_OUTBOUND_HYBRID;
+}
+
 static void digest(FwZones *zones)
 {
         PtHasher *hasher = pt_hasher_new();
@@ -103,7 +111,7 @@ static void digest(FwZones *zones)
                 const FwZone *zone = &zones->zones[i];
                 int facts[] = {default_of(zones, zone, ZONE_INPUT),
                                default_of(zones, zone, ZONE_FORWARD),
-                               default_of(zones, zone, ZONE_OUTPUT), zone->zone->masquerade};
+                               default_of(zones, zone, ZONE_OUTPUT), zone->masquerades};
 
                 pt_hasher_add(hasher, zone->name, strlen(zone->name) + 1);
                 pt_hasher_add(hasher, facts, sizeof(facts));
@@ -135,8 +143,11 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         settings = pt_slice_get(slice, &pt_kind_filter_settings, "default");
         if (settings)
                 zones->settings = (const FilterSettings *) pt_object_ref(settings);
-        for (unsigned i = 0; i < zones->n; i++)
+        for (unsigned i = 0; i < zones->n; i++) {
                 zones->zones[i].guards = guards_of(zones->settings, zones->zones[i].name);
+                zones->zones[i].masquerades =
+                        zones->zones[i].zone->masquerade && masquerade_in_force(slice);
+        }
 
         for (unsigned i = 0; i < zones->n; i++) {
                 const FwZone *zone = &zones->zones[i];

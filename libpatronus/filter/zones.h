@@ -21,7 +21,8 @@ typedef enum FwZoneGuards {
 typedef struct FwZone {
         const Zone *zone; /* a reference; NULL: the router */
         const char *name;
-        unsigned guards; /* FwZoneGuards */
+        unsigned guards;  /* FwZoneGuards */
+        bool masquerades; /* Zone.masquerade, where NatSettings leave it in force */
 } FwZone;
 
 typedef struct FwZones {

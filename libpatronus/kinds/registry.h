@@ -11,6 +11,7 @@
         &pt_kind_filter_settings, \
         &pt_kind_firewall_rule, \
         &pt_kind_nat_rule, \
+        &pt_kind_nat_settings, \
         &pt_kind_service, \
         &pt_kind_zone
 /* clang-format on */

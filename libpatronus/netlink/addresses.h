@@ -10,6 +10,7 @@ struct nlmsghdr;
 typedef struct PtLocalAddress {
         uint8_t family; /* AF_INET or AF_INET6 */
         uint8_t address[16];
+        uint32_t index; /* of the interface that has it */
 } PtLocalAddress;
 
 /* In no order; the caller unrefs. `netns_fd` negative: the process's own. */

@@ -258,6 +258,9 @@ static inline char *fw_random_nat_spec(GRand *rand)
         if (g_rand_int_range(rand, 0, 6) == 0)
                 g_string_append(spec, "\"filter\":\"none\",");
         g_string_append(spec, fw_pick(rand, specs, G_N_ELEMENTS(specs)));
+        if (strstr(spec->str, "\"forward\"") && g_rand_int_range(rand, 0, 2) == 0)
+                g_string_append_printf(spec, ",\"reflection\":%s",
+                                       g_rand_boolean(rand) ? "true" : "false");
         g_string_replace(spec, "%d", (const char *[]){"1", "2", "3"}[g_rand_int_range(rand, 0, 3)],
                          0);
         g_string_append_c(spec, '}');
@@ -277,6 +280,22 @@ static inline void fw_random_nat(PtSlice *slice, GRand *rand, unsigned names)
                 fw_put_ordered(slice, "NatRule", name, n + 1, spec);
 }
 
+static inline void fw_random_nat_settings(PtSlice *slice, GRand *rand)
+{
+        static const char *const outbound[] = {"automatic", "hybrid", "manual", "off"};
+        g_autofree char *spec =
+                g_strdup_printf("{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"NatSettings\","
+                                "\"metadata\":{\"name\":\"default\"},\"spec\":{\"outbound\":\"%s\","
+                                "\"reflection\":%s}}",
+                                fw_pick(rand, outbound, G_N_ELEMENTS(outbound)),
+                                g_rand_boolean(rand) ? "true" : "false");
+
+        if (g_rand_int_range(rand, 0, 4) == 0)
+                (void) pt_slice_remove(slice, &pt_kind_nat_settings, "default");
+        else
+                fw_put(slice, spec);
+}
+
 /* One to a few changes of any sort. */
 static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigned names,
                                       bool uniform)
@@ -288,6 +307,8 @@ static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigne
                 fw_random_zones(next, rand);
         if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
                 fw_random_service(next, rand);
+        if (g_rand_int_range(rand, 0, 8) == 0)
+                fw_random_nat_settings(next, rand);
         for (int i = uniform ? 0 : g_rand_int_range(rand, 0, 4); i > 0; i--)
                 fw_random_nat(next, rand, MIN(names, 60));
         while (n-- > 0) {

@@ -17,7 +17,9 @@ static const FirewallRule *get(FwEffective *effective, const PtSlice *slice, con
 
 static const FirewallRule *linked(FwEffective *effective, const PtSlice *slice, const char *name)
 {
-        return fw_effective_linked(effective,
+        FwNatPolicy policy = fw_nat_policy(effective, slice);
+
+        return fw_effective_linked(&policy,
                                    (const NatRule *) pt_slice_get(slice, &pt_kind_nat_rule, name));
 }
 

@@ -47,6 +47,7 @@ static void assert_same_entry(const FirewallRule *a, const FirewallRule *b)
         }
         assert_ptr_equal(fw_nat_of(a, &x), fw_nat_of(b, &y));
         assert_int_equal(x, y);
+        assert_int_equal(fw_nat_is_reflected(a), fw_nat_is_reflected(b));
 }
 
 static void assert_same_class(const FwClass *a, const FwClass *b)

@@ -18,6 +18,15 @@ static const NatRule *get(const PtSlice *slice, const char *name)
         return (const NatRule *) pt_slice_get(slice, &pt_kind_nat_rule, name);
 }
 
+/* Of the slice as it is; what services there are does not matter here. */
+static int new_nat(const PtSlice *slice, PtDiagnostics *diag, FwNat **ret)
+{
+        g_autoptr(FwEffective) effective = fw_effective_new();
+        FwNatPolicy policy = fw_nat_policy(effective, slice);
+
+        return fw_nat_new(&policy, diag, ret);
+}
+
 static void free_use(FirewallRule **use)
 {
         pt_object_unref(&(*use)->object);
@@ -30,6 +39,7 @@ static void test_sides(void **state)
 {
         g_autoptr(PtSlice) slice = pt_slice_new();
         const NatRule *nat;
+        FwNatPolicy policy;
         FwNatSide side;
 
         put_nat(slice, "both", 7,
@@ -38,8 +48,9 @@ static void test_sides(void **state)
                 "\"destination\":{\"addresses\":[\"192.0.2.1\"]},"
                 "\"translation\":{\"addresses\":[\"10.0.0.1\"]}}");
         nat = get(slice, "both");
-        for (FwNatSide s = FW_NAT_IN; s < FW_NAT_SIDE_MAX; s++) {
-                auto_use *use = fw_nat_use_new(nat, s);
+        policy = fw_nat_policy(NULL, slice);
+        for (FwNatSide s = FW_NAT_IN; s < FW_NAT_BACK; s++) {
+                auto_use *use = fw_nat_use_new(&policy, nat, s, false);
                 const FwEndpoint *other = s == FW_NAT_IN ? &use->source : &use->destination,
                                  *own = s == FW_NAT_IN ? &use->destination : &use->source;
                 uint8_t uid[16], uid_nat[16];
@@ -105,11 +116,14 @@ static void test_ports(void **state)
         for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
                 g_autoptr(PtSlice) slice = pt_slice_new();
                 const NatRule *nat;
+                FwNatPolicy policy = fw_nat_policy(NULL, slice);
                 FirewallRule *use;
 
                 put_nat(slice, "a", 1, cases[i].spec);
                 nat = get(slice, "a");
-                use = fw_nat_use_new(nat, fw_nat_has_side(nat, FW_NAT_IN) ? FW_NAT_IN : FW_NAT_OUT);
+                use = fw_nat_use_new(&policy, nat,
+                                     fw_nat_has_side(nat, FW_NAT_IN) ? FW_NAT_IN : FW_NAT_OUT,
+                                     false);
                 assert_int_equal(use->source.ports.n, cases[i].sport);
                 assert_int_equal(use->destination.ports.n, cases[i].dport);
                 assert_int_equal(fw_nat_to_router(nat), cases[i].router);
@@ -149,7 +163,7 @@ static void test_lists(void **state)
                 "{\"type\":\"one-to-one\",\"zone\":\"any\",\"priority\":5,\"destination\":{"
                 "\"addresses\":[\"192.0.2.1\"]},\"translation\":{\"addresses\":[\"10.0.0.1\"]}}");
         put_nat(slice, "off", 4, "{\"type\":\"masquerade\",\"zone\":\"lan\",\"enabled\":false}");
-        assert_int_equal(fw_nat_new(slice, diag, &nat), 0);
+        assert_int_equal(new_nat(slice, diag, &nat), 0);
         assert_int_equal(g_hash_table_size(nat->classes), 3);
         assert_class(nat, "in/wan", (const char *const[]){"early", "any", "late", NULL});
         assert_class(nat, "in/any", (const char *const[]){"any", NULL});
@@ -163,7 +177,7 @@ static void test_lists(void **state)
         assert_string_equal(out_lan, "n_out/any");
         (void) pt_slice_remove(slice, &pt_kind_nat_rule, "any");
         fw_nat_free(g_steal_pointer(&nat));
-        assert_int_equal(fw_nat_new(slice, diag, &nat), 0);
+        assert_int_equal(new_nat(slice, diag, &nat), 0);
         assert_null(fw_nat_chain(nat->scopes, FW_NAT_OUT, "wan"));
 }
 
@@ -172,7 +186,7 @@ static void assert_too_much(PtSlice *slice, const char *code)
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         FwNat *nat = NULL;
 
-        assert_int_equal(fw_nat_new(slice, diag, &nat), -E2BIG);
+        assert_int_equal(new_nat(slice, diag, &nat), -E2BIG);
         assert_null(nat);
         assert_string_equal(pt_diag_get(diag, 0)->code, code);
 }
@@ -188,7 +202,7 @@ static void test_limits(void **state)
                 g_autofree char *name = g_strdup_printf("n-%u", i);
 
                 if (i == FW_NAT_RULES_MAX) {
-                        assert_int_equal(fw_nat_new(rules, diag, &nat), 0);
+                        assert_int_equal(new_nat(rules, diag, &nat), 0);
                         fw_nat_free(g_steal_pointer(&nat));
                 }
                 put_nat(rules, name, i + 1, "{\"type\":\"masquerade\",\"zone\":\"wan\"}");
@@ -207,7 +221,7 @@ static void test_limits(void **state)
                 g_autofree char *name = g_strdup_printf("any-%u", i);
 
                 if (i == FW_NAT_ENTRIES_MAX / 301) {
-                        assert_int_equal(fw_nat_new(zones, diag, &nat), 0);
+                        assert_int_equal(new_nat(zones, diag, &nat), 0);
                         fw_nat_free(g_steal_pointer(&nat));
                 }
                 put_nat(zones, name, i + 1, "{\"type\":\"masquerade\",\"zone\":\"any\"}");
@@ -218,7 +232,7 @@ static void test_limits(void **state)
                 g_autofree char *name = g_strdup_printf("n-%u", i);
 
                 if (i == FW_NAT_MAPS_MAX) {
-                        assert_int_equal(fw_nat_new(maps, diag, &nat), 0);
+                        assert_int_equal(new_nat(maps, diag, &nat), 0);
                         fw_nat_free(g_steal_pointer(&nat));
                 }
                 put_nat(maps, name, i + 1,
@@ -235,7 +249,7 @@ static void test_limits(void **state)
         for (unsigned i = 0; i <= FW_NAT_PORTS_MAX / 65000; i++) {
                 g_autofree char *name = g_strdup_printf("n-%u", i);
 
-                assert_int_equal(fw_nat_new(ports, diag, &nat), 0);
+                assert_int_equal(new_nat(ports, diag, &nat), 0);
                 fw_nat_free(g_steal_pointer(&nat));
                 put_nat(ports, name, i + 1,
                         "{\"type\":\"forward\",\"zone\":\"wan\",\"protocol\":\"tcp\","

@@ -228,6 +228,7 @@ enum {
         NAT_RULE_TRANSLATION,
         NAT_RULE_FILTER,
         NAT_RULE_FILTER_RULE,
+        NAT_RULE_REFLECTION,
 };
 
 typedef struct NatRule {
@@ -243,6 +244,7 @@ typedef struct NatRule {
         FwTranslation translation;
         int filter;        /* FwNatFilter; see fw_nat_filter() */
         char *filter_rule; /* FirewallRule, or NULL */
+        bool reflection;   /* of forwards; default: what NatSettings say */
 } NatRule;
 
 extern const PtKind pt_kind_nat_rule;
@@ -256,6 +258,32 @@ int fw_nat_family(const NatRule *rule);
  * all others. */
 FwNatFilter fw_nat_filter(const NatRule *rule);
 int fw_nat_compare_order(const NatRule *a, const NatRule *b);
+
+/* What translates the sources of connections that leave. */
+typedef enum FwOutbound {
+        FW_OUTBOUND_AUTOMATIC, /* Zone.masquerade */
+        FW_OUTBOUND_HYBRID,    /* NAT rules, then Zone.masquerade */
+        FW_OUTBOUND_MANUAL,    /* NAT rules */
+        FW_OUTBOUND_OFF,
+        FW_OUTBOUND_MAX,
+        FW_OUTBOUND_INVALID = -EINVAL,
+} FwOutbound;
+
+/* Bits of NatSettings.object.present. */
+enum { NAT_SETTINGS_OUTBOUND, NAT_SETTINGS_REFLECTION };
+
+/* The one object of it, "default", may be absent: then all is as the defaults say. */
+typedef struct NatSettings {
+        PtObject object;
+        int outbound; /* FwOutbound */
+        bool reflection;
+} NatSettings;
+
+extern const PtKind pt_kind_nat_settings;
+
+/* Both take NULL: no settings. */
+FwOutbound fw_nat_settings_outbound(const NatSettings *settings);
+bool fw_nat_settings_reflection(const NatSettings *settings);
 
 typedef enum FwAliasType {
         FW_ALIAS_HOST,    /* single addresses: a hash set in the kernel */

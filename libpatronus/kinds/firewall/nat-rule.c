@@ -105,10 +105,20 @@ static const PtField nat_fields[] = {
                 .doc = "The rule of the filter that decides about what was translated; it cannot "
                        "be deleted while this names it.",
                 .example = "allow-web"),
+        [NAT_RULE_REFLECTION] = PT_FIELD(NatRule, bool, reflection, "reflection", 0,
+                .doc = "Whether a forward is also for those inside who ask for the outside address: "
+                       "connections that arrive from other zones are led to the target too, and so "
+                       "are those of the router's own programs. Where client and target are in one "
+                       "zone, the router stands between them: the target sees its address, so that "
+                       "answers come back. Without addresses of the destination it is for "
+                       "addresses of the router but those of the interface that the connection "
+                       "came by, and not for the router's own programs. Absent: what NatSettings "
+                       "say, else false.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_FILTER_RULE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_REFLECTION + 2);
 
 bool fw_nat_enabled(const NatRule *rule)
 {
@@ -317,6 +327,11 @@ static int nat_check(const PtObject *object, PtDiagnostics *diag)
         if (rule->zone && strcmp(rule->zone, FW_ZONE_ROUTER) == 0)
                 r = refuse(diag, "no-zone", "/spec/zone",
                            "the router itself is no outside; name a zone, or any");
+        if (pt_object_has(object, NAT_RULE_REFLECTION) && rule->reflection &&
+            rule->type != FW_NAT_FORWARD)
+                r = refuse(diag, "needs-forward", "/spec/reflection",
+                           "only a forward is reflected; remove the reflection, or make the type "
+                           "\"forward\"");
         if (rule->filter_rule && pt_object_has(object, NAT_RULE_FILTER) &&
             rule->filter == FW_NAT_FILTER_AUTO)
                 r = refuse(diag, "two-ways", "/spec/filterRule",
