@@ -674,16 +674,19 @@ static int marker_read(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_r
         return 0;
 }
 
+/* clang-format off */
 static const PtKind *const owned[] = {
         &pt_kind_alias,
         &pt_kind_filter_settings,
         &pt_kind_firewall_rule,
         &pt_kind_nat_rule,
         &pt_kind_nat_settings,
+        &pt_kind_schedule,
         &pt_kind_service,
         &pt_kind_zone,
         NULL,
 };
+/* clang-format on */
 static const PtKind *const reads[] = {NULL};
 
 const PtEngine fw_engine_nft = {

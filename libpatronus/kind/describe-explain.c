@@ -140,14 +140,23 @@ static char *example_assignment(const char *path, const PtField *field)
 static void append_example(GString *out, const PtKind *kind, const char *path, const PtField *field)
 {
         g_auto(GStrv) words = g_strsplit(path, ".", -1);
-        unsigned n = g_strv_length(words);
+        unsigned n = g_strv_length(words), indent = 4;
+        const PtField *rows = kind->fields, *at;
         g_autofree char *assignment = NULL, *quoted = NULL;
+        bool settable = !field->fields;
 
         g_string_append(out, "\nExample:\n  spec:\n");
-        for (unsigned i = 0; i < n; i++)
-                g_string_append_printf(out, "  %*s%s:%s%s\n", (int) (2 * i + 2), "", words[i],
-                                       i + 1 == n ? " " : "", i + 1 == n ? field->example : "");
-        if (pt_field_nested(field))
+        for (unsigned i = 0; i < n; i++, rows = at->fields) {
+                bool item = i > 0 && pt_field_items(at);
+
+                at = pt_fields_find(rows, words[i]);
+                g_string_append_printf(out, "%*s%s%s:%s%s\n", (int) indent, "", item ? "- " : "",
+                                       words[i], i + 1 == n ? " " : "",
+                                       i + 1 == n ? field->example : "");
+                indent += item ? 4 : 2;
+                settable = settable && !item;
+        }
+        if (!settable)
                 return;
         assignment = example_assignment(path, field);
         quoted = strpbrk(assignment, " ") ? g_strdup_printf("'%s'", assignment)
@@ -162,8 +171,8 @@ static void explain_field(const PtKind *kind, const char *path, const PtField *f
         append_wrapped(out, field->doc, 0, 0);
         g_string_append_c(out, '\n');
         pt_field_foreach_property(field, append_property, out);
-        if (pt_field_nested(field)) {
-                g_string_append(out, "\nFields:\n");
+        if (field->fields) {
+                g_string_append(out, pt_field_items(field) ? "\nFields of each:\n" : "\nFields:\n");
                 append_fields(out, field->fields);
         }
         if (field->example)
@@ -194,7 +203,7 @@ static int unknown_field(const PtKind *kind, const char *path, PtDiagnostics *di
                 g_autofree char *hint = NULL;
 
                 if (field) {
-                        fields = pt_field_nested(field);
+                        fields = field->fields;
                         continue;
                 }
                 if (fields) {
@@ -211,6 +220,21 @@ static int unknown_field(const PtKind *kind, const char *path, PtDiagnostics *di
         return -ENOENT;
 }
 
+/* As pt_kind_find_field(), and into the structs of lists. */
+static const PtField *find_described(const PtKind *kind, const char *path)
+{
+        g_auto(GStrv) words = g_strsplit(path, ".", PT_JSON_DEPTH_MAX);
+        const PtField *fields = kind->fields, *field = NULL;
+
+        for (char **word = words; *word; word++) {
+                field = fields ? pt_fields_find(fields, *word) : NULL;
+                if (!field)
+                        return NULL;
+                fields = field->fields;
+        }
+        return field;
+}
+
 int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out)
 {
         const char *dot = strchr(path, '.');
@@ -224,7 +248,7 @@ int pt_kind_explain(const char *path, PtDiagnostics *diag, GString *out)
                 explain_kind(kind, out);
                 return 0;
         }
-        field = pt_kind_find_field(kind, dot + 1);
+        field = find_described(kind, dot + 1);
         if (!field)
                 return unknown_field(kind, dot + 1, diag);
         explain_field(kind, dot + 1, field, out);

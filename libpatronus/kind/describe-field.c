@@ -109,7 +109,7 @@ static void append_referrers(GString *out, const char *before, const PtField *fi
 
                 if (field->ref && strcmp(field->ref, kind->name) == 0)
                         g_string_append_printf(out, "%s%s", out->len ? ", " : "", path);
-                if (pt_field_nested(field))
+                if (field->fields)
                         append_referrers(out, path, field->fields, kind);
         }
 }

@@ -25,9 +25,14 @@ static struct json_object *fields_schema(const PtField *fields);
 
 static void add_list(const PtField *field, struct json_object *schema)
 {
-        struct json_object *items = json_object_new_object();
+        struct json_object *items;
 
-        field->type->schema(field, items);
+        if (pt_field_items(field)) {
+                items = fields_schema(field->fields);
+        } else {
+                items = json_object_new_object();
+                field->type->schema(field, items);
+        }
         add_text(schema, "type", "array");
         json_object_object_add(schema, "items", items);
         json_object_object_add(schema, "minItems", json_object_new_int64(1));

@@ -2,6 +2,7 @@
 #include "kind/describe.h"
 
 #include "kind/field.h"
+#include "kind/yaml.h"
 #include <string.h>
 
 /* Quotes, as YAML and our own examples have them around a word of a list. */
@@ -31,6 +32,24 @@ static struct json_object *list_from_text(const PtField *field, const char *text
                 json_object_array_add(array, item);
         }
         return array;
+}
+
+/* The JSON of a list of structs, as YAML has it in one line: "[{a: 1}, {a: 2}]", or "{a: 1}". */
+static int structs_from_text(const PtField *field, const char *text, PtDiagnostics *diag,
+                             struct json_object **ret)
+{
+        pt_auto_json *json = NULL;
+        int r = pt_yaml_parse(field->name, text, strlen(text), diag, &json);
+
+        if (r < 0)
+                return r;
+        if (json_object_is_type(json, json_type_object)) {
+                *ret = json_object_new_array();
+                json_object_array_add(*ret, g_steal_pointer(&json));
+        } else {
+                *ret = g_steal_pointer(&json);
+        }
+        return 0;
 }
 
 /* Reads the JSON as the field would, for what it says about it. */
@@ -70,7 +89,11 @@ static int value_from_text(const PtField *field, const char *text, const char *p
                               field->name, field->name, field->fields->name);
                 return -EINVAL;
         }
-        if (field->flags & PT_F_LIST) {
+        if (pt_field_items(field)) {
+                r = structs_from_text(field, text, diag, &json);
+                if (r < 0)
+                        return r;
+        } else if (field->flags & PT_F_LIST) {
                 json = list_from_text(field, text);
         } else {
                 r = field->type->from_text(field, text, &json);

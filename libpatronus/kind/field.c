@@ -221,13 +221,13 @@ int pt_fields_check_required(const PtField *fields, const char *pointer, uint64_
         return r;
 }
 
-static struct json_object *list_to_json(const PtField *field, const PtList *list)
+static struct json_object *list_to_json(const PtField *field, const PtList *list, bool secrets)
 {
         struct json_object *array = json_object_new_array_ext((int) list->n);
 
         for (unsigned i = 0; i < list->n; i++)
-                json_object_array_add(array,
-                                      field->type->to_json(field, pt_list_item(field, list, i)));
+                json_object_array_add(
+                        array, pt_list_item_to_json(field, pt_list_item(field, list, i), secrets));
         return array;
 }
 
@@ -239,7 +239,7 @@ struct json_object *pt_field_to_json(const PtField *field, const void *value, bo
                 return pt_fields_to_json(field->fields, value, *pt_nested_present((void *) value),
                                          secrets);
         if (field->flags & PT_F_LIST)
-                return list_to_json(field, value);
+                return list_to_json(field, value, secrets);
         return field->type->to_json(field, value);
 }
 
@@ -256,10 +256,17 @@ struct json_object *pt_fields_to_json(const PtField *fields, const void *base, u
         return json;
 }
 
+/* Of a value, or of a list's item. */
 static void value_to_canonical(const PtField *field, const void *value, GString *out)
 {
-        pt_auto_json *json = field->type->to_json(field, value);
+        pt_auto_json *json = NULL;
 
+        if (pt_field_items(field)) {
+                pt_fields_to_canonical(field->fields, value, *pt_nested_present((void *) value),
+                                       out);
+                return;
+        }
+        json = field->type->to_json(field, value);
         pt_json_to_canonical(json, out);
 }
 

@@ -21,7 +21,13 @@ static inline void *pt_field_value(const PtField *field, const void *base)
 /* The rows of a nested struct, or NULL: the row is a value or a list. */
 static inline const PtField *pt_field_nested(const PtField *field)
 {
-        return field->fields;
+        return field->flags & PT_F_LIST ? NULL : field->fields;
+}
+
+/* The rows of each struct of a list, or NULL: the row is something else. */
+static inline const PtField *pt_field_items(const PtField *field)
+{
+        return field->flags & PT_F_LIST ? field->fields : NULL;
 }
 
 static inline uint64_t *pt_nested_present(void *nested)
@@ -59,10 +65,15 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
                       PtDiagnostics *diag, PtList *list);
 void pt_list_copy(const PtField *field, PtList *to, const PtList *from);
 void pt_list_done(const PtField *field, PtList *list);
+static inline size_t pt_item_size(const PtField *field)
+{
+        return field->item_size ?: field->type->size;
+}
 static inline const void *pt_list_item(const PtField *field, const PtList *list, unsigned i)
 {
-        return (const char *) list->items + i * field->type->size;
+        return (const char *) list->items + i * pt_item_size(field);
 }
+struct json_object *pt_list_item_to_json(const PtField *field, const void *item, bool secrets);
 
 /* Says that `json` is of the wrong type and what is right ("write true or false"); returns -EINVAL.
  */

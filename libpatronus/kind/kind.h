@@ -83,9 +83,12 @@ struct PtField {
         const char *doc;   /* one sentence or more, for everybody */
         const char *label; /* for forms; absent: derived from the name */
         const char *group; /* for forms and help */
-        const char *example;   /* as written in YAML flow style: "[80, 443]" */
-        const char *since;     /* "1" */
-        const PtField *fields; /* of a struct: its rows, last has name NULL */
+        const char *example; /* as written in YAML flow style: "[80, 443]" */
+        const char *since;   /* "1" */
+        const PtField
+                *fields;  /* of a struct: its rows, last has name NULL; with PT_F_LIST, those of
+                                  each struct of the list */
+        size_t item_size; /* of a list of structs: the size of one */
         /* What few objects have lives in a box: an allocation behind a pointer of the struct, there
          * once a row of it is set. `offset` is then in the box. */
         size_t box_offset;   /* of the pointer */

@@ -137,7 +137,7 @@ static int visit_refs(const PtField *fields, const void *base, uint64_t present,
                 int r = 0;
 
                 if (!(present >> (field - fields) & 1) ||
-                    (field->type != &pt_type_ref && !pt_field_nested(field)))
+                    (field->type != &pt_type_ref && !field->fields))
                         continue;
                 at = g_strconcat(pointer, "/", field->name, NULL);
                 if (pt_field_nested(field)) {
@@ -147,10 +147,14 @@ static int visit_refs(const PtField *fields, const void *base, uint64_t present,
                         const PtList *list = value;
 
                         for (unsigned i = 0; r == 0 && i < list->n; i++) {
-                                g_autofree char *item = g_strdup_printf("%s/%u", at, i);
+                                g_autofree char *pointer_of = g_strdup_printf("%s/%u", at, i);
+                                const void *item = pt_list_item(field, list, i);
 
-                                r = visit_ref(field, pt_list_item(field, list, i), item, each,
-                                              userdata);
+                                r = field->fields
+                                            ? visit_refs(field->fields, item,
+                                                         *pt_nested_present((void *) item),
+                                                         pointer_of, each, userdata)
+                                            : visit_ref(field, item, pointer_of, each, userdata);
                         }
                 } else {
                         r = visit_ref(field, value, at, each, userdata);

@@ -7,7 +7,7 @@
  * strings to check again.
  *
  * Lists and structs are not values of a type: PT_F_LIST makes a PtList of any type, and a row of
- * pt_type_struct has rows of its own; kind/field.h walks both.
+ * pt_type_struct has rows of its own, which may be those of a list's items; kind/field.h walks all.
  */
 
 #include "kind/json.h"
@@ -54,6 +54,24 @@ typedef struct PtRate {
         uint32_t seconds; /* 1, 60, 3600 or 86400 */
 } PtRate;
 
+/* A time of day, 0-1439. */
+typedef struct PtTime {
+        uint16_t minute;
+} PtTime;
+
+/* A day of the (Gregorian) calendar; year 0: of every year. */
+typedef struct PtDate {
+        uint16_t year;
+        uint8_t month, day; /* from 1 */
+} PtDate;
+#define PT_DATE_YEAR_MIN 1970
+int pt_date_compare(const PtDate *a, const PtDate *b);
+
+/* The first and the last of some days: the same one, where they are of every year. */
+typedef struct PtDates {
+        PtDate first, last;
+} PtDates;
+
 /* Inclusive, host byte order; lo == hi is one port. Of lengths too. */
 typedef struct PtPortRange {
         uint16_t lo, hi;
@@ -87,7 +105,7 @@ extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
         pt_type_prefix, pt_type_port_range, pt_type_length_range, pt_type_protocol, pt_type_mac,
         pt_type_icmp_type, pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url,
-        pt_type_duration, pt_type_secret, pt_type_struct;
+        pt_type_duration, pt_type_secret, pt_type_time, pt_type_dates, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -114,6 +132,8 @@ typedef uint64_t pt_ctype_duration; /* microseconds */
 typedef char *pt_ctype_dataset;     /* 64 lower-case hex digits: SHA-256 of the dataset's file */
 typedef PtSecret pt_ctype_secret;   /* with PT_F_SECRET, not in a list; at most .max bytes */
 typedef int pt_ctype_protocol;      /* IPPROTO_*, or PT_PROTOCOL_ANY */
+typedef PtTime pt_ctype_time;
+typedef PtDates pt_ctype_dates;
 
 #define PT_PROTOCOL_ANY (-1)
 
@@ -181,4 +201,17 @@ typedef int pt_ctype_protocol;      /* IPPROTO_*, or PT_PROTOCOL_ANY */
                                        Box, member),                                               \
                 .box_offset = PT_OFFSET_IF(PT_BOX_IS(Struct, box, Box), Struct, box),              \
                 .box_size = sizeof(Box), __VA_ARGS__                                               \
+        }
+
+/* A row of lists of rows: the member is a PtList of struct Nested, each of which begins with its
+ * `uint64_t present`. They keep their order, and hold no secrets. */
+#define PT_STRUCTS(Struct, Nested, member, word, rows, flag, ...)                                  \
+        {                                                                                          \
+                .name = (word), .type = &pt_type_struct, .fields = (rows),                         \
+                .flags = (flag) | PT_F_LIST | PT_F_ORDERED, .item_size = sizeof(Nested),           \
+                .offset = PT_OFFSET_IF(PT_MEMBER_IS(Struct, member, PtList) &&                     \
+                                               PT_MEMBER_IS(Nested, present, uint64_t) &&          \
+                                               offsetof(Nested, present) == 0,                     \
+                                       Struct, member),                                            \
+                __VA_ARGS__                                                                        \
         }

@@ -59,19 +59,66 @@ static int sort_set(const PtField *field, const char *pointer, PtDiagnostics *di
         }
         if (r < 0)
                 return r;
-        sorted = g_malloc_n(list->n, field->type->size);
+        sorted = g_malloc_n(list->n, pt_item_size(field));
         for (unsigned i = 0; i < list->n; i++)
-                memcpy(sorted + i * field->type->size, pt_list_item(field, list, order[i]),
-                       field->type->size);
+                memcpy(sorted + i * pt_item_size(field), pt_list_item(field, list, order[i]),
+                       pt_item_size(field));
         g_free(list->items);
         list->items = sorted;
         return 0;
 }
 
+/* Items: a value of the type, or a struct with rows. */
+
+struct json_object *pt_list_item_to_json(const PtField *field, const void *item, bool secrets)
+{
+        return pt_field_items(field) ? pt_fields_to_json(field->fields, item,
+                                                         *pt_nested_present((void *) item), secrets)
+                                     : field->type->to_json(field, item);
+}
+
+static void item_done(const PtField *field, void *item)
+{
+        if (pt_field_items(field))
+                pt_fields_done(field->fields, item, *pt_nested_present(item));
+        else if (field->type->done)
+                field->type->done(field, item);
+}
+
+/* `to` is a bytewise copy. */
+static void item_copy(const PtField *field, void *to, const void *from)
+{
+        if (pt_field_items(field))
+                pt_fields_copy(field->fields, to, from, *pt_nested_present(to));
+        else if (field->type->copy)
+                field->type->copy(field, to, from);
+}
+
+/* An item that cannot be read stays zeroed. */
+static int item_from_json(const PtField *field, struct json_object *json, const char *pointer,
+                          PtDiagnostics *diag, void *item)
+{
+        int r;
+
+        if (!pt_field_items(field))
+                return field->type->from_json(field, json, pointer, diag, item);
+        r = pt_fields_from_json(field->fields, json, pointer, diag, item, pt_nested_present(item));
+        if (r == 0 && !*pt_nested_present(item)) {
+                pt_diag_error(diag, "empty-entry", pointer,
+                              "an entry without fields says nothing; remove it, or give it some");
+                r = -EINVAL;
+        }
+        if (r < 0) {
+                item_done(field, item);
+                memset(item, 0, field->item_size);
+        }
+        return r;
+}
+
 /* Makes allocated items those of a list, or keeps them in it when they fit. */
 static void list_take(const PtField *field, PtList *list, const PtList *from)
 {
-        size_t size = from->n * field->type->size;
+        size_t size = from->n * pt_item_size(field);
 
         *list = *from;
         if (size > sizeof(list->small))
@@ -107,13 +154,13 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
         }
         at = g_string_new(pointer);
         prefix_size = at->len;
-        items.items = g_malloc0_n(n, field->type->size);
+        items.items = g_malloc0_n(n, pt_item_size(field));
         for (size_t i = 0; i < n; i++) {
                 g_string_truncate(at, prefix_size);
                 g_string_append_c(at, '/');
                 pt_canonical_integer((int64_t) i, at);
-                if (field->type->from_json(field, json_object_array_get_idx(json, i), at->str, diag,
-                                           (void *) pt_list_item(field, &items, items.n)) < 0)
+                if (item_from_json(field, json_object_array_get_idx(json, i), at->str, diag,
+                                   (void *) pt_list_item(field, &items, items.n)) < 0)
                         r = -EINVAL;
                 else
                         items.n++;
@@ -131,21 +178,19 @@ int pt_list_from_json(const PtField *field, struct json_object *json, const char
 
 void pt_list_copy(const PtField *field, PtList *to, const PtList *from)
 {
-        PtList copy = {.items = g_malloc_n(from->n, field->type->size), .n = from->n};
+        PtList copy = {.items = g_malloc_n(from->n, pt_item_size(field)), .n = from->n};
 
-        memcpy(copy.items, from->items, from->n * field->type->size);
-        if (field->type->copy)
-                for (unsigned i = 0; i < from->n; i++)
-                        field->type->copy(field, (void *) pt_list_item(field, &copy, i),
-                                          pt_list_item(field, from, i));
+        memcpy(copy.items, from->items, from->n * pt_item_size(field));
+        for (unsigned i = 0; i < from->n; i++)
+                item_copy(field, (void *) pt_list_item(field, &copy, i),
+                          pt_list_item(field, from, i));
         list_take(field, to, &copy);
 }
 
 void pt_list_done(const PtField *field, PtList *list)
 {
-        if (field->type->done)
-                for (unsigned i = 0; i < list->n; i++)
-                        field->type->done(field, (void *) pt_list_item(field, list, i));
+        for (unsigned i = 0; i < list->n; i++)
+                item_done(field, (void *) pt_list_item(field, list, i));
         if (list->items != list->small)
                 g_free(list->items);
         *list = (PtList){.items = NULL};

@@ -112,7 +112,10 @@ static int append_list(const PtField *field, struct json_object *json, sd_bus_me
         if (r < 0)
                 return r;
         for (size_t i = 0; i < json_object_array_length(json); i++) {
-                r = append_value(field, json_object_array_get_idx(json, i), m);
+                struct json_object *item = json_object_array_get_idx(json, i);
+
+                r = pt_field_items(field) ? pt_fields_append(field->fields, item, m)
+                                          : append_value(field, item, m);
                 if (r < 0)
                         return r;
         }
@@ -179,6 +182,8 @@ static bool is_right_signature(const PtField *field, const char *contents)
 {
         if (pt_field_nested(field))
                 return strcmp(contents, "a{sv}") == 0;
+        if (pt_field_items(field))
+                return strcmp(contents, "aa{sv}") == 0;
         if (field->flags & PT_F_LIST)
                 return contents[0] == 'a' &&
                        (is_basic(contents + 1) || strcmp(contents + 1, "v") == 0);
@@ -228,7 +233,24 @@ static int read_variant_item(const PtField *field, sd_bus_message *m, const char
         return sd_bus_message_exit_container(m);
 }
 
-/* An array whose items are `item`: one basic type, or variants. > 0: something in it was of no use.
+static int read_fields(const PtField *fields, sd_bus_message *m, const char *pointer,
+                       PtDiagnostics *diag, struct json_object **ret);
+
+/* An item of a list: a value of the D-Bus type `item`, a variant, or a struct. */
+static int read_item(const PtField *field, sd_bus_message *m, const char *item, const char *pointer,
+                     size_t i, PtDiagnostics *diag, struct json_object **ret)
+{
+        g_autofree char *at = NULL;
+
+        if (*item == 'v')
+                return read_variant_item(field, m, pointer, i, diag, ret);
+        if (!pt_field_items(field))
+                return read_value(field, m, *item, ret);
+        at = g_strdup_printf("%s/%zu", pointer, i);
+        return read_fields(field->fields, m, at, diag, ret);
+}
+
+/* An array whose items are `item`: one basic type, structs, or variants. > 0: something in it was of no use.
  */
 static int read_list(const PtField *field, sd_bus_message *m, const char *item, const char *pointer,
                      PtDiagnostics *diag, struct json_object **ret)
@@ -249,11 +271,10 @@ static int read_list(const PtField *field, sd_bus_message *m, const char *item, 
                                 return r;
                         continue;
                 }
-                r = *item == 'v' ? read_variant_item(field, m, pointer, n, diag, &value)
-                                 : read_value(field, m, *item, &value);
+                r = read_item(field, m, item, pointer, n, diag, &value);
                 if (r < 0)
                         return r;
-                bad |= !value;
+                bad |= !value || (pt_field_items(field) && r > 0);
                 json_object_array_add(array, value);
         }
         if (r < 0)
@@ -264,9 +285,6 @@ static int read_list(const PtField *field, sd_bus_message *m, const char *item, 
         *ret = g_steal_pointer(&array);
         return bad;
 }
-
-static int read_fields(const PtField *fields, sd_bus_message *m, const char *pointer,
-                       PtDiagnostics *diag, struct json_object **ret);
 
 /* The variant of a row. > 0: it was of no use, which is in `diag`. */
 static int read_field(const PtField *field, sd_bus_message *m, const char *pointer,

@@ -50,7 +50,8 @@ static void test_schema(void **state)
                   "[[80,443,\"6000-6010\"]]");
         assert_at(all, "anyOf",
                   "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
-                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/NatRule\"},"
+                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/"
+                  "NatRule\"},{\"$ref\":\"#/$defs/NatSettings\"},{\"$ref\":\"#/$defs/Schedule\"},"
                   "{\"$ref\":\"#/$defs/Service\"},{\"$ref\":\"#/$defs/Zone\"}]");
         assert_at(all, "$defs.Zone.title", "\"Zone\"");
         pt_kind_schema_digest(&a);

@@ -80,6 +80,12 @@ static char *random_text(const PtField *field, GRand *rand)
                 return g_strdup_printf("0x%x/0x%x", a & b, b);
         if (field->type == &pt_type_rate)
                 return g_strdup_printf("%u/%s", 1 + a % 1000000, one_of(rand, rate_units));
+        if (field->type == &pt_type_time)
+                return g_strdup_printf("%02u:%02u", a % 24, b % 60);
+        if (field->type == &pt_type_dates)
+                return a & 1 ? g_strdup_printf("%02u-%02u", 1 + a / 2 % 12, 1 + b % 28)
+                             : g_strdup_printf("%04u-%02u-%02u", 1970 + a % 8000, 1 + b % 12,
+                                               1 + b / 16 % 28);
         if (field->type == &pt_type_dataset)
                 return g_strdup_printf("%08x%08x%048x", a, b, a);
         if (field->type == &pt_type_fqdn)
@@ -92,7 +98,9 @@ static char *random_text(const PtField *field, GRand *rand)
         return NULL;
 }
 
-static void random_fields(const PtKind *kind, const PtField *fields, const char *before,
+static void random_structs(const PtField *field, unsigned n, GRand *rand, struct json_object *spec);
+
+static void random_fields(const PtField *root, const PtField *fields, const char *before,
                           GRand *rand, struct json_object *spec)
 {
         for (const PtField *field = fields; field->name; field++) {
@@ -104,10 +112,14 @@ static void random_fields(const PtKind *kind, const PtField *fields, const char 
                 /* Few at a time: the more there are, the likelier two of them contradict. */
                 if (!(field->flags & PT_F_REQUIRED) && g_rand_int_range(rand, 0, 4) > 0)
                         continue;
+                if (pt_field_items(field)) {
+                        random_structs(field, n, rand, spec);
+                        continue;
+                }
                 if (field->fields) {
                         g_autofree char *inside = g_strconcat(path, ".", NULL);
 
-                        random_fields(kind, field->fields, inside, rand, spec);
+                        random_fields(root, field->fields, inside, rand, spec);
                         continue;
                 }
                 g_string_printf(assignment, "%s=", path);
@@ -117,8 +129,22 @@ static void random_fields(const PtKind *kind, const PtField *fields, const char 
                         g_string_append_printf(assignment, "%s%s", i > 0 ? "," : "", text);
                 }
                 /* Refused when a list has something twice: then the field stays away. */
-                (void) pt_fields_set_text(kind->fields, assignment->str, NULL, spec);
+                (void) pt_fields_set_text(root, assignment->str, NULL, spec);
         }
+}
+
+/* Of rows that stand in no struct but the object's own. */
+static void random_structs(const PtField *field, unsigned n, GRand *rand, struct json_object *spec)
+{
+        struct json_object *array = json_object_new_array();
+
+        for (unsigned i = 0; i < n; i++) {
+                struct json_object *item = json_object_new_object();
+
+                random_fields(field->fields, field->fields, "", rand, item);
+                json_object_array_add(array, item);
+        }
+        json_object_object_add(spec, field->name, array);
 }
 
 static PtObject *random_object(const PtKind *kind, unsigned number, GRand *rand)
@@ -139,7 +165,7 @@ static PtObject *random_object(const PtKind *kind, unsigned number, GRand *rand)
         if (g_rand_int_range(rand, 0, 4) == 0)
                 json_object_object_add(metadata, "description",
                                        json_object_new_string("a: #\"b\" \\ 'c' – ü"));
-        random_fields(kind, kind->fields, "", rand, spec);
+        random_fields(kind->fields, kind->fields, "", rand, spec);
         /* Some are refused, since the tables know nothing of the rules across fields. */
         return pt_object_from_json(json, 0, NULL, &object) < 0 ? NULL : object;
 }

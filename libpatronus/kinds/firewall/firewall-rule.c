@@ -162,10 +162,22 @@ static const PtField rule_fields[] = {
                        "router\", one that it leaves by. Names, or globs that end in *. They are "
                        "asked beside the zones: one that the zone does not have never matches.",
                 .example = "[eth1, \"vlan*\"]"),
+        [FW_RULE_SCHEDULE] = PT_BOXED(FirewallRule, FwRuleBox, box, ref, schedule, "schedule", 0,
+                .ref = "Schedule",
+                .doc = "When the rule is in force; at other times it is as if it were not there. "
+                       "While the machine's clock is not synchronised, a rule that allows is not "
+                       "in force, and one that drops or rejects is. Absent: always.",
+                .example = "office-hours"),
+        [FW_RULE_END_CONNECTIONS] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, end_connections,
+                "endConnections", 0,
+                .def = "false",
+                .doc = "Whether connections that the rule alone allows end when its window does. "
+                       "Otherwise those that exist go on.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_INTERFACES + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_END_CONNECTIONS + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -98,6 +98,8 @@ enum {
         FW_RULE_TCP_FLAGS,
         FW_RULE_LENGTH,
         FW_RULE_INTERFACES,
+        FW_RULE_SCHEDULE,
+        FW_RULE_END_CONNECTIONS,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -164,7 +166,9 @@ typedef struct FwRuleBox {
         PtRate log_rate;
         int helper; /* FwHelper */
         bool log;
-        int reject_with; /* FwRejectWith; absent is FW_REJECT_DEFAULT */
+        bool end_connections; /* default false */
+        char *schedule;       /* Schedule, or NULL: always */
+        int reject_with;      /* FwRejectWith; absent is FW_REJECT_DEFAULT */
         FwTcpFlags tcp_flags;
         PtList lengths;    /* PtPortRange: bytes of the IP packet; a set */
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
@@ -326,6 +330,46 @@ typedef struct Service {
 } Service;
 
 extern const PtKind pt_kind_service;
+
+typedef enum FwDay { /* ISO 8601: the week begins with Monday */
+                     FW_MONDAY,
+                     FW_TUESDAY,
+                     FW_WEDNESDAY,
+                     FW_THURSDAY,
+                     FW_FRIDAY,
+                     FW_SATURDAY,
+                     FW_SUNDAY,
+                     FW_DAY_MAX,
+                     FW_DAY_INVALID = -EINVAL,
+} FwDay;
+
+/* What filterd looks at for each day when it looks ahead; more is a calendar and not a schedule. */
+#define FW_SCHEDULE_WINDOWS_MAX 64
+#define FW_SCHEDULE_DATES_MAX 512
+/* The longest name of the IANA database has 32 bytes. */
+#define FW_TIME_ZONE_MAX 64
+
+/* Bits of FwWindow.present. */
+enum { FW_WINDOW_DAYS, FW_WINDOW_START, FW_WINDOW_END, FW_WINDOW_DATES };
+
+typedef struct FwWindow {
+        uint64_t present;
+        PtList days;       /* int: FwDay; a set */
+        PtList dates;      /* PtDates; a set */
+        PtTime start, end; /* default both 00:00 */
+} FwWindow;
+
+/* Bits of Schedule.object.present. */
+enum { SCHEDULE_TIME_ZONE, SCHEDULE_WINDOWS, SCHEDULE_EXCEPT };
+
+typedef struct Schedule {
+        PtObject object;
+        char *time_zone; /* or NULL: the machine's */
+        PtList windows;  /* FwWindow */
+        PtList except;   /* PtDates; a set */
+} Schedule;
+
+extern const PtKind pt_kind_schedule;
 
 /* Bits of FwLockout.present. */
 enum { FW_LOCKOUT_INTERFACES, FW_LOCKOUT_SOURCES, FW_LOCKOUT_PORTS };
