@@ -55,7 +55,7 @@ static bool is_link_local(const PtTuple *tuple)
 }
 
 /* As which end the machine has it. A way back is one from the address that is asked for, if that is
- * the machine's own: rules of policy routing may ask for it. */
+ * the machine's own: rules of lists routing may ask for it. */
 static int find_way_back(Cuts *cuts)
 {
         const PtTuple *first = &cuts->first;
@@ -166,10 +166,11 @@ static bool arrives(const Cuts *cuts, const FwOutcome *outcome)
         size_t len = cuts->first.family == AF_INET ? 4 : 16;
         FwNumber local = fw_number_read(cuts->tuple->local, len);
 
-        if (outcome->port.lo != outcome->port.hi || outcome->port.lo != cuts->tuple->local_port)
+        const FwSpan *port = &outcome->destination.port, *address = &outcome->destination.address;
+
+        if (port->lo != port->hi || port->lo != cuts->tuple->local_port)
                 return false;
-        return cuts->local ? outcome->way.local
-                           : outcome->destination.lo == local && outcome->destination.hi == local;
+        return cuts->local ? outcome->way.local : address->lo == local && address->hi == local;
 }
 
 static char *describe_elsewhere(const Cuts *cuts, const FwOutcome *outcome)
@@ -190,10 +191,10 @@ static int judge(const Cuts *cuts, const FwOutcome *outcome, char **ret_why)
                 *ret_why = describe_elsewhere(cuts, outcome);
                 return 1;
         }
-        if (outcome->action == FW_ALLOW && !outcome->doubt && outcome->nat_doubt) {
+        if (outcome->action == FW_ALLOW && !outcome->doubt && outcome->destination.doubt) {
                 *ret_why = g_strdup_printf("NatRule/%s may lead it elsewhere, by what is not known "
                                            "of it beforehand",
-                                           outcome->nat_doubt->object.name);
+                                           outcome->destination.doubt->object.name);
                 return 1;
         }
         if (outcome->action == FW_ALLOW && !outcome->doubt)
@@ -205,21 +206,20 @@ static int judge(const Cuts *cuts, const FwOutcome *outcome, char **ret_why)
 static int evaluate(Cuts *cuts, char **ret_why)
 {
         const FwPlanned *planned = cuts->planned;
+        const FwSource source = {planned->slice, planned->state_dir};
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        g_autoptr(FwZones) zones = NULL;
+        g_autoptr(FwLists) lists = NULL;
         FwWorld world = {
-                .source = {planned->slice, planned->state_dir},
-                .effective = planned->effective,
                 .route = find_way,
                 .banned = planned->bans ? find_ban : NULL,
                 .userdata = cuts,
         };
         FwOutcome outcome;
-        int r = fw_zones_new(planned->slice, diag, &zones);
+        int r = fw_lists_new(&source, planned->effective, diag, &lists);
 
         if (r < 0)
                 return r;
-        world.zones = zones;
+        world.lists = lists;
         r = fw_evaluate(&world, &cuts->packet, &outcome);
         return r < 0 ? r : judge(cuts, &outcome, ret_why);
 }

@@ -2,15 +2,12 @@
 #pragma once
 
 /*
- * What the ruleset of a slice does with a connection's first packet, in user space and in the order
- * of evaluation (docs/ARCHITECTURE.md): translation of destinations, then anti-lockout, bans, the
- * prologue, the zone, its guards, the rules of the zone pair, the default. One function a stage, one
- * row of `stages` each.
+ * What the ruleset of a slice does with a packet, in user space and in the order of evaluation
+ * (docs/ARCHITECTURE.md): translation of destinations, then anti-lockout, bans, the prologue, what
+ * belongs to no connection, the zone, its guards, the rules of the zone pair, the default; and how
+ * the source is translated of what passes. One function a stage, one row of `stages` each.
  *
- * It knows TCP. Of other protocols the prologue lets some packets pass that it does not ask for yet
- * (ICMP errors, neighbour discovery, DHCP).
- *
- *         FwWorld world = {.slice = slice, .zones = zones, .effective = effective, ...};
+ *         FwWorld world = {.lists = lists, .route = route, ...};
  *
  *         r = fw_evaluate(&world, &packet, &outcome);
  *         if (r >= 0)
@@ -18,29 +15,33 @@
  *
  * Where others know more than the slice, it asks them: `route` (the kernel's routes and addresses),
  * `banned` (bans come and go by calls).
+ *
+ * What a packet is of is FW_DIM_STATE. Only one that begins a connection (new) is translated; what
+ * belongs to one has been.
  */
 
 #include "filter/ban.h"
-#include "filter/effective.h"
 #include "filter/packet.h"
-#include "filter/zones.h"
+#include "filter/lists.h"
+#include "filter/prologue.h"
+#include "filter/reason.h"
 
 /* Where a packet goes. */
 typedef struct FwWay {
         bool local;            /* to the machine itself */
         bool here;             /* to an address of the interface that it came by */
-        char out[IF_NAMESIZE]; /* else: by which interface */
+        char out[IF_NAMESIZE]; /* else: by which interface; "": it is not known */
 } FwWay;
 
 typedef struct FwWorld {
-        FwSource source;
-        const FwZones *zones;   /* of the source's slice */
-        FwEffective *effective; /* of its rules */
+        FwLists *lists;
         /* Whether a ban in force is of the address; *ret: the widest one. NULL: there are none. */
         bool (*banned)(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata);
         /* Where the packet goes with this destination. Negative: nowhere, or it is not known. */
         int (*route)(const FwPacket *packet, const uint8_t *destination, FwWay *ret,
                      void *userdata);
+        /* Where answers to its source go, for antispoof. NULL: where it came from. */
+        int (*back)(const FwPacket *packet, const uint8_t *source, FwWay *ret, void *userdata);
         void *userdata;
 } FwWorld;
 
@@ -48,7 +49,8 @@ typedef enum FwStage {
         FW_STAGE_LOCKOUT,
         FW_STAGE_BANS,
         FW_STAGE_PROLOGUE,
-        FW_STAGE_ZONE, /* it comes from, or goes to, an interface of no zone */
+        FW_STAGE_STATE, /* it belongs to no connection, and can begin none */
+        FW_STAGE_ZONE,  /* it comes from, or goes to, an interface of no zone */
         FW_STAGE_GUARDS,
         FW_STAGE_RULES,
         FW_STAGE_DEFAULT,
@@ -56,29 +58,42 @@ typedef enum FwStage {
         FW_STAGE_INVALID = -EINVAL,
 } FwStage;
 
+/* What a NAT rule, or the masquerade of a zone, makes of one end of a connection. */
+typedef struct FwEnd {
+        const NatRule *rule;  /* NULL: none, or the zone's own masquerade */
+        const FwZone *zone;   /* whose masquerade it is */
+        const NatRule *doubt; /* may do it before that, by what is not known of the packet */
+        FwSpan address, port; /* after it; of one that nothing translates, as it is */
+} FwEnd;
+
 /* All that it points to belongs to the world. */
 typedef struct FwOutcome {
         int family;
+        uint8_t protocol;
         FwStage stage; /* the one that decides */
+        FwReason reason;
         FwAction action;
         const FirewallRule *rule; /* effective; of FW_STAGE_RULES */
+        unsigned place, places;   /* its number in the order of its pair of zones, of so many */
         /* A rule before it that would decide otherwise, if what is not known of the packet is as it
          * asks; NULL: the outcome is certain. */
         const FirewallRule *doubt;
-        const NatRule *nat;       /* translated the destination; NULL: none did */
-        const NatRule *nat_doubt; /* or may have */
-        FwSpan destination, port; /* as the filter sees them */
+        FwEnd destination; /* as the filter sees it */
+        FwEnd source;      /* as it leaves, if it does */
+        bool goes_back;    /* by the zone that it came from, reflected: as one of the router */
         FwWay way;
-        const FwZone *from, *to;      /* `to` may be the router; NULL: no zone */
-        FwBan ban;                    /* of FW_STAGE_BANS */
-        const char *guard;            /* of FW_STAGE_GUARDS: from what the zone takes nothing */
-        char unassigned[IF_NAMESIZE]; /* of FW_STAGE_ZONE: the interface */
+        const FwZone *from, *to;       /* either may be the router; NULL: no zone */
+        FwBan ban;                     /* of FW_STAGE_BANS */
+        const FwPrologueRow *prologue; /* of FW_STAGE_PROLOGUE */
+        char unassigned[IF_NAMESIZE];  /* of FW_STAGE_ZONE: the interface */
 } FwOutcome;
 
-/* -EPROTONOSUPPORT: it is not of TCP; -EINVAL: source, destination or a port are missing; else what
- * `route` says, or that an alias's dataset cannot be read. */
+/* -EINVAL: family, protocol, source, destination, or what its protocol has beside them (ports, ICMP
+ * type) are missing; else what `route` says, or that an alias's dataset cannot be read. */
 int fw_evaluate(const FwWorld *world, const FwPacket *packet, FwOutcome *ret);
 /* Who decides what, for people: "FirewallRule/x drops it". The caller's. */
 char *fw_outcome_describe(const FwOutcome *outcome);
 /* The same of its translation: "NatRule/x leads it to 10.3.0.10 port 8443"; NULL: there is none. */
 char *fw_outcome_describe_translation(const FwOutcome *outcome);
+/* The same of its source: "NatRule/x sends it as 192.0.2.7"; NULL: it stays. */
+char *fw_outcome_describe_source(const FwOutcome *outcome);

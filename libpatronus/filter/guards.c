@@ -27,12 +27,12 @@ static const struct {
         FwZoneGuards guard;
         int family;
         const char *const *prefixes;
-        const char *what;
+        FwReason reason;
 } refused[] = {
-        {FW_GUARD_BOGONS, AF_INET, bogons4, "addresses that nobody has (bogons)"},
-        {FW_GUARD_BOGONS, AF_INET6, bogons6, "addresses that nobody has (bogons)"},
-        {FW_GUARD_PRIVATE, AF_INET, private4, "private addresses"},
-        {FW_GUARD_PRIVATE, AF_INET6, private6, "private addresses"},
+        {FW_GUARD_BOGONS, AF_INET, bogons4, FW_REASON_BOGONS},
+        {FW_GUARD_BOGONS, AF_INET6, bogons6, FW_REASON_BOGONS},
+        {FW_GUARD_PRIVATE, AF_INET, private4, FW_REASON_PRIVATE},
+        {FW_GUARD_PRIVATE, AF_INET6, private6, FW_REASON_PRIVATE},
 };
 
 /* What is administered by, unless the settings say so. */
@@ -161,7 +161,7 @@ static size_t address_size(int family)
         return family == AF_INET ? 4 : 16;
 }
 
-const char *fw_guard_refuses(const FwZone *zone, int family, const uint8_t *source)
+FwReason fw_guard_refuses(const FwZone *zone, int family, const uint8_t *source)
 {
         for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
                 g_autoptr(GArray) bounds = NULL;
@@ -170,9 +170,9 @@ const char *fw_guard_refuses(const FwZone *zone, int family, const uint8_t *sour
                         continue;
                 bounds = fw_guard_sources(refused[i].guard, family);
                 if (is_within(bounds, source, address_size(family)))
-                        return refused[i].what;
+                        return refused[i].reason;
         }
-        return NULL;
+        return FW_REASON_INVALID_NAME;
 }
 
 static bool is_administered_port(const FwLockout *lockout, uint16_t port)

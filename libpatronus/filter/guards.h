@@ -7,13 +7,14 @@
  * are of FwBounds (interval.h), in no order, the caller's.
  */
 
+#include "filter/reason.h"
 #include "filter/zones.h"
 
 /* The sources that a guard refuses: FW_GUARD_BOGONS, FW_GUARD_PRIVATE. */
 GArray *fw_guard_sources(FwZoneGuards guard, int family);
-/* Who drops a packet from the zone by its source address: "private addresses", "addresses that
- * nobody has (bogons)"; NULL: none of its guards. Antispoof asks for more than an address. */
-const char *fw_guard_refuses(const FwZone *zone, int family, const uint8_t *source);
+/* Who drops a packet from the zone by its source address: FW_REASON_BOGONS, FW_REASON_PRIVATE;
+ * negative: none of its guards. Antispoof asks for more than an address. */
+FwReason fw_guard_refuses(const FwZone *zone, int family, const uint8_t *source);
 
 /* NULL: there is no anti-lockout. */
 const FwLockout *fw_lockout_of(const FwZones *zones);

@@ -11,8 +11,7 @@
 
 struct FwMatcher {
         const FwPacket *packet;
-        const FwSource *source;
-        GHashTable *aliases; /* "dimension/alias" -> FwTruth */
+        FwAliasCache *aliases;
         int error;
 };
 
@@ -73,21 +72,17 @@ FwTruth fw_span_within(const FwSpan *value, FwNumber lo, FwNumber hi)
         return lo <= value->lo && value->hi <= hi ? FW_YES : FW_MAYBE;
 }
 
-FwMatcher *fw_matcher_new(const FwPacket *packet, const FwSource *source)
+FwMatcher *fw_matcher_new(const FwPacket *packet, FwAliasCache *aliases)
 {
         FwMatcher *matcher = g_new0(FwMatcher, 1);
 
         matcher->packet = packet;
-        matcher->source = source;
-        matcher->aliases = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        matcher->aliases = aliases;
         return matcher;
 }
 
 void fw_matcher_free(FwMatcher *matcher)
 {
-        if (!matcher)
-                return;
-        g_hash_table_unref(matcher->aliases);
         g_free(matcher);
 }
 
@@ -117,47 +112,18 @@ static FwTruth among_values(const FwPacket *packet, const FwTerm *term)
 }
 
 /* Spans ascend and do not touch: the first that reaches the value decides. */
-static int read_alias(const FwMatcher *matcher, FwDimension dimension, const char *alias,
-                      FwTruth *ret)
+static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *alias)
 {
         const FwSpan *value = &matcher->packet->values[dimension];
         FwSetPart part = fw_dimension_part(dimension, matcher->packet->family);
-        g_autoptr(GPtrArray) closure = fw_flat_closure(matcher->source->slice, alias);
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        g_autoptr(FwFlat) flat = NULL;
         FwSpan span;
-        int r;
+        int r = fw_alias_cache_find(matcher->aliases, part, alias, value->lo, &span);
 
-        r = fw_flat_verify(matcher->source, closure, diag);
-        if (r >= 0)
-                r = fw_flat_new(matcher->source, closure, part, &flat);
-        while (r >= 0) {
-                r = fw_flat_next(flat, &span);
-                if (r <= 0 || span.lo > value->hi)
-                        break;
-                if (span.hi < value->lo)
-                        continue;
-                *ret = fw_span_within(value, span.lo, span.hi);
-                return 0;
-        }
-        *ret = FW_NO;
-        return MIN(r, 0);
-}
-
-static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *alias)
-{
-        g_autofree char *key = g_strdup_printf("%u/%s", dimension, alias);
-        FwTruth truth = FW_NO;
-        gpointer known;
-        int r;
-
-        if (g_hash_table_lookup_extended(matcher->aliases, key, NULL, &known))
-                return (FwTruth) GPOINTER_TO_UINT(known);
-        r = read_alias(matcher, dimension, alias, &truth);
-        if (r < 0)
+        if (r < 0) {
                 matcher->error = r;
-        g_hash_table_insert(matcher->aliases, g_steal_pointer(&key), GUINT_TO_POINTER(truth));
-        return truth;
+                return FW_NO;
+        }
+        return span.lo > span.hi ? FW_NO : fw_span_within(value, span.lo, span.hi);
 }
 
 /* A number, one under a mask, or bits. Of bits, those are not known in which the ends of the span

@@ -18,7 +18,8 @@
  *         fw_packet_set_unknown(&packet, FW_DIM_MARK);
  */
 
-#include "filter/flatten.h"
+#include "filter/alias-cache.h"
+#include "filter/zones.h"
 #include "kinds/firewall/dimension.h"
 
 #include <net/if.h>
@@ -32,9 +33,12 @@ typedef enum FwTruth {
 } FwTruth;
 
 typedef struct FwPacket {
-        int family;           /* AF_INET or AF_INET6 */
-        char in[IF_NAMESIZE]; /* the interface it came by; "": the machine itself sends it */
-        uint8_t hop_limit;    /* 0: not known */
+        int family;              /* AF_INET or AF_INET6 */
+        char in[IF_NAMESIZE];    /* the interface it came by; "": the machine itself sends it */
+        const FwZone *from, *to; /* where it comes from and goes, if who asks knows; `to` may be the
+                                    router; NULL: interfaces, addresses and routes say it */
+        uint8_t hop_limit;       /* 0: not known */
+        bool translated;         /* as the filter sees it: NAT rules are not asked any more */
         bool here
                 [FW_DIM_MAX]; /* not: the packet has no such value, and no rule that asks matches */
         FwSpan values[FW_DIM_MAX];
@@ -54,9 +58,9 @@ bool fw_packet_number(const FwPacket *packet, FwDimension dimension, FwNumber *r
 /* Whether values are within what a list, an alias or a span holds. */
 FwTruth fw_span_within(const FwSpan *value, FwNumber lo, FwNumber hi);
 
-/* Questions about one packet: what aliases answer is remembered, since many rules ask the same. */
+/* Questions about one packet. */
 typedef struct FwMatcher FwMatcher;
-FwMatcher *fw_matcher_new(const FwPacket *packet, const FwSource *source); /* borrows both */
+FwMatcher *fw_matcher_new(const FwPacket *packet, FwAliasCache *aliases); /* borrows both */
 void fw_matcher_free(FwMatcher *matcher);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwMatcher, fw_matcher_free)
 /* Whether the packet is what the (effective) rule demands, its zones apart. */

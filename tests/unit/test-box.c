@@ -143,6 +143,7 @@ static void test_rules_are_their_boxes(void **state)
                 g_autoptr(PtSlice) slice = pt_slice_new();
                 g_autoptr(FwEffective) effective = fw_effective_new();
                 FwSource source = {.slice = slice};
+                g_autoptr(FwAliasCache) aliases = fw_alias_cache_new(&source);
 
                 fw_random_zones(slice, rand);
                 for (unsigned i = 0; i < 60; i++)
@@ -171,7 +172,7 @@ static void test_rules_are_their_boxes(void **state)
                                 fw_packet_init(&packet, family, "eth0");
                                 fw_box_all(family, &at);
                                 set_random(&packet, &at, rand);
-                                matcher = fw_matcher_new(&packet, &source);
+                                matcher = fw_matcher_new(&packet, aliases);
                                 truth = fw_matcher_ask(matcher, rule);
                                 n = count_of(boxes, &at);
                                 assert_in_range(n, 0, 1);

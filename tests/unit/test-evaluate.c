@@ -13,8 +13,7 @@
 
 typedef struct World {
         PtSlice *slice;
-        FwZones *zones;
-        FwEffective *effective;
+        FwLists *lists;
         FwBan *ban; /* in force; NULL: none */
 } World;
 
@@ -36,7 +35,7 @@ static int route(const FwPacket *packet, const uint8_t *destination, FwWay *ret,
 
 static void set_up(World *world)
 {
-        *world = (World){.slice = pt_slice_new(), .effective = fw_effective_new()};
+        *world = (World){.slice = pt_slice_new()};
         fw_put_zone(world->slice, "wan", "{\"interfaces\":[\"eth1\"],\"forward\":\"reject\"}");
         fw_put_zone(world->slice, "lan", "{\"interfaces\":[\"eth2\"],\"input\":\"allow\"}");
         fw_put_zone(world->slice, "dmz",
@@ -45,8 +44,7 @@ static void set_up(World *world)
 
 static void tear_down(World *world)
 {
-        fw_zones_free(world->zones);
-        fw_effective_free(world->effective);
+        fw_lists_free(world->lists);
         pt_slice_unref(world->slice);
 }
 
@@ -88,17 +86,16 @@ static bool banned(uint8_t family, const uint8_t *address, FwBan *ret, void *use
 
 static int evaluate(World *world, const FwPacket *packet, FwOutcome *ret)
 {
+        const FwSource source = {world->slice, NULL};
         FwWorld each = {
-                .source = {world->slice, NULL},
-                .effective = world->effective,
                 .route = route,
                 .banned = world->ban ? banned : NULL,
                 .userdata = world->ban,
         };
 
-        g_clear_pointer(&world->zones, fw_zones_free);
-        assert_int_equal(fw_zones_new(world->slice, NULL, &world->zones), 0);
-        each.zones = world->zones;
+        g_clear_pointer(&world->lists, fw_lists_free);
+        assert_int_equal(fw_lists_new(&source, NULL, NULL, &world->lists), 0);
+        each.lists = world->lists;
         return fw_evaluate(&each, packet, ret);
 }
 
@@ -353,8 +350,8 @@ static void test_translation(void **state)
                        "\"translation\":{\"addresses\":[\"10.3.0.2\"]}}");
         fw_packet_set_unknown(&packet, FW_DIM_SOURCE_MAC);
         assert_int_equal(evaluate(&world, &packet, &outcome), 0);
-        assert_null(outcome.nat);
-        assert_string_equal(outcome.nat_doubt->object.name, "elsewhere");
+        assert_null(outcome.destination.rule);
+        assert_string_equal(outcome.destination.doubt->object.name, "elsewhere");
         tear_down(&world);
 }
 
@@ -391,20 +388,290 @@ static void test_refused(void **state)
         set_up(&world);
         assert_int_equal(evaluate(&world, &packet, &outcome), -ENETUNREACH);
         fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_ICMP, IPPROTO_ICMP);
-        assert_int_equal(evaluate(&world, &packet, &outcome), -EPROTONOSUPPORT);
+        assert_int_equal(evaluate(&world, &packet, &outcome), -EINVAL);
         fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_TCP, IPPROTO_TCP);
         packet.here[FW_DIM_DESTINATION_PORT] = false;
         assert_int_equal(evaluate(&world, &packet, &outcome), -EINVAL);
         tear_down(&world);
 }
 
+/* One of a protocol without ports. */
+static FwPacket other_packet(const char *in, const char *source, const char *destination,
+                             uint8_t protocol)
+{
+        FwPacket packet = packet_of(in, source, destination, 0);
+
+        packet.here[FW_DIM_SOURCE_PORT] = packet.here[FW_DIM_DESTINATION_PORT] = false;
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, protocol, protocol);
+        return packet;
+}
+
+static FwPacket icmp_packet(const char *in, const char *source, const char *destination,
+                            unsigned type)
+{
+        FwPacket packet = other_packet(in, source, destination,
+                                       strchr(source, ':') ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+
+        fw_packet_set(&packet, FW_DIM_ICMP, type << 8, type << 8);
+        return packet;
+}
+
+static void test_protocols(void **state)
+{
+        FwPacket packet = other_packet("eth1", "10.1.0.2", "10.2.0.2", 47);
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "gre", 1, "{\"action\":\"allow\",\"protocol\":\"gre\"}");
+        fw_put_rule(world.slice, "ping", 2,
+                    "{\"action\":\"allow\",\"from\":\"wan\",\"icmpTypes\":[\"echo-request\"]}");
+        fw_put_rule(world.slice, "dns", 3, "{\"action\":\"drop\",\"services\":[\"dns\"]}");
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/gre lets it pass");
+        packet = other_packet("eth1", "10.1.0.2", "10.2.0.2", 50);
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        packet = icmp_packet("eth1", "10.1.0.2", "10.2.0.2", 8);
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/ping lets it pass");
+        packet = icmp_packet("eth1", "fd00:1::2", "fd00:2::2", 128);
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/ping lets it pass");
+        packet = icmp_packet("eth1", "fd00:1::2", "fd00:2::2", 8);
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 53);
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_UDP, IPPROTO_UDP);
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/dns drops it");
+        tear_down(&world);
+}
+
+static void test_prologue(void **state)
+{
+        static const struct {
+                const char *in, *source, *destination;
+                unsigned type;
+                uint8_t hop_limit;
+                FwAction action;
+        } cases[] = {
+                {"eth1", "fd00:1::2", "fd00:1::1", 135, 255, FW_ALLOW},
+                {"eth1", "fd00:1::2", "fd00:1::1", 135, 0, FW_ALLOW},
+                {"eth1", "fd00:1::2", "fd00:1::1", 135, 64, FW_DROP},
+                {"eth4", "fd00:4::2", "fd00:1::1", 137, 255, FW_ALLOW}, /* of no zone, too */
+                {"eth1", "fd00:1::2", "fd00:1::1", 138, 255, FW_DROP},
+                {"eth1", "fd00:1::2", "fd00:1::1", 143, 1, FW_ALLOW},
+                {"eth1", "fd00:1::2", "fd00:1::1", 4, 64, FW_ALLOW},
+                {"eth1", "fd00:1::2", "fd00:1::1", 128, 64, FW_DROP},
+                {"eth1", "fd00:1::2", "fd00:2::2", 135, 255, FW_REJECT}, /* is not forwarded */
+                {"eth1", "10.1.0.2", "10.1.0.1", 11, 64, FW_ALLOW},
+                {"eth1", "10.1.0.2", "10.1.0.1", 8, 64, FW_DROP},
+        };
+        FwPacket packet;
+        World world;
+
+        set_up(&world);
+        for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
+                FwOutcome outcome;
+
+                packet = icmp_packet(cases[i].in, cases[i].source, cases[i].destination,
+                                     cases[i].type);
+                packet.hop_limit = cases[i].hop_limit;
+                assert_int_equal(evaluate(&world, &packet, &outcome), 0);
+                assert_int_equal(outcome.action, cases[i].action);
+                assert_int_equal(outcome.reason == FW_REASON_PROLOGUE, cases[i].action == FW_ALLOW);
+        }
+        packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 22);
+        fw_packet_set(&packet, FW_DIM_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED),
+                      NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
+        assert_packet(&world, &packet, FW_ALLOW,
+                      "connections that are established pass before any rule");
+        fw_packet_set(&packet, FW_DIM_STATE, NF_CT_STATE_INVALID_BIT, NF_CT_STATE_INVALID_BIT);
+        assert_packet(&world, &packet, FW_DROP,
+                      "it belongs to no connection and can begin none (invalid)");
+        put_settings(&world, "{\"invalid\":\"allow\"}");
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_UDP, IPPROTO_UDP);
+        fw_packet_set(&packet, FW_DIM_STATE, NF_CT_STATE_BIT(IP_CT_RELATED),
+                      NF_CT_STATE_BIT(IP_CT_RELATED));
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        fw_packet_set(&packet, FW_DIM_DESTINATION_PORT, 1024, 1024);
+        assert_packet(&world, &packet, FW_ALLOW,
+                      "what a helper of connection tracking expects pass before any rule");
+        tear_down(&world);
+}
+
+static void test_from_router(void **state)
+{
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "any", 1, "{\"action\":\"reject\"}");
+        fw_put_rule(
+                world.slice, "mail", 2,
+                "{\"action\":\"drop\",\"from\":\"router\",\"to\":\"lan\",\"services\":[\"smtp\"]}");
+        assert_outcome(&world, "", "10.2.0.1", "10.2.0.2", 25, FW_DROP,
+                       "FirewallRule/mail drops it");
+        assert_outcome(&world, "", "10.2.0.1", "10.2.0.2", 26, FW_ALLOW,
+                       "no rule refuses it, and the default of zone lan is allow");
+        assert_outcome(&world, "", "10.1.0.1", "10.1.0.2", 25, FW_ALLOW,
+                       "no rule refuses it, and the default of zone wan is allow");
+        assert_outcome(&world, "", "10.4.0.1", "10.4.0.2", 25, FW_ALLOW,
+                       "the interface eth4 belongs to no zone, and what the router itself sends "
+                       "there passes");
+        assert_outcome(&world, "", "10.4.0.1", "10.1.0.1", 25, FW_ALLOW,
+                       "it does not leave the machine");
+        tear_down(&world);
+}
+
+static void assert_leaves(World *world, const char *in, const char *source, const char *destination,
+                          const char *as)
+{
+        FwPacket packet = packet_of(in, source, destination, 80);
+        g_autofree char *text = NULL;
+        FwOutcome outcome;
+
+        assert_int_equal(evaluate(world, &packet, &outcome), 0);
+        assert_int_equal(outcome.action, FW_ALLOW);
+        text = fw_outcome_describe_source(&outcome);
+        if (as)
+                assert_string_equal(text, as);
+        else
+                assert_null(text);
+}
+
+static void test_sources(void **state)
+{
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "all", 1, "{\"action\":\"allow\"}");
+        fw_put_zone(world.slice, "wan", "{\"interfaces\":[\"eth1\"],\"masquerade\":true}");
+        assert_leaves(&world, "eth2", "10.2.0.2", "10.1.0.2",
+                      "Zone/wan sends it as the address of the interface");
+        assert_leaves(&world, "eth2", "fd00:2::2", "fd00:1::2", NULL);
+        assert_leaves(&world, "eth1", "10.1.0.2", "10.2.0.2", NULL);
+        assert_leaves(&world, "eth1", "10.1.0.2", "10.2.0.1", NULL);
+        fw_put_ordered(world.slice, "NatRule", "pool", 1,
+                       "{\"type\":\"source\",\"zone\":\"wan\",\"source\":{\"addresses\":"
+                       "[\"10.2.0.0/24\"]},\"protocol\":\"tcp\",\"translation\":{\"addresses\":["
+                       "\"192.0.2.7\"],\"ports\":[\"1024-2047\"]}}");
+        fw_put_ordered(world.slice, "NatRule", "net", 2,
+                       "{\"type\":\"one-to-one\",\"zone\":\"wan\",\"destination\":{"
+                       "\"addresses\":[\"192.0.2.128/25\"]},\"translation\":{\"addresses\":["
+                       "\"10.3.0.128/25\"]}}");
+        assert_leaves(&world, "eth2", "10.2.0.2", "10.1.0.2",
+                      "NatRule/pool sends it as 192.0.2.7 port 1024-2047");
+        assert_leaves(&world, "eth3", "10.3.0.130", "10.1.0.2",
+                      "NatRule/net sends it as 192.0.2.130");
+        assert_leaves(&world, "eth3", "10.3.0.2", "10.1.0.2",
+                      "Zone/wan sends it as the address of the interface");
+        assert_leaves(&world, "", "10.2.0.1", "10.1.0.2",
+                      "NatRule/pool sends it as 192.0.2.7 port 1024-2047");
+        tear_down(&world);
+}
+
+/* Zones that who asks knows are not looked for. */
+static void test_given_zones(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "99.0.0.1", 80);
+        const FwZones *zones;
+        FwOutcome outcome;
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "to-dmz", 1,
+                    "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"dmz\"}");
+        assert_int_equal(evaluate(&world, &packet, &outcome), -ENETUNREACH);
+        zones = fw_lists_zones(world.lists);
+        packet.from = &zones->zones[1];
+        packet.to = &zones->zones[0];
+        {
+                FwWorld each = {.lists = world.lists, .route = route};
+
+                assert_int_equal(fw_evaluate(&each, &packet, &outcome), 0);
+                assert_string_equal(outcome.rule->object.name, "to-dmz");
+                packet.to = &zones->router;
+                assert_int_equal(fw_evaluate(&each, &packet, &outcome), 0);
+                assert_int_equal(outcome.stage, FW_STAGE_DEFAULT);
+                assert_int_equal(outcome.action, FW_ALLOW);
+        }
+        tear_down(&world);
+}
+
+/* Candidates of the index are all that match, and the outcome is the one without it. */
+static void test_index(void **state)
+{
+        unsigned by_rule = 0, asked = 0;
+
+        for (uint32_t seed = 1; seed <= 6; seed++) {
+                g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                g_autoptr(FwLists) lists = NULL;
+                FwSource source = {.slice = slice};
+                const FwZones *zones;
+
+                fw_random_zones(slice, rand);
+                for (unsigned i = 0; i < 60; i++)
+                        fw_random_service(slice, rand);
+                for (unsigned i = 0; i < 2500; i++)
+                        fw_random_rule(slice, rand, 2500, false);
+                assert_int_equal(fw_lists_new(&source, NULL, NULL, &lists), 0);
+                zones = fw_lists_zones(lists);
+                assert_true(zones->n > 1);
+                for (unsigned i = 0; i < 400; i++) {
+                        const FwZone *to = &zones->zones[1];
+                        bool ipv4 = g_rand_boolean(rand);
+                        FwRuleList *list = fw_lists_rules(lists, &zones->zones[0], to);
+                        FwPacket packet = packet_of(
+                                "x", ipv4 ? "10.0.0.0" : "fd00::", ipv4 ? "10.0.0.0" : "fd00::",
+                                (unsigned) g_rand_int_range(rand, 0, 100));
+                        g_autoptr(FwMatcher) matcher = NULL;
+                        g_autoptr(GHashTable) found = g_hash_table_new(NULL, NULL);
+                        const FirewallRule *rule;
+                        FwRuleWalk walk = {.list = list};
+                        unsigned place, last = 0;
+
+                        packet.values[FW_DIM_SOURCE_ADDRESS].lo +=
+                                (unsigned) g_rand_int_range(rand, 0, 600);
+                        packet.values[FW_DIM_DESTINATION_ADDRESS].lo +=
+                                (unsigned) g_rand_int_range(rand, 0, 600);
+                        for (unsigned d = FW_DIM_SOURCE_ADDRESS; d <= FW_DIM_DESTINATION_ADDRESS;
+                             d++)
+                                packet.values[d].hi = packet.values[d].lo;
+                        if (g_rand_int_range(rand, 0, 5) == 0)
+                                fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_UDP, IPPROTO_UDP);
+                        if (g_rand_int_range(rand, 0, 5) == 0)
+                                fw_packet_set(&packet, FW_DIM_DESTINATION_PORT, 0, 65535);
+                        matcher = fw_matcher_new(&packet, fw_lists_aliases(lists));
+                        fw_rule_list_walk(list, &packet, &walk);
+                        while ((rule = fw_rule_walk_next(&walk, &place))) {
+                                assert_true(place > last);
+                                last = place;
+                                g_hash_table_add(found, (void *) (uintptr_t) rule);
+                                asked++;
+                        }
+                        for (unsigned k = 0; k < fw_rule_list_length(list); k++) {
+                                rule = fw_rule_list_get(list, k);
+                                if (fw_matcher_ask(matcher, rule) == FW_NO)
+                                        continue;
+                                assert_true(g_hash_table_contains(found, rule));
+                                by_rule++;
+                        }
+                }
+        }
+        assert_true(by_rule > 1000);
+        assert_true(asked < 6U * 400 * 2500 / 2); /* it leaves most out */
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults), cmocka_unit_test(test_rules),
-                cmocka_unit_test(test_unknown),  cmocka_unit_test(test_flags_lengths_interfaces),
-                cmocka_unit_test(test_settings), cmocka_unit_test(test_translation),
-                cmocka_unit_test(test_bans),     cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_unknown),     cmocka_unit_test(test_settings),
+                cmocka_unit_test(test_translation), cmocka_unit_test(test_bans),
+                cmocka_unit_test(test_refused),     cmocka_unit_test(test_protocols),
+                cmocka_unit_test(test_prologue),    cmocka_unit_test(test_from_router),
+                cmocka_unit_test(test_sources),     cmocka_unit_test(test_given_zones),
+                cmocka_unit_test(test_index),       cmocka_unit_test(test_flags_lengths_interfaces),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
