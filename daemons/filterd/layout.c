@@ -12,8 +12,13 @@ static const char *any_if_absent(const char *zone)
         return zone ?: FW_ZONE_ANY;
 }
 
+/* From any zone, and from the router. */
+#define ZONE_ALL "*"
+
 char *fw_scope_of(const FirewallRule *rule)
 {
+        if (fw_scope_floats(rule))
+                return g_strdup_printf("%s/%s", ZONE_ALL, any_if_absent(rule->to));
         return g_strdup_printf("%s/%s", any_if_absent(rule->from), any_if_absent(rule->to));
 }
 
@@ -414,10 +419,11 @@ static void pair(const FwZone *from, const FwZone *to, GHashTable *scopes, FwPai
                  void *userdata)
 {
         bool router = !from->zone;
-        bool exact = has(scopes, from->name, to->name),
-             by_from = has(scopes, from->name, FW_ZONE_ANY);
-        bool by_to = !router && has(scopes, FW_ZONE_ANY, to->name),
-             by_any = !router && has(scopes, FW_ZONE_ANY, FW_ZONE_ANY);
+        bool all_to = has(scopes, ZONE_ALL, to->name), all = has(scopes, ZONE_ALL, FW_ZONE_ANY);
+        bool exact = has(scopes, from->name, to->name) || (router && all_to),
+             by_from = has(scopes, from->name, FW_ZONE_ANY) || (router && all);
+        bool by_to = !router && (all_to || has(scopes, FW_ZONE_ANY, to->name)),
+             by_any = !router && (all || has(scopes, FW_ZONE_ANY, FW_ZONE_ANY));
         g_autofree char *name = NULL;
 
         if (exact || (by_from && by_to))

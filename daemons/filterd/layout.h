@@ -14,6 +14,10 @@
  *      else rules with any `from` and to=wan exist                       any/wan, shared
  *      else                                                              any/any
  *
+ * The router sees none of what is from any zone, but floating rules (FirewallRule.floating): they
+ * are in classes of its own. In a class, floating rules stand before those of the pair, or after
+ * them in reverse: fw_effective_compare() says where.
+ *
  * A class is cut into units: a run of rules of one shape with FW_FOLD_MIN keys or more, no two of
  * which have a key in common, folds into a verdict map; what is between such runs is cut into
  * shards at rules whose uid says so (one in FW_SHARD_MEAN), and after FW_SHARD_MAX rules. So an
@@ -89,7 +93,8 @@ typedef struct FwLayout {
         FwZones *zones;
         FwEffective *effective;
         GHashTable *objects; /* name -> FwObject (objects.h) */
-        GHashTable *scopes;  /* "from/to" of rules -> number of enabled rules */
+        GHashTable *scopes; /* "from/to" of rules -> number of enabled rules; a `from` of "*" is any
+                                zone and the router */
         GHashTable *classes; /* name -> FwClass */
         GArray *pairs;       /* FwPair */
         FwSets *sets;        /* of the least size, until they are loaded, adopted or changed */

@@ -126,6 +126,31 @@ static void add_states(FwMatch *match)
                 add_scalar(match, FW_DIM_STATUS, 0, IPS_DST_NAT);
 }
 
+/* Interfaces by which packets come or leave are two ways, since the kernel has no "or". */
+static unsigned count_sides(const FirewallRule *rule)
+{
+        return fw_rule_box(rule)->interfaces.n > 0 && fw_rule_looks_in(rule) &&
+                               fw_rule_looks_out(rule)
+                       ? 2
+                       : 1;
+}
+
+/* A direction without interfaces is one of some name: what does not come by an interface, or does not
+ * leave by one, has none. */
+static void add_interfaces(FwMatch *match, unsigned side)
+{
+        static const char *const no_name = "";
+        const PtList *interfaces = &fw_rule_box(match->rule)->interfaces;
+        bool in = fw_rule_looks_in(match->rule), out = fw_rule_looks_out(match->rule);
+        FwDimension dimension = in && side == 0 ? FW_DIM_IN_INTERFACE : FW_DIM_OUT_INTERFACE;
+
+        if (interfaces->n > 0)
+                add_lists(match, dimension, false, interfaces, NULL);
+        else if (fw_rule_floating(match->rule) && in != out)
+                match->terms[match->n_terms++] = (FwTerm){
+                        .dimension = dimension, .negated = true, .n = 1, .items = &no_name};
+}
+
 /* A way of a rule. false: the family has nothing of it. */
 static bool fill(const FirewallRule *rule, unsigned choice, int family, FwMatch *ret)
 {
@@ -138,8 +163,7 @@ static bool fill(const FirewallRule *rule, unsigned choice, int family, FwMatch 
         ret->family = family;
         ret->helper = FW_HELPER_INVALID;
         ret->n_terms = 0;
-        add_lists(ret, fw_rule_interfaces_out(rule) ? FW_DIM_OUT_INTERFACE : FW_DIM_IN_INTERFACE,
-                  false, &box->interfaces, NULL);
+        add_interfaces(ret, choice % count_sides(rule));
         add_lists(ret, FW_DIM_LENGTH, false, &box->lengths, NULL);
         if (pt_object_has(&rule->object, FW_RULE_MARK))
                 add_scalar(ret, FW_DIM_MARK, mark.value, mark.mask);
@@ -149,7 +173,7 @@ static bool fill(const FirewallRule *rule, unsigned choice, int family, FwMatch 
         if (pt_object_has(&rule->object, FW_RULE_DSCP))
                 add_scalar(ret, FW_DIM_DSCP, rule->dscp, UINT32_MAX);
         if (effective && effective->by_service)
-                add_choice(ret, effective, choice);
+                add_choice(ret, effective, choice / count_sides(rule));
         else
                 add_protocol(ret);
         add_states(ret);
@@ -164,8 +188,8 @@ static unsigned count_choices(const FirewallRule *rule)
         const FwEffectiveRule *effective = fw_effective_of(rule);
 
         if (!effective || !effective->by_service)
-                return 1;
-        return effective->n_choices + (effective->protocols.n > 0);
+                return count_sides(rule);
+        return (effective->n_choices + (effective->protocols.n > 0)) * count_sides(rule);
 }
 
 static bool needs_family(const FwMatch *match)

@@ -228,13 +228,21 @@ FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone
         return default_of(zones, from, to->zone ? ZONE_FORWARD : ZONE_INPUT);
 }
 
-/* Zones see the rules that name them and those that name none; the router only what names it. */
+bool fw_scope_floats(const FirewallRule *rule)
+{
+        return fw_rule_floating(rule) && fw_rule_looks_out(rule) &&
+               (!rule->from || strcmp(rule->from, FW_ZONE_ANY) == 0);
+}
+
+/* Zones see the rules that name them and those that name none; the router only what names it, and
+ * what floats. */
 bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule)
 {
         const char *rule_from = rule->from ?: FW_ZONE_ANY, *rule_to = rule->to ?: FW_ZONE_ANY;
         bool same = strcmp(rule_from, from) == 0;
 
-        if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 || strcmp(from, FW_ZONE_ROUTER) == 0))
+        if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 ||
+                      (strcmp(from, FW_ZONE_ROUTER) == 0 && !fw_scope_floats(rule))))
                 return false;
         return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
 }

@@ -53,5 +53,7 @@ const FwZone *fw_zones_find(const FwZones *zones, int family, const uint8_t *add
  */
 FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone *to);
 
+/* Whether a rule that names no zone in `from` is for packets of the router too. */
+bool fw_scope_floats(const FirewallRule *rule);
 /* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
 bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);

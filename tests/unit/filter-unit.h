@@ -108,6 +108,15 @@ static inline void fw_random_service(PtSlice *slice, GRand *rand)
         fw_put_service(slice, name, spec);
 }
 
+static const char *const fw_floating_specs[] = {
+        "",
+        ",\"quick\":false",
+        ",\"direction\":\"in\"",
+        ",\"quick\":false,\"direction\":\"in\",\"interfaces\":[\"wan\",\"x*\"]",
+        ",\"interfaces\":[\"lan\"]",
+};
+#define FW_FLOATING_SPECS 5
+
 /* A spec of one of few shapes over few values, so that keys collide and runs form and break;
  * `uniform`: of one shape and one pair, over many values, so that long runs stay. */
 static inline char *fw_random_spec(GRand *rand, bool uniform)
@@ -136,6 +145,9 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 g_string_append(spec, ",\"enabled\":false");
         if (g_rand_int_range(rand, 0, 10) == 0)
                 g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
+        if (g_rand_int_range(rand, 0, 8) == 0)
+                g_string_append_printf(spec, ",\"floating\":true%s",
+                                       fw_pick(rand, fw_floating_specs, FW_FLOATING_SPECS));
         switch (g_rand_int_range(rand, 0, 16)) {
         case 5: /* what is no key */
                 g_string_append_printf(spec, ",%s", fw_pick(rand, fw_odd_specs, FW_ODD_SPECS));

@@ -264,6 +264,41 @@ static void test_flags_lengths_interfaces(void **state)
         tear_down(&world);
 }
 
+/* Quick before the zones' rules, not quick after them and the last one first; each counts only where
+ * its direction looks. */
+static void test_floating(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 22);
+        World world;
+
+        set_up(&world);
+        fw_put_rule(world.slice, "late-1", 1,
+                    "{\"action\":\"allow\",\"floating\":true,\"quick\":false}");
+        fw_put_rule(world.slice, "late-2", 2,
+                    "{\"action\":\"drop\",\"floating\":true,\"quick\":false,\"direction\":\"in\"}");
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/late-2 drops it");
+        fw_put_rule(world.slice, "late-2", 2,
+                    "{\"action\":\"drop\",\"floating\":true,\"quick\":false,\"interfaces\":["
+                    "\"eth3\"]}");
+        assert_packet(&world, &packet, FW_ALLOW, "FirewallRule/late-1 lets it pass");
+        fw_put_rule(world.slice, "zones", 3, "{\"action\":\"drop\",\"from\":\"wan\"}");
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/zones drops it");
+        fw_put_rule(world.slice, "quick", 4,
+                    "{\"action\":\"reject\",\"floating\":true,\"direction\":\"out\","
+                    "\"interfaces\":[\"eth2\"]}");
+        assert_packet(&world, &packet, FW_REJECT, "FirewallRule/quick rejects it");
+        fw_put_rule(world.slice, "quick", 4,
+                    "{\"action\":\"reject\",\"floating\":true,\"direction\":\"in\","
+                    "\"interfaces\":[\"eth2\"]}");
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/zones drops it");
+        /* What is for the router leaves by no interface. */
+        packet = packet_of("eth1", "10.1.0.2", "10.1.0.1", 22);
+        fw_put_rule(world.slice, "quick", 4,
+                    "{\"action\":\"reject\",\"floating\":true,\"direction\":\"out\"}");
+        assert_packet(&world, &packet, FW_DROP, "FirewallRule/zones drops it");
+        tear_down(&world);
+}
+
 static void put_settings(World *world, const char *spec)
 {
         g_autofree char *text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/"
@@ -672,6 +707,7 @@ int main(void)
                 cmocka_unit_test(test_prologue),    cmocka_unit_test(test_from_router),
                 cmocka_unit_test(test_sources),     cmocka_unit_test(test_given_zones),
                 cmocka_unit_test(test_index),       cmocka_unit_test(test_flags_lengths_interfaces),
+                cmocka_unit_test(test_floating),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,16 @@ static void test_rule_refused(void **state)
                  "no-ports", "/spec/source/ports", "leave out the protocol"},
                 {UNIT_RULE("a", "\"action\":\"drop\",\"from\":\"router\",\"to\":\"router\""),
                  "router-to-router", "/spec/to", "never filtered"},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"quick\":false"), "needs-floating",
+                 "/spec/quick", "floating: true"},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"direction\":\"in\""), "needs-floating",
+                 "/spec/direction", "floating: true"},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"floating\":true,\"from\":\"router\","
+                                "\"direction\":\"in\""),
+                 "never-matches", "/spec/direction", "write \"out\""},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"floating\":true,\"to\":\"router\","
+                                "\"direction\":\"out\""),
+                 "never-matches", "/spec/direction", "write \"in\""},
                 {UNIT_RULE("a", "\"action\":\"allow\",\"rejectWith\":\"no-route\""), "needs-reject",
                  "/spec/rejectWith", "action: reject"},
                 {UNIT_RULE("a", "\"action\":\"reject\",\"rejectWith\":\"tcp-reset\""),

@@ -43,6 +43,7 @@ FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);
 /* Rows and checks of what few rules have (rule-rare.c). */
 extern const PtField fw_tcp_flags_fields[];
 extern const PtChoice fw_reject_kinds[];
+extern const PtChoice fw_directions[];
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag);
 
 /* -1, 0, 1: priority, then position, then name by bytes. */

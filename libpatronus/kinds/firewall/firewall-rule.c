@@ -72,7 +72,7 @@ static const PtField rule_fields[] = {
                 .def = "32768",
                 .doc = "Rules are tried in the order of their priority, the lowest number first, "
                        "then of their position in the file, then by name; the first that matches "
-                       "decides.",
+                       "decides. Floating rules stand before or after all others.",
                 .example = "100"),
         [FW_RULE_FROM] = PT_FIELD(FirewallRule, ref, from, "from", 0,
                 .ref = "Zone", .def = "any",
@@ -159,8 +159,9 @@ static const PtField rule_fields[] = {
         [FW_RULE_INTERFACES] = PT_BOXED(FirewallRule, FwRuleBox, box, ifname, interfaces,
                 "interfaces", PT_F_LIST,
                 .doc = "Interfaces, one of which the packet must have come by; with \"from: "
-                       "router\", one that it leaves by. Names, or globs that end in *. They are "
-                       "asked beside the zones: one that the zone does not have never matches.",
+                       "router\", one that it leaves by; of a floating rule, as its direction "
+                       "says. Names, or globs that end in *. They are asked beside the zones: one "
+                       "that the zone does not have never matches.",
                 .example = "[eth1, \"vlan*\"]"),
         [FW_RULE_SCHEDULE] = PT_BOXED(FirewallRule, FwRuleBox, box, ref, schedule, "schedule", 0,
                 .ref = "Schedule",
@@ -174,10 +175,28 @@ static const PtField rule_fields[] = {
                 .doc = "Whether connections that the rule alone allows end when its window does. "
                        "Otherwise those that exist go on.",
                 .example = "true"),
+        [FW_RULE_FLOATING] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, floating, "floating", 0,
+                .def = "false",
+                .doc = "A floating rule is for all zones that it does not leave out by \"from\" and "
+                       "\"to\", and for the machine itself at either end. It is tried before all "
+                       "rules that do not float or, if it is not quick, after them.",
+                .example = "true"),
+        [FW_RULE_QUICK] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, quick, "quick", 0,
+                .def = "true",
+                .doc = "Of a floating rule: whether it decides at once. One that is not quick "
+                       "decides what no other sort of rule has decided; of several that match, "
+                       "the last one in the order of rules.",
+                .example = "false"),
+        [FW_RULE_DIRECTION] = PT_BOXED(FirewallRule, FwRuleBox, box, enum, direction, "direction", 0,
+                .choices = fw_directions, .def = "any",
+                .doc = "Of a floating rule: whether it is for packets that arrive by an interface "
+                       "(to the machine, or to be forwarded), for those that leave by one (of the "
+                       "machine, or forwarded), or for both; its interfaces are those.",
+                .example = "out"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_END_CONNECTIONS + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DIRECTION + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {
@@ -244,7 +263,13 @@ int fw_order_compare(unsigned priority_a, const PtObject *a, unsigned priority_b
 
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b)
 {
-        return fw_order_compare(fw_rule_priority(a), &a->object, fw_rule_priority(b), &b->object);
+        FwRulePlace place = fw_rule_place(a), other = fw_rule_place(b);
+        int r;
+
+        if (place != other)
+                return place < other ? -1 : 1;
+        r = fw_order_compare(fw_rule_priority(a), &a->object, fw_rule_priority(b), &b->object);
+        return place == FW_PLACE_LATE ? -r : r;
 }
 
 static int check_families(const FirewallRule *rule, PtDiagnostics *diag)

@@ -100,6 +100,9 @@ enum {
         FW_RULE_INTERFACES,
         FW_RULE_SCHEDULE,
         FW_RULE_END_CONNECTIONS,
+        FW_RULE_FLOATING,
+        FW_RULE_QUICK,
+        FW_RULE_DIRECTION,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -149,6 +152,24 @@ typedef enum FwRejectWith {
         FW_REJECT_WITH_INVALID = -EINVAL,
 } FwRejectWith;
 
+/* Which way a floating rule looks. */
+typedef enum FwDirection {
+        FW_DIRECTION_ANY, /* the default */
+        FW_DIRECTION_IN,  /* what arrives by an interface */
+        FW_DIRECTION_OUT, /* what leaves by one */
+        FW_DIRECTION_MAX,
+        FW_DIRECTION_INVALID = -EINVAL,
+} FwDirection;
+
+/* Where a rule stands in the order of evaluation. */
+typedef enum FwRulePlace {
+        FW_PLACE_QUICK, /* floating: before all rules of zones */
+        FW_PLACE_ZONES,
+        FW_PLACE_LATE, /* floating and not quick: after them, the last one first */
+        FW_PLACE_MAX,
+        FW_PLACE_INVALID = -EINVAL,
+} FwRulePlace;
+
 /* Bits of FwTcpFlags.present. */
 enum { FW_TCP_FLAGS_SET, FW_TCP_FLAGS_CLEAR };
 
@@ -172,6 +193,9 @@ typedef struct FwRuleBox {
         FwTcpFlags tcp_flags;
         PtList lengths;    /* PtPortRange: bytes of the IP packet; a set */
         PtList interfaces; /* char *: names, or globs that end in "*"; a set */
+        bool floating;     /* default false */
+        bool quick;        /* of floating ones; default true */
+        int direction;     /* FwDirection; of floating ones */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -442,7 +466,11 @@ int fw_rule_protocol(const FirewallRule *rule);
 int fw_rule_family(const FirewallRule *rule); /* AF_INET, AF_INET6, or AF_UNSPEC for both */
 /* The bits of a list of TCP flags. */
 uint8_t fw_tcp_flag_bits(const PtList *flags);
-/* Whether its interfaces are those that packets leave by. */
-bool fw_rule_interfaces_out(const FirewallRule *rule);
-/* -1, 0, 1: priority, then position, then name by bytes: the order of evaluation. */
+/* Whether its interfaces may be those that packets come by, and those that they leave by. */
+bool fw_rule_looks_in(const FirewallRule *rule);
+bool fw_rule_looks_out(const FirewallRule *rule);
+bool fw_rule_floating(const FirewallRule *rule);
+FwRulePlace fw_rule_place(const FirewallRule *rule);
+/* -1, 0, 1: the order of evaluation: place, then priority, then position, then name by bytes; those
+ * three backwards in FW_PLACE_LATE. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);

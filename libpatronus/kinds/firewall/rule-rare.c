@@ -19,6 +19,13 @@ const PtChoice fw_reject_kinds[] = {
         {},
 };
 
+const PtChoice fw_directions[] = {
+        {"any", FW_DIRECTION_ANY, "both"},
+        {"in", FW_DIRECTION_IN, "packets that arrive by an interface"},
+        {"out", FW_DIRECTION_OUT, "packets that leave by an interface"},
+        {},
+};
+
 /* RFC 9293 3.1, RFC 3168 6.1. */
 static const PtChoice tcp_flags[] = {
         {"fin", TH_FIN, "the sender has sent all"},
@@ -61,9 +68,55 @@ static bool is_router(const char *zone)
         return zone && strcmp(zone, FW_ZONE_ROUTER) == 0;
 }
 
-bool fw_rule_interfaces_out(const FirewallRule *rule)
+bool fw_rule_floating(const FirewallRule *rule)
 {
-        return is_router(rule->from);
+        return fw_rule_box(rule)->floating;
+}
+
+FwRulePlace fw_rule_place(const FirewallRule *rule)
+{
+        if (!fw_rule_floating(rule))
+                return FW_PLACE_ZONES;
+        return pt_object_has(&rule->object, FW_RULE_QUICK) && !rule->box->quick ? FW_PLACE_LATE
+                                                                                : FW_PLACE_QUICK;
+}
+
+bool fw_rule_looks_in(const FirewallRule *rule)
+{
+        return fw_rule_floating(rule) ? rule->box->direction != FW_DIRECTION_OUT
+                                      : !is_router(rule->from);
+}
+
+bool fw_rule_looks_out(const FirewallRule *rule)
+{
+        return fw_rule_floating(rule) ? rule->box->direction != FW_DIRECTION_IN
+                                      : is_router(rule->from);
+}
+
+static int check_floating(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        bool quick = pt_object_has(&rule->object, FW_RULE_QUICK),
+             direction = pt_object_has(&rule->object, FW_RULE_DIRECTION);
+
+        if (!fw_rule_floating(rule)) {
+                if (!quick && !direction)
+                        return 0;
+                pt_diag_error(
+                        diag, "needs-floating", quick ? "/spec/quick" : "/spec/direction",
+                        "only floating rules have this; add \"floating: true\", or remove it");
+                return -EINVAL;
+        }
+        if ((rule->box->direction == FW_DIRECTION_IN && is_router(rule->from)) ||
+            (rule->box->direction == FW_DIRECTION_OUT && is_router(rule->to))) {
+                pt_diag_error(diag, "never-matches", "/spec/direction",
+                              rule->box->direction == FW_DIRECTION_IN
+                                      ? "what the router itself sends arrives by no interface; "
+                                        "write \"out\", or name another zone in \"from\""
+                                      : "what is for the router itself leaves by no interface; "
+                                        "write \"in\", or name another zone in \"to\"");
+                return -EINVAL;
+        }
+        return 0;
 }
 
 static int check_reject(const FirewallRule *rule, PtDiagnostics *diag)
@@ -134,7 +187,7 @@ int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 {
         int r = check_reject(rule, diag);
 
-        if (check_tcp_flags(rule, diag) < 0)
+        if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0)
                 r = -EINVAL;
         if (check_schedule(rule, diag) < 0)
                 r = -EINVAL;
