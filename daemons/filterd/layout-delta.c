@@ -12,6 +12,7 @@ typedef struct Compare {
         FwNatPolicy before, after; /* what NAT rules are read with */
         GHashTable *services;      /* names of those that differ; NULL: none */
         GArray *nat;               /* FwNatChange */
+        GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
         bool zones, nat_settings;
 } Compare;
 
@@ -102,16 +103,30 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
         return 0;
 }
 
-/* A NAT rule that is the same in both slices, but not what NatSettings make of it. */
-static int compare_settings(const PtObject *object, void *userdata)
+static bool names_changed(const Compare *compare, const PtList *services)
+{
+        char *const *names = services->items;
+
+        for (unsigned i = 0; compare->services && i < services->n; i++)
+                if (g_hash_table_contains(compare->services, names[i]))
+                        return true;
+        return false;
+}
+
+/* A NAT rule that is the same in both slices, but not what NatSettings and services make of it. */
+static int compare_same_nat(const PtObject *object, void *userdata)
 {
         Compare *compare = userdata;
         const NatRule *nat = (const NatRule *) object;
 
         if (pt_slice_get(compare->delta->slice, &pt_kind_nat_rule, object->name) != object ||
             (fw_nat_in_force(&compare->before, nat) == fw_nat_in_force(&compare->after, nat) &&
-             fw_nat_reflects(&compare->before, nat) == fw_nat_reflects(&compare->after, nat)))
+             fw_nat_reflects(&compare->before, nat) == fw_nat_reflects(&compare->after, nat) &&
+             !names_changed(compare, &nat->services)))
                 return 0;
+        if (!compare->again)
+                compare->again = g_hash_table_new(NULL, NULL);
+        g_hash_table_add(compare->again, (void *) (uintptr_t) object);
         compare_nat(compare, object, object);
         add_rule_change(compare->delta, rule_of(&compare->before, object),
                         rule_of(&compare->after, object));
@@ -122,22 +137,12 @@ static int compare_settings(const PtObject *object, void *userdata)
 static int compare_services(const PtObject *object, void *userdata)
 {
         Compare *compare = userdata;
-        FwLayoutDelta *delta = compare->delta;
         const FirewallRule *rule = (const FirewallRule *) object;
-        const PtList *list = &fw_rule_box(rule)->services;
-        char *const *names = list->items;
 
-        for (unsigned i = 0; i < list->n; i++)
-                if (g_hash_table_contains(compare->services, names[i])) {
-                        if (pt_slice_get(delta->slice, &pt_kind_firewall_rule, object->name) ==
-                            object)
-                                add_rule_change(delta,
-                                                fw_effective_rule(delta->layout->effective,
-                                                                  delta->layout->slice, rule),
-                                                fw_effective_rule(delta->layout->effective,
-                                                                  delta->slice, rule));
-                        break;
-                }
+        if (names_changed(compare, &fw_rule_box(rule)->services) &&
+            pt_slice_get(compare->delta->slice, &pt_kind_firewall_rule, object->name) == object)
+                add_rule_change(compare->delta, rule_of(&compare->before, object),
+                                rule_of(&compare->after, object));
         return 0;
 }
 
@@ -442,6 +447,8 @@ static int add_moved_nat(const PtObject *object, void *userdata)
                 pt_slice_get(compare->delta->layout->slice, &pt_kind_nat_rule, object->name);
         FwNatChange change = {.before = (const NatRule *) before, .after = nat};
 
+        if (compare->again && g_hash_table_contains(compare->again, object))
+                return 0; /* it is made anew anyway */
         if (before && pt_digest_equal(&before->digest, &object->digest) &&
             fw_nat_in_force(&compare->after, nat) && fw_nat_in_force(&compare->before, nat) &&
             fw_sets_moves(compare->delta->sets, &nat->source, &nat->destination))
@@ -510,7 +517,7 @@ static void forget_plain(FwLayoutDelta *delta)
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
-        g_autoptr(GHashTable) services = NULL;
+        g_autoptr(GHashTable) services = NULL, again = NULL;
         g_autoptr(GArray) nat = g_array_new(FALSE, FALSE, sizeof(FwNatChange));
         Compare compare = {.delta = delta, .nat = nat};
         GArray *rules;
@@ -531,10 +538,11 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         compare.before = fw_nat_policy(layout->effective, layout->slice);
         compare.after = fw_nat_policy(layout->effective, slice);
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
-        if (compare.nat_settings)
-                (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_settings,
-                                        &compare);
         services = compare.services;
+        if (compare.nat_settings || services)
+                (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_same_nat,
+                                        &compare);
+        again = compare.again;
         if (services)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_services,
                                         &compare);

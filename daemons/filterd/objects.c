@@ -80,12 +80,10 @@ bool fw_objects_needed(const FirewallRule *rule)
 {
         const FwEffectiveRule *effective = fw_effective_of(rule);
 
-        if (!rule->box)
-                return false;
         for (unsigned i = 0; effective && i < effective->n_choices; i++)
                 if (effective->choices[i].helper != FW_HELPER_INVALID)
                         return true;
-        return rule->box->log || pt_object_has(&rule->object, FW_RULE_HELPER);
+        return fw_rule_box(rule)->log || pt_object_has(&rule->object, FW_RULE_HELPER);
 }
 
 void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)

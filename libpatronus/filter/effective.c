@@ -273,7 +273,7 @@ static FwEffectiveRule *rule_new(const PtKind *kind, const PtObject *origin)
 }
 
 /* The digest says what was compiled: that of the origin, and those of the services. */
-static void seal(FwEffectiveRule *rule)
+void fw_effective_seal(FwEffectiveRule *rule)
 {
         size_t size = PT_DIGEST_SIZE * (rule->n_services + 1U);
         g_autofree uint8_t *bytes = g_malloc(size);
@@ -288,29 +288,47 @@ static void seal(FwEffectiveRule *rule)
 
 static const FirewallRule *keep(FwEffective *effective, FwEffectiveRule *rule)
 {
-        seal(rule);
+        fw_effective_seal(rule);
         g_hash_table_add(effective->rules, rule);
         return &rule->rule;
+}
+
+/* Those that exist, in the order of the list. The caller's. */
+static const Service **resolve(FwEffective *effective, const PtSlice *slice, const PtList *list,
+                               unsigned *ret_n)
+{
+        const Service **services = g_new(const Service *, list->n);
+        char *const *names = list->items;
+
+        *ret_n = 0;
+        for (unsigned i = 0; i < list->n; i++) {
+                const Service *service = find_service(effective, slice, names[i]);
+
+                if (service)
+                        services[(*ret_n)++] = service;
+        }
+        return services;
+}
+
+static void take_services(FwEffectiveRule *rule, const Service **services, unsigned n)
+{
+        rule->services = services;
+        rule->n_services = n;
+        for (unsigned i = 0; i < n; i++)
+                (void) pt_object_ref(&services[i]->object);
+        add_choices(rule);
 }
 
 const FirewallRule *fw_effective_rule(FwEffective *effective, const PtSlice *slice,
                                       const FirewallRule *rule)
 {
         const PtList *list = &fw_rule_box(rule)->services;
-        char *const *names = list->items;
         g_autofree const Service **services = NULL;
         FwEffectiveRule wanted = {.origin = &rule->object}, *known, *fresh;
 
         if (list->n == 0)
                 return rule;
-        services = g_new(const Service *, list->n);
-        for (unsigned i = 0; i < list->n; i++) {
-                const Service *service = find_service(effective, slice, names[i]);
-
-                if (service)
-                        services[wanted.n_services++] = service;
-        }
-        wanted.services = services;
+        wanted.services = services = resolve(effective, slice, list, &wanted.n_services);
         known = g_hash_table_lookup(effective->rules, &wanted);
         if (known)
                 return &known->rule;
@@ -319,11 +337,7 @@ const FirewallRule *fw_effective_rule(FwEffective *effective, const PtSlice *sli
         memcpy((char *) fresh + sizeof(PtObject), (const char *) rule + sizeof(PtObject),
                sizeof(FirewallRule) - sizeof(PtObject));
         fresh->rule.object.present = rule->object.present;
-        fresh->n_services = wanted.n_services;
-        fresh->services = g_steal_pointer(&services);
-        for (unsigned i = 0; i < fresh->n_services; i++)
-                (void) pt_object_ref(&fresh->services[i]->object);
-        add_choices(fresh);
+        take_services(fresh, g_steal_pointer(&services), wanted.n_services);
         return keep(effective, fresh);
 }
 
@@ -335,6 +349,31 @@ static void set(FirewallRule *rule, unsigned index)
         rule->object.present |= UINT64_C(1) << index;
 }
 
+void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat)
+{
+        const Service **services;
+        unsigned n;
+
+        if (nat->services.n == 0)
+                return;
+        services = resolve(policy->effective, policy->slice, &nat->services, &n);
+        take_services(rule, services, n);
+        /* A translation of ports is for what has some. */
+        if (nat->translation.ports.n > 0)
+                rule->protocols.n = 0;
+}
+
+/* Whatever port of a service was asked for has become the one of the translation. */
+static void translate_choices(FwEffectiveRule *linked, const NatRule *nat)
+{
+        for (unsigned i = 0; i < linked->n_choices; i++) {
+                PtList *ports = &linked->choices[i].ports;
+
+                ports->n = 1;
+                *(PtPortRange *) ports->items = *(const PtPortRange *) nat->translation.ports.items;
+        }
+}
+
 void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat)
 {
         FirewallRule *rule = &linked->rule;
@@ -343,7 +382,10 @@ void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat)
         linked->translated = true;
         rule->destination.addresses = nat->translation.addresses;
         if (nat->translation.ports.n > 0) {
-                rule->destination.ports = nat->translation.ports;
+                if (linked->by_service)
+                        translate_choices(linked, nat);
+                else
+                        rule->destination.ports = nat->translation.ports;
                 return;
         }
         rule->destination.ports = nat->destination.ports;
@@ -414,11 +456,15 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         FwEffectiveRule wanted = {.origin = &nat->object,
                                   .off = !fw_nat_in_force(policy, nat),
                                   .reflected = fw_nat_reflects(policy, nat)};
+        g_autofree const Service **services = NULL;
         FwEffectiveRule *known, *fresh;
         FirewallRule *rule;
 
         if (fw_nat_filter(nat) != FW_NAT_FILTER_AUTO)
                 return NULL;
+        if (nat->services.n > 0)
+                wanted.services = services =
+                        resolve(effective, policy->slice, &nat->services, &wanted.n_services);
         known = g_hash_table_lookup(effective->rules, &wanted);
         if (known)
                 return &known->rule;
@@ -439,6 +485,7 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
                 set(rule, FW_RULE_FAMILY);
         if (rule->protocol != PT_PROTOCOL_ANY)
                 set(rule, FW_RULE_PROTOCOL);
+        fw_effective_add_services(fresh, policy, nat);
         link_endpoints(fresh, nat);
         return keep(effective, fresh);
 }

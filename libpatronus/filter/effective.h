@@ -6,7 +6,8 @@
  *
  *      a FirewallRule that says all itself       the object of the slice, at no cost
  *      one that names services                   a view of it, with what the services say beside it
- *      a NatRule that brings a rule of its own   a FirewallRule that allows what it translates
+ *      a NatRule that brings a rule of its own   a FirewallRule that allows what it translates, with
+ *                                                what its services say
  *
  * The latter two are objects of kinds that are in no registry. They have the name, the uid and the
  * position of what they come from, and the kind's name too, so that the kernel's comments and the
@@ -71,7 +72,11 @@ bool fw_nat_reflects(const FwNatPolicy *policy, const NatRule *nat);
  * (fw_nat_filter()). It is enabled when the NatRule is in force, and for all zones when that is
  * reflected. */
 const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule *nat);
-/* For nat-use.c: what a rule that lets a translated connection pass asks of its destination. */
+/* For nat-use.c: what the services of a NatRule say; the digest of all that a rule comes from; what a
+ * rule that lets a translated connection pass asks of its destination, after the services. */
+void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy,
+                               const NatRule *nat);
+void fw_effective_seal(FwEffectiveRule *rule);
 void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat);
 void fw_effective_done(PtObject *object); /* PtKind.done of every effective rule */
 /* What an effective rule has beside FirewallRule; NULL: it is one that says all itself. */

@@ -85,7 +85,7 @@ static void ask_for_ports(FirewallRule *rule, const NatRule *nat)
         const FwEndpointBox *source = fw_endpoint_box(&rule->source),
                             *destination = fw_endpoint_box(&rule->destination);
 
-        if (nat->translation.ports.n == 0 || rule->source.ports.n > 0 ||
+        if (nat->services.n > 0 || nat->translation.ports.n == 0 || rule->source.ports.n > 0 ||
             rule->destination.ports.n > 0 || source->port_aliases.n > 0 ||
             destination->port_aliases.n > 0 || source->except.ports.n > 0 ||
             source->except.port_aliases.n > 0 || destination->except.ports.n > 0 ||
@@ -127,14 +127,11 @@ FirewallRule *fw_nat_use_new(const FwNatPolicy *policy, const NatRule *nat, FwNa
         NatUse *use = (NatUse *) pt_object_new(&kind_use, nat->object.name);
         FirewallRule *rule = &use->effective.rule;
 
-        (void) policy;
         use->effective.origin = pt_object_ref(&nat->object);
         use->side = side;
         use->reflected = reflected;
         rule->object.position = nat->object.position;
         rule->object.meta = nat->object.meta;
-        rule->object.digest = nat->object.digest;
-        rule->object.sealed = true;
         rule->priority = (uint16_t) fw_nat_priority(nat);
         rule->family = fw_nat_family(nat);
         rule->protocol = fw_nat_protocol(nat);
@@ -143,7 +140,9 @@ FirewallRule *fw_nat_use_new(const FwNatPolicy *policy, const NatRule *nat, FwNa
                 rule->object.present |= UINT64_C(1) << FW_RULE_FAMILY;
         if (rule->protocol != PT_PROTOCOL_ANY)
                 rule->object.present |= UINT64_C(1) << FW_RULE_PROTOCOL;
+        fw_effective_add_services(&use->effective, policy, nat);
         fill_endpoints(use, nat);
+        fw_effective_seal(&use->effective);
         return rule;
 }
 

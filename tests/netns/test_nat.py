@@ -234,6 +234,60 @@ def test_nft_reads_what_it_lists(lab):
     assert lab.exec("spare", "nft", "list", "ruleset").stdout == "\n".join(table)
 
 
+def test_services(lab, witness):
+    """In place of protocol and ports; to the same ports or to another, and for sources. A change of the service reaches the rule."""
+    def shop(spec):
+        return rule("shop", spec, "Service")
+
+    def hosts(*ports, protocol="tcp"):
+        sights = witness.look([Probe("wan", protocol, router("wan", 4), port) for port in ports])
+        return [(sight.host, sight.port) for sight in sights]
+
+    lab.apply(ZONES + ALL + shop("tcp: [443], udp: [8000]") +
+              nat("same", f"type: forward, zone: wan, services: [shop, smtp], translation: {{addresses: [{address('dmz', 4)}]}}") +
+              nat("moved", f"type: forward, zone: guest, services: [shop], translation: {{addresses: [{address('dmz', 4)}], ports: [9000]}}") +
+              nat("away", "type: masquerade, zone: wan, services: [http]"))
+    assert hosts(25, 443, 8000, 80) == [("dmz", 25), ("dmz", 443), ("router", 8000), ("router", 80)]
+    assert hosts(8000, 443, protocol="udp") == [("dmz", 8000), ("router", 443)]
+    moved = witness.look([Probe("guest", protocol, router("guest", 4), port) for protocol in ("tcp", "udp") for port in (443, 8000)])
+    assert [(sight.host, sight.port) for sight in moved] == [("dmz", 9000), ("router", 8000), ("router", 443), ("dmz", 9000)]
+    assert [sight.source for sight in witness.look([Probe("lan", "tcp", address("wan", 4), port) for port in (80, 443)])] == [
+        router("wan", 4), address("lan", 4)]
+    before = counters(lab)
+    lab.apply(shop("tcp: [8000]"))
+    assert hosts(25, 443, 8000) == [("dmz", 25), ("router", 443), ("dmz", 8000)]
+    after = counters(lab)
+    assert {key: after[key] - before[key] for key in after} == {("same", "wan"): 2, ("moved", "guest"): 0, ("away", "wan"): 0}
+
+
+def test_services_bring_their_rule_of_the_filter(lab, witness):
+    """Exactly what was translated passes, and helpers come along."""
+    lab.apply(ZONES + rule("shop", "tcp: [443, 8001]", "Service") +
+              nat("same", f"type: forward, zone: wan, services: [shop], translation: {{addresses: [{address('dmz', 4)}]}}") +
+              nat("moved", f"type: forward, zone: guest, services: [shop], translation: {{addresses: [{address('dmz', 4)}], ports: [9000]}}"))
+    assert [witness.see("wan", "tcp", router("wan", 4), port).port for port in (443, 8001)] == [443, 8001]
+    assert [witness.see("guest", "tcp", router("guest", 4), port).port for port in (443, 8001)] == [9000, 9000]
+    assert witness.see("wan", "tcp", address("dmz", 4), 443, answered=False) is None
+    assert witness.see("wan", "udp", router("wan", 4), 443, answered=False) is None
+    lab.apply(nat("files", f"type: forward, zone: wan, services: [ftp], translation: {{addresses: [{address('dmz', 4)}]}}"))
+    listing = lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+    assert [line for line in listing.splitlines() if "NatRule/files" in line and 'ct helper set "h_ftp_tcp"' in line]
+
+
+@pytest.mark.parametrize("spec, pointer, says", (
+    ("type: forward, zone: wan, services: [http], protocol: tcp, translation: {addresses: [10.3.0.2]}", "/spec/protocol", "services say the protocol"),
+    ("type: forward, zone: wan, services: [http], destination: {ports: [80]}, translation: {addresses: [10.3.0.2]}", "/spec/destination/ports",
+     "services say the protocol"),
+    ("type: forward, zone: wan, services: [http], translation: {addresses: [10.3.0.2], ports: [8000-8001]}", "/spec/translation/ports", "needs one range of as many"),
+    ("type: forward, zone: wan, services: [ipsec], translation: {addresses: [10.3.0.2], ports: [500]}", "/spec/services/0", "protocols without ports"),
+    ("type: one-to-one, zone: wan, services: [http], destination: {addresses: [10.99.0.5]}, translation: {addresses: [10.3.0.2]}", "/spec/services",
+     "addresses stand for addresses"),
+))
+def test_services_refused(lab, spec, pointer, says):
+    done = lab.ctl("apply", "-f", "-", stdin=ZONES + nat("bad", spec), check=False)
+    assert done.returncode != 0 and pointer in done.stderr and says in done.stderr
+
+
 # --- both ways
 
 

@@ -257,6 +257,11 @@ static inline char *fw_random_nat_spec(GRand *rand)
                 "\"translation\":{\"addresses\":[\"10.3.0.0/24\"]}",
                 "\"type\":\"prefix\",\"destination\":{\"addresses\":[\"2001:db8:%d::/48\"]},"
                 "\"translation\":{\"addresses\":[\"fd00:3::/48\"]}",
+                "\"type\":\"forward\",\"services\":[\"ssh\",\"shop\"],\"translation\":{"
+                "\"addresses\":[\"10.0.2.%d\"]}",
+                "\"type\":\"forward\",\"services\":[\"ftp\",\"shop\"],\"translation\":{"
+                "\"addresses\":[\"10.0.2.%d\"],\"ports\":[2121]}",
+                "\"type\":\"masquerade\",\"services\":[\"dns\",\"ipsec\"]",
                 "\"type\":\"redirect\",\"destination\":{\"ports\":[8%d]},\"translation\":{"
                 "\"ports\":[3128]}",
         };

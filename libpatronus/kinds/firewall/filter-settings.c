@@ -203,6 +203,21 @@ static int check_rule(const PtObject *object, void *userdata)
         return 0;
 }
 
+static int check_nat(const PtObject *object, void *userdata)
+{
+        const NatRule *nat = (const NatRule *) object;
+        char *const *services = nat->services.items;
+        HelperCheck *check = userdata;
+
+        for (unsigned i = 0; fw_nat_filter(nat) == FW_NAT_FILTER_AUTO && i < nat->services.n; i++) {
+                FwHelper helper = fw_builtin_helper(services[i], check->lookup);
+
+                if (helper != FW_HELPER_INVALID)
+                        check_named(check, object, helper);
+        }
+        return 0;
+}
+
 static int check_service(const PtObject *object, void *userdata)
 {
         if (pt_object_has(object, SERVICE_HELPER))
@@ -218,6 +233,7 @@ static int settings_check_set(const PtObject *object, const PtLookup *lookup, Pt
         if (!pt_object_has(object, SETTINGS_HELPERS))
                 return 0;
         lookup->foreach (lookup->ctx, &pt_kind_firewall_rule, check_rule, &check);
+        lookup->foreach (lookup->ctx, &pt_kind_nat_rule, check_nat, &check);
         lookup->foreach (lookup->ctx, &pt_kind_service, check_service, &check);
         return check.result;
 }

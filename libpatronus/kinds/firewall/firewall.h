@@ -257,6 +257,7 @@ enum {
         NAT_RULE_FILTER,
         NAT_RULE_FILTER_RULE,
         NAT_RULE_REFLECTION,
+        NAT_RULE_SERVICES,
 };
 
 typedef struct NatRule {
@@ -273,6 +274,7 @@ typedef struct NatRule {
         int filter;        /* FwNatFilter; see fw_nat_filter() */
         char *filter_rule; /* FirewallRule, or NULL */
         bool reflection;   /* of forwards; default: what NatSettings say */
+        PtList services; /* char *: Service; a set; in place of protocol and destination's ports */
 } NatRule;
 
 extern const PtKind pt_kind_nat_rule;

@@ -115,10 +115,16 @@ static const PtField nat_fields[] = {
                        "came by, and not for the router's own programs. Absent: what NatSettings "
                        "say, else false.",
                 .example = "true"),
+        [NAT_RULE_SERVICES] = PT_FIELD(NatRule, ref, services, "services", PT_F_LIST,
+                .ref = "Service",
+                .doc = "What the connection is for, in place of a protocol and the destination's "
+                       "ports: services by name, of the built-in ones or your own. A rule of the "
+                       "filter that comes with this one brings their helpers.",
+                .example = "[http, https]"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_REFLECTION + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_SERVICES + 2);
 
 bool fw_nat_enabled(const NatRule *rule)
 {
@@ -209,14 +215,15 @@ static int check_forward(const NatRule *rule, PtDiagnostics *diag)
                            "a forward goes to one address: addresses: [10.3.0.10]");
         if (rule->translation.ports.n == 0)
                 return r;
-        if (!fw_endpoint_has_ports(&rule->destination))
+        if (!fw_endpoint_has_ports(&rule->destination) && rule->services.n == 0)
                 return refuse(diag, "needs-ports", "/spec/destination/ports",
                               "the translation has a port, so the destination needs one: "
                               "ports: [443]");
         wanted = to->hi - to->lo + 1U;
-        /* What an alias adds has no port to become. */
-        if (wanted > 1 && (rule->destination.ports.n != 1 || at->hi - at->lo + 1U != wanted ||
-                           fw_endpoint_box(&rule->destination)->port_aliases.n > 0))
+        /* What an alias or a service adds has no port to become. */
+        if (wanted > 1 &&
+            (rule->destination.ports.n != 1 || at->hi - at->lo + 1U != wanted ||
+             fw_endpoint_box(&rule->destination)->port_aliases.n > 0 || rule->services.n > 0))
                 r = refuse(diag, "unequal-ranges", "/spec/translation/ports",
                            "a range of ports translates port by port, so the destination needs one "
                            "range of as many");
@@ -306,6 +313,28 @@ static int check_translation(const NatRule *rule, PtDiagnostics *diag)
         g_assert_not_reached();
 }
 
+static int check_services(const NatRule *rule, PtDiagnostics *diag)
+{
+        const char *also = NULL;
+
+        if (rule->services.n == 0)
+                return 0;
+        if (rule->type == FW_NAT_ONE_TO_ONE || rule->type == FW_NAT_PREFIX)
+                return refuse(diag, "no-ports", "/spec/services",
+                              "addresses stand for addresses whatever the ports; a forward is for "
+                              "services");
+        if (pt_object_has(&rule->object, NAT_RULE_PROTOCOL))
+                also = "/spec/protocol";
+        else if (rule->destination.ports.n > 0)
+                also = "/spec/destination/ports";
+        else if (fw_endpoint_box(&rule->destination)->port_aliases.n > 0)
+                also = "/spec/destination/portAliases";
+        return also ? refuse(diag, "two-ways", also,
+                             "services say the protocol and the ports already; remove this, or the "
+                             "services")
+                    : 0;
+}
+
 static int nat_check(const PtObject *object, PtDiagnostics *diag)
 {
         const NatRule *rule = (const NatRule *) object;
@@ -314,7 +343,7 @@ static int nat_check(const PtObject *object, PtDiagnostics *diag)
 
         if (fw_endpoint_check(&rule->source, protocol, true, "/spec/source", diag) < 0 ||
             fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0 ||
-            check_translation(rule, diag) < 0)
+            check_services(rule, diag) < 0 || check_translation(rule, diag) < 0)
                 r = -EINVAL;
         if (ports && protocol != PT_PROTOCOL_ANY && !fw_protocol_has_ports(protocol))
                 r = refuse(diag, "no-ports", "/spec/translation/ports",
@@ -339,14 +368,47 @@ static int nat_check(const PtObject *object, PtDiagnostics *diag)
         return r;
 }
 
+/* A service that has protocols without ports, where ports are translated; and helpers that are not
+ * allowed, of built-in services: those of one's own are checked themselves. */
+static int check_service(const NatRule *rule, unsigned i, const PtLookup *lookup,
+                         PtDiagnostics *diag)
+{
+        const char *name = ((char *const *) rule->services.items)[i];
+        g_autoptr(PtObject) builtin = pt_kind_builtin(&pt_kind_service, name);
+        const PtObject *own = lookup->get(lookup->ctx, &pt_kind_service, name);
+        const Service *service = (const Service *) (own ?: builtin);
+        const FilterSettings *settings = (const FilterSettings *) lookup->get(
+                lookup->ctx, &pt_kind_filter_settings, "default");
+        FwHelper helper = fw_builtin_helper(name, lookup);
+        g_autofree char *pointer = g_strdup_printf("/spec/services/%u", i);
+
+        if (service && service->protocols.n > 0 && rule->translation.ports.n > 0) {
+                pt_diag_error(diag, "no-ports", pointer,
+                              "the service %s has protocols without ports, which no port can be "
+                              "translated of; name a service that has ports only",
+                              name);
+                return -EINVAL;
+        }
+        if (helper == FW_HELPER_INVALID || fw_settings_helper(settings, helper) ||
+            fw_nat_filter(rule) != FW_NAT_FILTER_AUTO)
+                return 0;
+        pt_diag_error(diag, "helper-not-allowed", pointer,
+                      "FilterSettings do not list the helper %s; add it to their \"helpers\"",
+                      fw_helpers[helper].name);
+        return -EINVAL;
+}
+
 static int nat_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
 {
         const NatRule *rule = (const NatRule *) object;
         int r = fw_endpoint_check_set(&rule->source, lookup, "/spec/source", diag);
 
-        return fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0
-                       ? -EINVAL
-                       : r;
+        if (fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0)
+                r = -EINVAL;
+        for (unsigned i = 0; i < rule->services.n; i++)
+                if (check_service(rule, i, lookup, diag) < 0)
+                        r = -EINVAL;
+        return r;
 }
 
 const PtKind pt_kind_nat_rule = {
