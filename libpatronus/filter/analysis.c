@@ -2,6 +2,8 @@
 
 #include "analysis.h"
 
+#include "compare.h"
+
 #include <string.h>
 
 /* Of one rule: a hundredth of a second. */
@@ -29,11 +31,6 @@ typedef struct Analysis {
         size_t left;
 } Analysis;
 
-static bool is_alike(const FwPolicyRule *a, const FwPolicyRule *b)
-{
-        return a->action == b->action && g_strcmp0(a->manner, b->manner) == 0;
-}
-
 static bool is_opposite(const FwPolicyRule *a, const FwPolicyRule *b)
 {
         return (a->action == FW_ALLOW) != (b->action == FW_ALLOW);
@@ -48,7 +45,7 @@ static bool counts(const Analysis *analysis, uint32_t place)
                 return false;
         if (place < analysis->number)
                 return other->exact;
-        return analysis->later && (other->exact || !is_alike(other, analysis->rule));
+        return analysis->later && (other->exact || !fw_policy_rule_alike(other, analysis->rule));
 }
 
 /* true: one of them has all of the cube, and nothing passes it. */
@@ -100,7 +97,8 @@ static int judge(Analysis *analysis, const FwPlaced *first)
         if (first->place < analysis->number)
                 return 0;
         analysis->reached = true;
-        return !is_alike(fw_policy_rule(analysis->policy, first->place), analysis->rule);
+        return !fw_policy_rule_alike(fw_policy_rule(analysis->policy, first->place),
+                                     analysis->rule);
 }
 
 static int judge_piece(const FwCube *piece, const FwPlaced *first, void *userdata)
@@ -230,7 +228,7 @@ static void judge_covered(Analysis *analysis)
         }
         for (unsigned i = 0; i < deciders->len; i++)
                 if (!rule->decides ||
-                    !is_alike(
+                    !fw_policy_rule_alike(
                             fw_policy_rule(analysis->policy, g_array_index(deciders, uint32_t, i)),
                             rule))
                         kind = FW_FINDING_SHADOWED;

@@ -31,7 +31,7 @@ typedef struct WorldRule {
 
 typedef struct World {
         int bits; /* of an address */
-        unsigned n;
+        unsigned n, named;
         WorldRule rules[24];
         int forward[2], input[2], output[2]; /* of lan and wan */
 } World;
@@ -137,10 +137,11 @@ static inline WorldSpan world_random_span(GRand *rand, int n, int none)
         return span;
 }
 
-static inline void world_random_rule(const World *world, GRand *rand, WorldRule *rule)
+static inline void world_random_rule(World *world, GRand *rand, WorldRule *rule)
 {
         int addresses = 1 << world->bits;
 
+        g_snprintf(rule->name, sizeof(rule->name), "r%02u", world->named++);
         rule->action = g_rand_int_range(rand, 0, 5) % 3;
         do {
                 rule->from = g_rand_int_range(rand, 0, 6) % 4;
@@ -166,10 +167,9 @@ static inline void world_random_rule(const World *world, GRand *rand, WorldRule 
 static inline void world_random(World *world, GRand *rand)
 {
         world->n = (unsigned) g_rand_int_range(rand, 1, 13);
-        for (unsigned i = 0; i < world->n; i++) {
-                g_snprintf(world->rules[i].name, sizeof(world->rules[i].name), "r%02u", i);
+        world->named = 0;
+        for (unsigned i = 0; i < world->n; i++)
                 world_random_rule(world, rand, &world->rules[i]);
-        }
         for (unsigned i = 0; i < 2; i++) {
                 world->forward[i] = g_rand_int_range(rand, 0, 3);
                 world->input[i] = g_rand_int_range(rand, 0, 3);
