@@ -86,11 +86,13 @@ typedef enum Rest {
 typedef Target (*TargetFunc)(int index, Key key, const void *userdata);
 
 typedef struct Dispatch {
-        PtNftBatch *batch;
+        FwStages *stages;
+        PtNftBatch *batch; /* of the stages: the commit itself */
         const FwZones *zones;
         const GArray *pairs;
         GHashTable *nat;
         GHashTable *counts;
+        const char *zoned; /* the set of interfaces that belong to a zone */
 } Dispatch;
 
 static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
@@ -102,7 +104,7 @@ static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
         return e;
 }
 
-static void put_start(PtNftBatch *batch, Key key, const uint8_t *bytes, const Target *target)
+static void put_start(GPtrArray *elements, Key key, const uint8_t *bytes, const Target *target)
 {
         struct nftnl_set_elem *e = element(key, bytes);
         uint32_t verdict = (uint32_t) target->verdict;
@@ -110,21 +112,23 @@ static void put_start(PtNftBatch *batch, Key key, const uint8_t *bytes, const Ta
         nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
         if (target->chain)
                 nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, target->chain);
-        pt_nft_batch_element(batch, e);
+        g_ptr_array_add(elements, e);
 }
 
-static void put_end(PtNftBatch *batch, Key key, const uint8_t *bytes)
+static void put_end(GPtrArray *elements, Key key, const uint8_t *bytes)
 {
         struct nftnl_set_elem *e = element(key, bytes);
 
         nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-        pt_nft_batch_element(batch, e);
+        g_ptr_array_add(elements, e);
 }
 
-static void put_map(const Dispatch *dispatch, const char *name, Key key, TargetFunc target_of,
-                    const void *userdata)
+/* The map's whole name. */
+static const char *put_map(const Dispatch *dispatch, const char *name, Key key,
+                           TargetFunc target_of, const void *userdata)
 {
         const GArray *intervals = intervals_of(dispatch->zones, key);
+        GPtrArray *elements = fw_stages_elements_new();
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = name,
@@ -134,8 +138,6 @@ static void put_map(const Dispatch *dispatch, const char *name, Key key, TargetF
                 .data_type = NFT_DATA_VERDICT,
         };
 
-        pt_nft_batch_add_set(dispatch->batch, &spec);
-        pt_nft_batch_elements_begin(dispatch->batch, TABLE, name, 0, false);
         for (unsigned i = 0; i < intervals->len; i++) {
                 const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
                 Target target = target_of((int) interval->number - 1, key, userdata);
@@ -144,13 +146,13 @@ static void put_map(const Dispatch *dispatch, const char *name, Key key, TargetF
 
                 if (target.verdict == NFT_CONTINUE)
                         continue;
-                put_start(dispatch->batch, key, interval->lo, &target);
+                put_start(elements, key, interval->lo, &target);
                 /* Ends are exclusive; an interval to the last value has none. */
                 memcpy(end, interval->hi, keys[key].len);
                 if (fw_interval_increment(end, keys[key].len))
-                        put_end(dispatch->batch, key, end);
+                        put_end(elements, key, end);
         }
-        pt_nft_batch_elements_end(dispatch->batch);
+        return fw_stages_set(dispatch->stages, &spec, elements);
 }
 
 /* [family] key vmap @name */
@@ -212,7 +214,7 @@ static void put_interface(const Dispatch *dispatch, const Side *side, const char
         rule = pt_nft_rule_new(TABLE, chain);
         if (side->rest == REST_UNZONED) {
                 pt_nft_meta(rule, NFT_META_OIFNAME, NFT_REG_1);
-                pt_nft_lookup_not(rule, NFT_REG_1, SET_ZONED, 0);
+                pt_nft_lookup_not(rule, NFT_REG_1, dispatch->zoned, 0);
         }
         pt_nft_verdict(rule, NFT_GOTO, CHAIN_UNASSIGNED);
         fw_finish(dispatch->batch, rule, "unassigned");
@@ -226,19 +228,20 @@ static void put_side(const Dispatch *dispatch, const Side *side)
 {
         const FwZones *zones = dispatch->zones;
         g_autofree char *interfaces = map_name(side->name, BY_INTERFACE);
+        const char *map;
 
-        put_map(dispatch, interfaces, BY_INTERFACE, side->target_of, side->userdata);
+        map = put_map(dispatch, interfaces, BY_INTERFACE, side->target_of, side->userdata);
         if (!zones->sources4 && !zones->sources6) {
-                put_interface(dispatch, side, side->chain, interfaces);
+                put_interface(dispatch, side, side->chain, map);
                 return;
         }
         pt_nft_batch_add_chain(dispatch->batch, TABLE, side->by_interface, NULL);
-        put_interface(dispatch, side, side->by_interface, interfaces);
+        put_interface(dispatch, side, side->by_interface, map);
         for (Key key = BY_ADDRESS4; key <= BY_ADDRESS6; key++) {
                 if (intervals_of(zones, key)) {
-                        g_autofree char *map = map_name(side->name, key);
+                        g_autofree char *name = map_name(side->name, key);
 
-                        put_map(dispatch, map, key, side->target_of, side->userdata);
+                        map = put_map(dispatch, name, key, side->target_of, side->userdata);
                         put_lookup(dispatch->batch, side->chain, key, side->out, map, "dispatch");
                 } else {
                         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, side->chain);
@@ -248,16 +251,6 @@ static void put_side(const Dispatch *dispatch, const Side *side)
                                        side->by_interface);
                         fw_finish(dispatch->batch, rule, "dispatch");
                 }
-        }
-}
-
-static void drop_side(PtNftBatch *batch, const FwZones *zones, const char *name)
-{
-        for (Key key = BY_INTERFACE; key < KEY_MAX; key++) {
-                g_autofree char *map = map_name(name, key);
-
-                if (intervals_of(zones, key))
-                        pt_nft_batch_delete_set(batch, TABLE, map);
         }
 }
 
@@ -555,48 +548,11 @@ static void put_nat(const Dispatch *dispatch)
                 put_jump_to(dispatch, CHAIN_OUTPUT_NAT, own);
 }
 
-static void drop_leaving(PtNftBatch *batch, const FwDispatchTo *old, const FwZone *zone)
-{
-        g_autofree char *chain = zone_name('s', zone->name), *map = back_map(zone->name),
-                        *by_interface = zone_name('b', zone->name),
-                        *back_chain = fw_nat_chain(old->nat, FW_NAT_BACK, FW_ZONE_ANY);
-
-        if (!has_leaving_chain(zone, old->nat))
-                return;
-        pt_nft_batch_flush_chain(batch, TABLE, chain);
-        if (back_chain) {
-                if (by_address(old->zones))
-                        pt_nft_batch_flush_chain(batch, TABLE, by_interface);
-                drop_side(batch, old->zones, map);
-                if (by_address(old->zones))
-                        pt_nft_batch_delete_chain(batch, TABLE, by_interface);
-        }
-        pt_nft_batch_delete_chain(batch, TABLE, chain);
-}
-
-static void drop_nat(PtNftBatch *batch, const FwDispatchTo *old)
-{
-        static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
-                                                   CHAIN_POSTROUTING_INTERFACE};
-        bool address = by_address(old->zones);
-
-        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_PREROUTING);
-        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
-        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
-        for (unsigned i = 0; address && i < G_N_ELEMENTS(by_interface); i++)
-                pt_nft_batch_flush_chain(batch, TABLE, by_interface[i]);
-        drop_side(batch, old->zones, MAP_NAT_IN);
-        drop_side(batch, old->zones, MAP_NAT_OUT);
-        for (unsigned i = 0; address && i < G_N_ELEMENTS(by_interface); i++)
-                pt_nft_batch_delete_chain(batch, TABLE, by_interface[i]);
-        for (unsigned z = 0; z < old->zones->n; z++)
-                drop_leaving(batch, old, &old->zones->zones[z]);
-}
-
 /* All interfaces of all zones, as the patterns cover them together. */
-static void put_zoned(const Dispatch *dispatch)
+static const char *put_zoned(const Dispatch *dispatch)
 {
         const GArray *intervals = dispatch->zones->interfaces;
+        GPtrArray *elements = fw_stages_elements_new();
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = SET_ZONED,
@@ -605,63 +561,77 @@ static void put_zoned(const Dispatch *dispatch)
                 .key_len = keys[BY_INTERFACE].len,
         };
 
-        pt_nft_batch_add_set(dispatch->batch, &spec);
-        pt_nft_batch_elements_begin(dispatch->batch, TABLE, SET_ZONED, 0, false);
         for (unsigned i = 0; i < intervals->len; i++) {
                 const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
                 bool zoned = interval->number > 0, before = i > 0 && interval[-1].number > 0;
 
                 if (zoned && !before)
-                        pt_nft_batch_element(dispatch->batch, element(BY_INTERFACE, interval->lo));
+                        g_ptr_array_add(elements, element(BY_INTERFACE, interval->lo));
                 else if (before && !zoned)
-                        put_end(dispatch->batch, BY_INTERFACE, interval->lo);
+                        put_end(elements, BY_INTERFACE, interval->lo);
         }
-        pt_nft_batch_elements_end(dispatch->batch);
+        return fw_stages_set(dispatch->stages, &spec, elements);
 }
 
-/* Chains are deleted when nothing leads to them any more: base chains, then maps, then the zones'
- * chains. */
-static void drop_dispatch(PtNftBatch *batch, const FwDispatchTo *from)
+/* The chains that the dispatch of these zones has, all but the base chains. */
+static GHashTable *chains_of(const FwDispatchTo *to)
 {
-        const FwZones *old = from->zones;
+        const FwZones *zones = to->zones;
+        g_autofree char *back = fw_nat_chain(to->nat, FW_NAT_BACK, FW_ZONE_ANY);
+        static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
+                                                   CHAIN_POSTROUTING_INTERFACE};
+        GHashTable *chains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+        for (unsigned z = 0; z < zones->n; z++) {
+                const FwZone *zone = &zones->zones[z];
+
+                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                        g_hash_table_add(chains, zone_name(hooks[i].prefix, zone->name));
+                if (by_address(zones))
+                        g_hash_table_add(chains, zone_name('t', zone->name));
+                if (has_leaving_chain(zone, to->nat))
+                        g_hash_table_add(chains, zone_name('s', zone->name));
+                if (has_leaving_chain(zone, to->nat) && back && by_address(zones))
+                        g_hash_table_add(chains, zone_name('b', zone->name));
+        }
+        for (unsigned i = 0; by_address(zones) && i < G_N_ELEMENTS(hooks); i++)
+                g_hash_table_add(chains, g_strdup(hooks[i].by_interface));
+        for (unsigned i = 0; by_address(zones) && i < G_N_ELEMENTS(by_interface); i++)
+                g_hash_table_add(chains, g_strdup(by_interface[i]));
+        return chains;
+}
+
+/* What is about to be filled anew. */
+static void empty_dispatch(PtNftBatch *batch, const FwZones *old, GHashTable *chains)
+{
+        GHashTableIter iter;
+        const char *chain;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_flush_chain(batch, TABLE, hooks[i].chain);
-        drop_nat(batch, from);
-        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
-                pt_nft_batch_flush_chain(batch, TABLE, hooks[i].by_interface);
-        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
-                drop_side(batch, old, hooks[i].map);
-        for (unsigned z = 0; z < old->n; z++) {
-                g_autofree char *map = g_strdup_printf("to_%s", old->zones[z].name);
-
-                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
-                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
-
-                        pt_nft_batch_flush_chain(batch, TABLE, chain);
-                }
-                if (by_address(old)) {
-                        g_autofree char *chain = zone_name('t', old->zones[z].name);
-
-                        pt_nft_batch_flush_chain(batch, TABLE, chain);
-                }
-                drop_side(batch, old, map);
-                for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
-                        g_autofree char *chain = zone_name(hooks[i].prefix, old->zones[z].name);
-
-                        pt_nft_batch_delete_chain(batch, TABLE, chain);
-                }
-                if (by_address(old)) {
-                        g_autofree char *chain = zone_name('t', old->zones[z].name);
-
-                        pt_nft_batch_delete_chain(batch, TABLE, chain);
-                }
-        }
-        for (unsigned i = 0; by_address(old) && i < G_N_ELEMENTS(hooks); i++)
-                pt_nft_batch_delete_chain(batch, TABLE, hooks[i].by_interface);
-        pt_nft_batch_delete_set(batch, TABLE, SET_ZONED);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_PREROUTING);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
+        g_hash_table_iter_init(&iter, chains);
+        while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
+                pt_nft_batch_flush_chain(batch, TABLE, chain);
         fw_settings_drop(old, batch);
+}
+
+/* The maps of before lead to the chains until they go, so chains that are not wanted any more go
+ * after them. */
+static void drop_rest(FwStages *stages, const FwDispatchTo *to, GHashTable *chains)
+{
+        g_autoptr(GHashTable) wanted = chains_of(to);
+        GHashTableIter iter;
+        const char *chain;
+
+        fw_stages_drop_unused(stages);
+        g_hash_table_iter_init(&iter, chains);
+        while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
+                if (!g_hash_table_contains(wanted, chain))
+                        pt_nft_batch_delete_chain(stages->after, TABLE, chain);
 }
 
 void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *rule, int verdict,
@@ -675,27 +645,42 @@ void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *ru
         fw_finish(batch, rule, comment);
 }
 
-void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
-                             PtNftBatch *batch)
+static void put_all(Dispatch *dispatch)
 {
-        Dispatch dispatch = {.batch = batch,
+        const FwZones *zones = dispatch->zones;
+        PtNftBatch *batch = dispatch->batch;
+
+        fw_settings_put(zones, dispatch->counts, dispatch->stages);
+        fw_settings_put_log(zones, CHAIN_UNASSIGNED, "unassigned", batch);
+        fw_put_counted(batch, dispatch->counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP,
+                       NULL, "unassigned");
+        dispatch->zoned = put_zoned(dispatch);
+        for (unsigned i = 0; i < zones->n; i++)
+                put_zone(dispatch, i);
+        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
+                put_hook(dispatch, i);
+        put_nat(dispatch);
+}
+
+void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
+                             FwStages *stages)
+{
+        Dispatch dispatch = {.stages = stages,
+                             .batch = stages->batch,
                              .zones = to->zones,
                              .pairs = to->pairs,
                              .nat = to->nat,
                              .counts = counts};
+        g_autoptr(GHashTable) chains = NULL;
 
-        if (old)
-                drop_dispatch(batch, old);
-        fw_settings_put(to->zones, counts, batch);
-        fw_settings_put_log(to->zones, CHAIN_UNASSIGNED, "unassigned", batch);
-        fw_put_counted(batch, counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP, NULL,
-                       "unassigned");
-        put_zoned(&dispatch);
-        for (unsigned i = 0; i < to->zones->n; i++)
-                put_zone(&dispatch, i);
-        for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
-                put_hook(&dispatch, i);
-        put_nat(&dispatch);
+        if (!old) {
+                put_all(&dispatch);
+                return;
+        }
+        chains = chains_of(old);
+        empty_dispatch(stages->batch, old->zones, chains);
+        put_all(&dispatch);
+        drop_rest(stages, to, chains);
 }
 
 /* Counters. */

@@ -21,7 +21,8 @@
 #define SINGLE_READS_MAX 512
 
 typedef struct Emit {
-        PtNftBatch *batch;
+        FwStages *stages;
+        PtNftBatch *batch; /* of the stages: the commit itself */
         FwTouched *touched;
         FwCarry *carry;      /* may be NULL */
         PtNft *nft;          /* of a delta */
@@ -186,7 +187,12 @@ static void put_class(const FwClass *klass, void *userdata)
 void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, FwCarry *carry,
                  GHashTable *counts, PtNftBatch *batch, FwTouched *touched)
 {
-        Emit emit = {.batch = batch, .touched = touched, .carry = carry, .sets = layout->sets};
+        g_autoptr(FwStages) stages = fw_stages_of_batch(batch);
+        Emit emit = {.stages = stages,
+                     .batch = batch,
+                     .touched = touched,
+                     .carry = carry,
+                     .sets = layout->sets};
         FwDispatchTo to = {layout->zones, layout->pairs, layout->nat->scopes};
 
         fw_touched_expect(touched, layout);
@@ -196,10 +202,10 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
                 pt_nft_batch_delete_table(batch, TABLE);
         }
         fw_ruleset_put_base(batch);
-        fw_sets_put(layout->sets, batch, touched);
+        fw_sets_put(layout->sets, stages, touched);
         fw_objects_put(layout->objects, NULL, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
-        fw_ruleset_put_dispatch(&to, NULL, counts, batch);
+        fw_ruleset_put_dispatch(&to, NULL, counts, stages);
         fw_ruleset_put_marker(marker, false, batch);
 }
 
@@ -547,10 +553,10 @@ static bool list_of_units_differs(const FwClassChange *change)
 static void delete_unit(Emit *emit, const FwUnit *unit)
 {
         if (unit->shape) {
-                pt_nft_batch_delete_set(emit->batch, TABLE, unit->name);
+                pt_nft_batch_delete_set(emit->stages->after, TABLE, unit->name);
         } else {
-                pt_nft_batch_flush_chain(emit->batch, TABLE, unit->name);
-                pt_nft_batch_delete_chain(emit->batch, TABLE, unit->name);
+                pt_nft_batch_flush_chain(emit->stages->after, TABLE, unit->name);
+                pt_nft_batch_delete_chain(emit->stages->after, TABLE, unit->name);
         }
 }
 
@@ -599,7 +605,7 @@ static void delete_gone(Emit *emit, const FwLayoutDelta *delta, const GPtrArray 
                 GArray *list = g_ptr_array_index(units, i);
 
                 if (!change->after)
-                        pt_nft_batch_flush_chain(emit->batch, TABLE, change->before->chain);
+                        pt_nft_batch_flush_chain(emit->stages->after, TABLE, change->before->chain);
                 for (unsigned k = 0; k < list->len; k++) {
                         const UnitChange *unit = &g_array_index(list, UnitChange, k);
 
@@ -607,22 +613,25 @@ static void delete_gone(Emit *emit, const FwLayoutDelta *delta, const GPtrArray 
                                 delete_unit(emit, unit->before);
                 }
                 if (!change->after)
-                        pt_nft_batch_delete_chain(emit->batch, TABLE, change->before->chain);
+                        pt_nft_batch_delete_chain(emit->stages->after, TABLE,
+                                                  change->before->chain);
         }
 }
 
-int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch,
-                  FwTouched *touched)
+int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMarker *old,
+                  PtNft *nft, FwStages *stages, FwTouched *touched)
 {
         g_autoptr(FwCarry) carry = fw_carry_new();
         g_autoptr(GPtrArray) units =
                 g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
         g_autoptr(GHashTable) counts = NULL;
         const FwLayout *layout = delta->layout;
+        FwMarker begun = *marker, about = *old;
         FwDispatchTo to = {delta->zones ?: layout->zones, delta->pairs ?: layout->pairs,
                            delta->nat_scopes ?: layout->nat->scopes};
         FwDispatchTo from = {layout->zones, layout->pairs, layout->nat->scopes};
-        Emit emit = {.batch = batch,
+        Emit emit = {.stages = stages,
+                     .batch = stages->batch,
                      .touched = touched,
                      .carry = carry,
                      .nft = nft,
@@ -632,9 +641,9 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         if (delta->sets && fw_sets_any_moves(delta->sets))
                 emit.moves = delta->sets;
         if (delta->sets)
-                fw_sets_put(delta->sets, batch, touched);
+                fw_sets_put(delta->sets, stages, touched);
         if (delta->objects)
-                fw_objects_put(delta->objects, delta->layout->objects, batch);
+                fw_objects_put(delta->objects, delta->layout->objects, stages->batch);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);
@@ -656,16 +665,22 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft
         if (r == 0 && delta->dispatch) {
                 r = fw_ruleset_read_fixed(nft, layout->zones, false, &counts);
                 if (r == 0)
-                        fw_ruleset_put_dispatch(&to, &from, counts, batch);
+                        fw_ruleset_put_dispatch(&to, &from, counts, stages);
         }
         if (r < 0)
                 return r;
 
         delete_gone(&emit, delta, units);
         if (delta->sets)
-                fw_sets_put_drops(delta->sets, batch);
+                fw_sets_put_drops(delta->sets, stages->after);
         if (delta->objects)
-                fw_objects_put_drops(delta->layout->objects, delta->objects, batch);
-        fw_ruleset_put_marker(marker, true, batch);
+                fw_objects_put_drops(delta->layout->objects, delta->objects, stages->after);
+        begun.unswept = !pt_nft_batch_is_empty(stages->after);
+        fw_ruleset_put_marker(&begun, true, stages->batch);
+        about.about_to_change = true;
+        if (!pt_nft_batch_is_empty(stages->before))
+                fw_ruleset_put_marker(&about, true, stages->before);
+        if (begun.unswept)
+                fw_ruleset_put_marker(marker, true, stages->after);
         return 0;
 }

@@ -30,7 +30,8 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
 /*
  * What differs. Reads from the kernel what it needs: the chains that change, and counters to carry.
  * -ENOENT or -EUCLEAN: the kernel does not have what the layout says; the whole must be replaced.
- * -EINTR: another transaction came between.
+ * -EINTR: another transaction came between. From the first of several transactions to the last the
+ * marker says so; `old` is what it says before.
  */
-int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, PtNft *nft, PtNftBatch *batch,
-                  FwTouched *touched);
+int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMarker *old,
+                  PtNft *nft, FwStages *stages, FwTouched *touched);

@@ -49,6 +49,7 @@ typedef struct NftPlan {
         PtSlice *wanted;
         FwLayoutDelta *delta; /* of the layout in force; or */
         FwLayout *layout;     /* the whole anew */
+        FwMarker from;        /* what the kernel has, if the marker can be relied on */
         bool adopt;           /* the kernel has it already: `layout` is what it has */
         bool other_layout;    /* the kernel's table is of another FW_LAYOUT_VERSION */
         FwTouched *touched;
@@ -58,6 +59,10 @@ typedef struct NftPlan {
         PtEngineCtx *ctx;
         PtDiagnostics *diag;
         unsigned restarts;
+        FwStages *stages;
+        unsigned next;      /* of the stages' transactions: which is sent next */
+        unsigned committed; /* transactions since the monitor does not listen */
+        bool begun;         /* a transaction before the commit was sent */
         PtDone done;
         void *userdata;
 } NftPlan;
@@ -167,6 +172,7 @@ static void plan_free(PtPlan *base)
         fw_delta_free(plan->delta);
         fw_layout_free(plan->layout);
         fw_touched_free(plan->touched);
+        fw_stages_free(plan->stages);
         pt_slice_unref(plan->wanted);
         g_clear_pointer(&plan->plan.steps, g_ptr_array_unref);
         g_free(plan);
@@ -364,8 +370,9 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         plan->wanted = pt_slice_ref(wanted);
         pt_slice_root(wanted, &plan->plan.root);
 
+        plan->from = observed->marker;
         known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
-                !engine->distrusted;
+                !observed->marker.unswept && !engine->distrusted;
         same_revision = known && observed->marker.revision == revision;
         note_other_layout(plan, observed);
         if (known && engine->layout) {
@@ -461,9 +468,27 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         return 0;
 }
 
-static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
+/* What a whole load or a marker alone is: one transaction. */
+static int make_one(FwEngine *engine, NftPlan *plan, const FwMarker *marker, PtNftBatch *batch)
 {
-        g_autoptr(PtNftBatch) batch = NULL;
+        if (!plan->adopt)
+                return make_whole(engine, plan, marker, batch);
+        fw_ruleset_put_marker(marker, true, batch);
+        return 0;
+}
+
+/* Names of sets, only where some of them may be made anew or go. */
+static int list_sets(FwEngine *engine, const NftPlan *plan, GPtrArray **ret)
+{
+        return plan->delta && plan->delta->dispatch
+                       ? pt_nft_list_sets(engine->nft, PT_MARK_NFT_TABLE, ret)
+                       : 0;
+}
+
+static int make_stages(FwEngine *engine, NftPlan *plan)
+{
+        g_autoptr(FwStages) stages = NULL;
+        g_autoptr(GPtrArray) sets = NULL;
         FwMarker marker = {.revision = plan->plan.revision,
                            .root = plan->plan.root,
                            .version = FW_LAYOUT_VERSION};
@@ -471,25 +496,30 @@ static int make_batch(FwEngine *engine, NftPlan *plan, PtNftBatch **ret)
         int r;
 
         r = pt_nft_generation(engine->nft, &generation);
+        if (r == 0)
+                r = list_sets(engine, plan, &sets);
         if (r < 0)
                 return r;
-        batch = pt_nft_batch_new(generation);
+        stages = fw_stages_new(generation, sets);
         fw_touched_free(plan->touched);
         plan->touched = fw_touched_new();
         if (plan->delta) {
-                r = fw_emit_delta(plan->delta, &marker, engine->nft, batch, plan->touched);
+                r = fw_emit_delta(plan->delta, &marker, &plan->from, engine->nft, stages,
+                                  plan->touched);
                 if (r == -ENOENT || r == -EUCLEAN) {
                         r = fall_back(engine, plan);
                         return r < 0 ? r : -EINTR;
                 }
-        } else if (plan->adopt) {
-                fw_ruleset_put_marker(&marker, true, batch);
         } else {
-                r = make_whole(engine, plan, &marker, batch);
+                r = make_one(engine, plan, &marker, stages->batch);
         }
         if (r < 0)
                 return r;
-        *ret = g_steal_pointer(&batch);
+        fw_stages_follow(stages, generation);
+        fw_stages_free(plan->stages);
+        plan->stages = g_steal_pointer(&stages);
+        plan->next = 0;
+        plan->committed = 0;
         return 0;
 }
 
@@ -507,7 +537,7 @@ static void begin_quiet(FwEngine *engine)
 
 /* Each transaction is one generation more (nf_tables_commit): another number than ours explains is
  * somebody else's transaction that was not heard. */
-static void end_quiet(FwEngine *engine, bool committed)
+static void end_quiet(FwEngine *engine, unsigned committed)
 {
         uint32_t generation, expected = engine->quiet_generation + committed;
         bool missed;
@@ -537,13 +567,21 @@ static void hear_the_past(FwEngine *engine, const NftPlan *plan)
 }
 
 static void try_commit(NftPlan *plan);
+static void send_next(NftPlan *plan);
 
-static void sent(int result, const char *what, void *userdata)
+/* What nothing leads to any more could not be removed: the next commit makes the table anew. */
+static void note_unswept(FwEngine *engine, int r, const char *what)
 {
-        NftPlan *plan = userdata;
+        pt_log(LOG_WARNING, "the kernel refused to remove %s, which nothing uses any more: %s",
+               what ?: "what was before", strerror(-r));
+        fw_engine_distrust(engine);
+}
+
+static void finish(NftPlan *plan, int result, const char *what)
+{
         FwEngine *engine = plan->ctx->engine;
 
-        end_quiet(engine, result == 0);
+        end_quiet(engine, plan->committed);
         if (engine->bans)
                 fw_bans_hold(engine->bans, false);
         if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
@@ -553,6 +591,8 @@ static void sent(int result, const char *what, void *userdata)
         if (result == 0) {
                 settle(engine, plan);
         } else {
+                if (plan->begun) /* what was made for it is there, and in nobody's way */
+                        fw_engine_distrust(engine);
                 pt_diag_error(plan->diag, "kernel-refused", "", "the kernel refused %s: %s",
                               what ?: "the transaction", strerror(-result));
                 pt_log(LOG_ERR, "the kernel refused %s: %s", what ?: "the transaction",
@@ -561,35 +601,70 @@ static void sent(int result, const char *what, void *userdata)
         plan->done(result == -ERESTART ? -EAGAIN : result, plan->userdata);
 }
 
-static void try_commit(NftPlan *plan)
+static void sent(int result, const char *what, void *userdata)
+{
+        NftPlan *plan = userdata;
+        bool after = plan->next == FW_STAGES_MAX;
+
+        if (result == 0) {
+                plan->committed++;
+                plan->begun = true;
+        }
+        if (result < 0 && after) {
+                finish(plan, 0, NULL);
+                note_unswept(plan->ctx->engine, result, what);
+        } else if (result < 0 || after) {
+                finish(plan, result, what);
+        } else {
+                send_next(plan);
+        }
+}
+
+/* One transaction after the other; what is empty is not sent. */
+static void send_next(NftPlan *plan)
 {
         FwEngine *engine = plan->ctx->engine;
         g_autoptr(PtNftBatch) batch = NULL;
         g_autofree char *what = NULL;
         int r;
 
-        r = make_batch(engine, plan, &batch);
-        if (r == 0) {
-                plan->sent = pt_nft_batch_size(batch);
-                if (plan->sent >= QUIET_SIZE)
-                        begin_quiet(engine);
-                hear_the_past(engine, plan);
-                /* Before the loop runs there is nothing to keep waiting. */
-                if (pt_nft_batch_size(batch) >= FORK_SIZE &&
-                    sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
-                        if (engine->bans)
-                                fw_bans_hold(engine->bans, true);
-                        r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
-                        if (r == 0) {
-                                (void) g_steal_pointer(&batch); /* the socket has taken it */
-                                return;
-                        }
-                } else {
-                        r = pt_nft_send(engine->nft, batch, &what);
+        while (!batch && plan->next < FW_STAGES_MAX)
+                batch = fw_stages_take(plan->stages, plan->next++);
+        if (!batch) {
+                finish(plan, 0, NULL);
+                return;
+        }
+        /* Before the loop runs there is nothing to keep waiting. */
+        if (pt_nft_batch_size(batch) >= FORK_SIZE &&
+            sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
+                if (engine->bans)
+                        fw_bans_hold(engine->bans, true);
+                r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
+                if (r == 0) {
+                        (void) g_steal_pointer(&batch); /* the socket has taken it */
+                        return;
                 }
+        } else {
+                r = pt_nft_send(engine->nft, batch, &what);
         }
         g_clear_pointer(&batch, pt_nft_batch_free);
         sent(r, what, plan);
+}
+
+static void try_commit(NftPlan *plan)
+{
+        FwEngine *engine = plan->ctx->engine;
+        int r = make_stages(engine, plan);
+
+        if (r < 0) {
+                finish(plan, r, NULL);
+                return;
+        }
+        plan->sent = fw_stages_size(plan->stages);
+        if (plan->sent >= QUIET_SIZE)
+                begin_quiet(engine);
+        hear_the_past(engine, plan);
+        send_next(plan);
 }
 
 static int commit(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)

@@ -185,8 +185,10 @@ void fw_ruleset_put_base(PtNftBatch *batch)
 
 /* The marker: one rule that no packet reaches. */
 
+#define UNSWEPT 0x8000U /* beside the version: to another filterd it is another one */
+
 typedef struct __attribute__((packed)) WireMarker {
-        uint16_t version; /* big endian, as all of it */
+        uint16_t version; /* big endian, as all of it; perhaps with UNSWEPT */
         uint64_t revision;
         uint8_t root[PT_DIGEST_SIZE];
 } WireMarker;
@@ -194,9 +196,15 @@ typedef struct __attribute__((packed)) WireMarker {
 void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *batch)
 {
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_MARKER);
-        g_autofree char *comment = g_strdup_printf("revision %" PRIu64, marker->revision);
-        WireMarker wire = {.version = htobe16(marker->version),
-                           .revision = htobe64(marker->revision)};
+        g_autofree char *comment = g_strdup_printf("revision %" PRIu64 "%s", marker->revision,
+                                                   marker->about_to_change ? ", about to change"
+                                                   : marker->unswept       ? ", not swept yet"
+                                                                           : "");
+        WireMarker wire = {
+                .version = htobe16(
+                        (uint16_t) (marker->version |
+                                    (marker->unswept || marker->about_to_change ? UNSWEPT : 0))),
+                .revision = htobe64(marker->revision)};
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         size_t size;
 
@@ -226,7 +234,8 @@ static int read_marker(struct nftnl_rule *rule, void *userdata)
         if (!wire || len != sizeof(*wire))
                 return -ENOENT;
         reader->n++;
-        reader->marker.version = be16toh(wire->version);
+        reader->marker.version = be16toh(wire->version) & (uint16_t) ~UNSWEPT;
+        reader->marker.unswept = be16toh(wire->version) & UNSWEPT;
         reader->marker.revision = be64toh(wire->revision);
         memcpy(reader->marker.root.bytes, wire->root, sizeof(wire->root));
         return 0;

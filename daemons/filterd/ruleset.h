@@ -6,6 +6,7 @@
 
 #include "layout.h"
 #include "netlink/nft.h"
+#include "stages.h"
 
 /* Names and meaning of all that the table holds; another number in the marker means: replace the
  * whole. */
@@ -23,12 +24,12 @@ typedef struct FwDispatchTo {
 } FwDispatchTo;
 
 /*
- * Maps and rules from the base chains to the classes, whose chains must exist. `old`: what packets
- * are dispatched to now, which goes first; NULL: nothing. Counters of the fixed rules begin at
- * `counts` (comment -> FwCount), which may be NULL.
+ * Maps and rules from the base chains to the classes. `old`: what packets are dispatched to now, in
+ * whose place this comes; NULL: nothing. Counters of the fixed rules begin at `counts` (comment ->
+ * FwCount), which may be NULL.
  */
 void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
-                             PtNftBatch *batch);
+                             FwStages *stages);
 /* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
  * there; `partly`: those that are. */
 int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTable **ret);
@@ -37,6 +38,9 @@ typedef struct FwMarker {
         uint64_t revision;
         PtDigest root;
         uint16_t version; /* FW_LAYOUT_VERSION of who wrote it */
+        /* What nothing leads to yet, or any more, may be there: a commit was about to begin, or has
+         * not ended. */
+        bool about_to_change, unswept;
 } FwMarker;
 
 /* Goes last into a batch. */

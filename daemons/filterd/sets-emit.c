@@ -116,16 +116,19 @@ static void create(const FwSetChange *change, PtNftBatch *batch)
         pt_nft_batch_add_set(batch, &spec);
 }
 
-void fw_sets_put(const FwSets *sets, PtNftBatch *batch, FwTouched *touched)
+void fw_sets_put(const FwSets *sets, FwStages *stages, FwTouched *touched)
 {
         const GPtrArray *changes = fw_sets_changes(sets);
 
         for (unsigned i = 0; i < changes->len; i++) {
                 const FwSetChange *change = g_ptr_array_index(changes, i);
 
+                bool fresh = g_strcmp0(change->before, change->after) != 0;
+                PtNftBatch *batch = fresh ? stages->before : stages->batch;
+
                 if (!change->after)
                         continue;
-                if (g_strcmp0(change->before, change->after) != 0)
+                if (fresh)
                         create(change, batch);
                 fw_touched_set(touched, change->after,
                                change->intervals ? change->elements / 2 : change->elements);

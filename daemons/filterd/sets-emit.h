@@ -6,8 +6,8 @@
 #include "emit.h"
 #include "sets.h"
 
-/* Before the rules: sets that come, then elements that leave, then those that enter. Leaving ones
+/* Sets that come, before the commit; of those that stay, elements that leave, then those that enter. Leaving ones
  * first, because the kernel refuses an interval that overlaps another one (nft_set_rbtree.c). */
-void fw_sets_put(const FwSets *sets, PtNftBatch *batch, FwTouched *touched);
+void fw_sets_put(const FwSets *sets, FwStages *stages, FwTouched *touched);
 /* After the rules: sets that nothing looks up any more. */
 void fw_sets_put_drops(const FwSets *sets, PtNftBatch *batch);

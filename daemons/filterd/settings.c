@@ -76,7 +76,7 @@ bool fw_settings_has_chain(const FwZones *zones, const char *chain)
 
 /* Interval sets. */
 
-static void put_element(PtNftBatch *batch, const uint8_t *key, size_t len, uint32_t flags)
+static void put_element(GPtrArray *elements, const uint8_t *key, size_t len, uint32_t flags)
 {
         struct nftnl_set_elem *e = nftnl_set_elem_alloc();
 
@@ -84,11 +84,14 @@ static void put_element(PtNftBatch *batch, const uint8_t *key, size_t len, uint3
         nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key, (uint32_t) len);
         if (flags)
                 nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, flags);
-        pt_nft_batch_element(batch, e);
+        g_ptr_array_add(elements, e);
 }
 
-static void put_set(PtNftBatch *batch, const char *name, uint32_t type, size_t len, GArray *bounds)
+/* The set's whole name. */
+static const char *put_set(FwStages *stages, const char *name, uint32_t type, size_t len,
+                           GArray *bounds)
 {
+        GPtrArray *elements = fw_stages_elements_new();
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = name,
@@ -98,17 +101,15 @@ static void put_set(PtNftBatch *batch, const char *name, uint32_t type, size_t l
         };
 
         fw_bounds_merge(bounds, len);
-        pt_nft_batch_add_set(batch, &spec);
-        pt_nft_batch_elements_begin(batch, TABLE, name, 0, false);
         for (unsigned i = 0; i < bounds->len; i++) {
                 FwBounds *at = &g_array_index(bounds, FwBounds, i);
 
-                put_element(batch, at->lo, len, 0);
+                put_element(elements, at->lo, len, 0);
                 /* Ends are exclusive; an interval to the last value has none. */
                 if (fw_interval_increment(at->hi, len))
-                        put_element(batch, at->hi, len, NFT_SET_ELEM_INTERVAL_END);
+                        put_element(elements, at->hi, len, NFT_SET_ELEM_INTERVAL_END);
         }
-        pt_nft_batch_elements_end(batch);
+        return fw_stages_set(stages, &spec, elements);
 }
 
 /* Expressions. */
@@ -219,8 +220,9 @@ static void put_antispoof(const FwZones *zones, GHashTable *counts, PtNftBatch *
         fw_put_counted(batch, counts, rule, NF_DROP, NULL, "guard/antispoof");
 }
 
-static void put_blocked(const FwZones *zones, GHashTable *counts, PtNftBatch *batch)
+static void put_blocked(const FwZones *zones, GHashTable *counts, FwStages *stages)
 {
+        PtNftBatch *batch = stages->batch;
         unsigned wanted = all_guards(zones);
 
         for (unsigned i = 0; i < G_N_ELEMENTS(blocked); i++) {
@@ -229,121 +231,99 @@ static void put_blocked(const FwZones *zones, GHashTable *counts, PtNftBatch *ba
                 g_autofree char *comment = g_strconcat(
                         "guard/", blocked[i].guard == FW_GUARD_BOGONS ? "bogons" : "private", NULL);
                 struct nftnl_rule *rule;
+                const char *set;
 
                 if (!(wanted & blocked[i].guard))
                         continue;
                 bounds = fw_guard_sources(blocked[i].guard, blocked[i].family);
-                put_set(batch, blocked[i].set, ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR, ipv4 ? 4 : 16,
-                        bounds);
+                set = put_set(stages, blocked[i].set, ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR,
+                              ipv4 ? 4 : 16, bounds);
                 if (ipv4) {
                         pt_nft_batch_add_chain(batch, TABLE, blocked[i].chain, NULL);
                         put_dhcp_returns(batch, blocked[i].chain);
                 }
                 if (zones->settings->log_default) {
                         rule = pt_nft_rule_new(TABLE, blocked[i].chain);
-                        match_source(rule, blocked[i].family, blocked[i].set);
+                        match_source(rule, blocked[i].family, set);
                         put_log(zones, rule, comment, batch);
                 }
                 rule = pt_nft_rule_new(TABLE, blocked[i].chain);
-                match_source(rule, blocked[i].family, blocked[i].set);
+                match_source(rule, blocked[i].family, set);
                 fw_put_counted(batch, counts, rule, NF_DROP, NULL, comment);
         }
 }
 
 /* Anti-lockout. */
 
-static void put_lockout_ports(const FwLockout *lockout, PtNftBatch *batch)
-{
-        g_autoptr(GArray) bounds = fw_lockout_ports(lockout);
-
-        put_set(batch, SET_LOCKOUT_PORTS, TYPE_INET_SERVICE, 2, bounds);
-}
-
-static void put_lockout_interfaces(const FwLockout *lockout, PtNftBatch *batch)
-{
-        g_autoptr(GArray) bounds = fw_lockout_interfaces(lockout);
-
-        put_set(batch, SET_LOCKOUT_INTERFACES, TYPE_IFNAME, FW_INTERVAL_KEY_MAX, bounds);
-}
+typedef struct LockoutSets {
+        const char *ports, *interfaces, *sources; /* the last two: NULL: any */
+} LockoutSets;
 
 /* `family` AF_UNSPEC: from everywhere. */
-static void put_lockout_rule(const FwLockout *lockout, int family, GHashTable *counts,
+static void put_lockout_rule(const LockoutSets *sets, int family, GHashTable *counts,
                              PtNftBatch *batch)
 {
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, FW_CHAIN_LOCKOUT);
 
-        if (lockout->interfaces.n > 0) {
+        if (sets->interfaces) {
                 pt_nft_meta(rule, NFT_META_IIFNAME, NFT_REG_1);
-                pt_nft_lookup(rule, NFT_REG_1, -1, SET_LOCKOUT_INTERFACES, 0);
+                pt_nft_lookup(rule, NFT_REG_1, -1, sets->interfaces, 0);
         }
         if (family != AF_UNSPEC)
-                match_source(rule, family, family == AF_INET ? SET_LOCKOUT4 : SET_LOCKOUT6);
+                match_source(rule, family, sets->sources);
         fw_match_protocol(rule, IPPROTO_TCP);
         pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, PT_REG(REG_DATA));
-        pt_nft_lookup(rule, PT_REG(REG_DATA), -1, SET_LOCKOUT_PORTS, 0);
+        pt_nft_lookup(rule, PT_REG(REG_DATA), -1, sets->ports, 0);
         fw_put_counted(batch, counts, rule, NF_ACCEPT, NULL,
                        family == AF_INET6 ? "anti-lockout/ipv6" : "anti-lockout");
 }
 
-static const char *lockout_set(int family)
-{
-        return family == AF_INET ? SET_LOCKOUT4 : SET_LOCKOUT6;
-}
-
-static void put_lockout(const FwLockout *lockout, GHashTable *counts, PtNftBatch *batch)
+static void put_lockout(const FwLockout *lockout, GHashTable *counts, FwStages *stages)
 {
         static const int families[] = {AF_INET, AF_INET6};
+        g_autoptr(GArray) ports = fw_lockout_ports(lockout);
+        LockoutSets sets = {0};
 
-        pt_nft_batch_add_chain(batch, TABLE, FW_CHAIN_LOCKOUT, NULL);
-        put_lockout_ports(lockout, batch);
-        if (lockout->interfaces.n > 0)
-                put_lockout_interfaces(lockout, batch);
+        pt_nft_batch_add_chain(stages->batch, TABLE, FW_CHAIN_LOCKOUT, NULL);
+        sets.ports = put_set(stages, SET_LOCKOUT_PORTS, TYPE_INET_SERVICE, 2, ports);
+        if (lockout->interfaces.n > 0) {
+                g_autoptr(GArray) bounds = fw_lockout_interfaces(lockout);
+
+                sets.interfaces = put_set(stages, SET_LOCKOUT_INTERFACES, TYPE_IFNAME,
+                                          FW_INTERVAL_KEY_MAX, bounds);
+        }
         if (lockout->sources.n == 0) {
-                put_lockout_rule(lockout, AF_UNSPEC, counts, batch);
+                put_lockout_rule(&sets, AF_UNSPEC, counts, stages->batch);
                 return;
         }
         for (unsigned i = 0; i < G_N_ELEMENTS(families); i++) {
                 bool ipv4 = families[i] == AF_INET;
                 g_autoptr(GArray) bounds = fw_lockout_sources(lockout, families[i]);
 
-                put_set(batch, lockout_set(families[i]), ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR,
-                        ipv4 ? 4 : 16, bounds);
-                put_lockout_rule(lockout, families[i], counts, batch);
+                sets.sources = put_set(stages, ipv4 ? SET_LOCKOUT4 : SET_LOCKOUT6,
+                                       ipv4 ? TYPE_IPADDR : TYPE_IP6ADDR, ipv4 ? 4 : 16, bounds);
+                put_lockout_rule(&sets, families[i], counts, stages->batch);
         }
 }
 
-void fw_settings_put(const FwZones *zones, GHashTable *counts, PtNftBatch *batch)
+void fw_settings_put(const FwZones *zones, GHashTable *counts, FwStages *stages)
 {
         const FwLockout *lockout = fw_lockout_of(zones);
 
         if (lockout)
-                put_lockout(lockout, counts, batch);
+                put_lockout(lockout, counts, stages);
         if (all_guards(zones) & FW_GUARD_ANTISPOOF)
-                put_antispoof(zones, counts, batch);
-        put_blocked(zones, counts, batch);
+                put_antispoof(zones, counts, stages->batch);
+        put_blocked(zones, counts, stages);
 }
 
 void fw_settings_drop(const FwZones *zones, PtNftBatch *batch)
 {
-        const FwLockout *lockout = fw_lockout_of(zones);
-
         for (const char *const *chain = fw_settings_chains; *chain; chain++)
                 if (fw_settings_has_chain(zones, *chain)) {
                         pt_nft_batch_flush_chain(batch, TABLE, *chain);
                         pt_nft_batch_delete_chain(batch, TABLE, *chain);
                 }
-        for (unsigned i = 0; i < G_N_ELEMENTS(blocked); i++)
-                if (all_guards(zones) & blocked[i].guard)
-                        pt_nft_batch_delete_set(batch, TABLE, blocked[i].set);
-        if (!lockout)
-                return;
-        pt_nft_batch_delete_set(batch, TABLE, SET_LOCKOUT_PORTS);
-        if (lockout->interfaces.n > 0)
-                pt_nft_batch_delete_set(batch, TABLE, SET_LOCKOUT_INTERFACES);
-        if (lockout->sources.n > 0) {
-                pt_nft_batch_delete_set(batch, TABLE, SET_LOCKOUT4);
-                pt_nft_batch_delete_set(batch, TABLE, SET_LOCKOUT6);
-        }
 }
 
 void fw_settings_put_guards(const FwZone *zone, const char *chain, PtNftBatch *batch)

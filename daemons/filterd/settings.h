@@ -8,13 +8,13 @@
  */
 
 #include "filter/zones.h"
-#include "netlink/nft-batch.h"
+#include "stages.h"
 
 #define FW_CHAIN_LOCKOUT "p_lockout"
 
 /* Sets and chains, which nothing leads to yet. `counts` (comment -> FwCount) may be NULL. */
-void fw_settings_put(const FwZones *zones, GHashTable *counts, PtNftBatch *batch);
-/* Once nothing leads to them any more. */
+void fw_settings_put(const FwZones *zones, GHashTable *counts, FwStages *stages);
+/* The chains, once nothing leads to them any more. */
 void fw_settings_drop(const FwZones *zones, PtNftBatch *batch);
 
 /* Whether the input hook asks FW_CHAIN_LOCKOUT. */

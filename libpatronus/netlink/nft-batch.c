@@ -72,6 +72,16 @@ PtNftBatch *pt_nft_batch_new(uint32_t generation)
         return batch;
 }
 
+void pt_nft_batch_set_generation(PtNftBatch *batch, uint32_t generation)
+{
+        struct nlmsghdr *header = (struct nlmsghdr *) (void *) batch->buffer;
+        struct nlattr *attr = mnl_nlmsg_get_payload_offset(header, sizeof(struct nfgenmsg));
+
+        g_assert(mnl_nlmsg_get_payload_len(header) > sizeof(struct nfgenmsg) &&
+                 mnl_attr_get_type(attr) == NFNL_BATCH_GENID);
+        *(uint32_t *) mnl_attr_get_payload(attr) = htonl(generation);
+}
+
 void pt_nft_batch_free(PtNftBatch *batch)
 {
         if (!batch)
@@ -83,6 +93,11 @@ void pt_nft_batch_free(PtNftBatch *batch)
 size_t pt_nft_batch_size(const PtNftBatch *batch)
 {
         return batch->size;
+}
+
+bool pt_nft_batch_is_empty(const PtNftBatch *batch)
+{
+        return batch->messages == 0;
 }
 
 static void put_table(PtNftBatch *batch, uint16_t type, uint16_t flags, const char *table)

@@ -23,10 +23,13 @@ typedef struct PtNftBatch PtNftBatch;
 /* `generation`: the ruleset generation that the batch was made for; the kernel refuses it with
  * ERESTART when another transaction came between. 0: whatever there is. */
 PtNftBatch *pt_nft_batch_new(uint32_t generation);
+/* Of one that was made with another generation than 0. */
+void pt_nft_batch_set_generation(PtNftBatch *batch, uint32_t generation);
 void pt_nft_batch_free(PtNftBatch *batch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtNftBatch, pt_nft_batch_free)
 
 size_t pt_nft_batch_size(const PtNftBatch *batch); /* bytes */
+bool pt_nft_batch_is_empty(const PtNftBatch *batch);
 
 typedef struct PtNftHook {
         const char *type; /* "filter", "nat" */

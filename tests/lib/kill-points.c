@@ -16,7 +16,8 @@
  *          receive MEMBER             of Transaction1 or Config1
  *          answer MEMBER              the reply to it
  *          signal MEMBER              of Config1
- *          batch                      a transaction for nf_tables
+ *          batch                      a transaction for nf_tables, of a commit the one that decides
+ *          batch before, batch after  those of a commit around it (daemons/filterd/stages.h)
  */
 
 #include <dlfcn.h>
@@ -344,14 +345,31 @@ static bool is_batch(const uint8_t *data, size_t size)
         return header.nlmsg_type == NFNL_MSG_BATCH_BEGIN;
 }
 
+/* What the marker's comment says (daemons/filterd/ruleset.c). */
+static const char *batch_step(const uint8_t *data, size_t size)
+{
+        struct nlmsghdr header;
+
+        memcpy(&header, data, sizeof(header));
+        if (memmem(data, size, "about to change", strlen("about to change")))
+                return "batch before";
+        /* What comes after the one that decides is of any generation. */
+        return memmem(data, size, "_rev", strlen("_rev")) &&
+                               header.nlmsg_len == NLMSG_LENGTH(sizeof(struct nfgenmsg))
+                       ? "batch after"
+                       : "batch";
+}
+
 static bool send_step(int fd, const uint8_t *data, size_t size, char step[static TEXT_MAX])
 {
         Message message;
 
         switch (family(fd)) {
         case AF_NETLINK:
-                snprintf(step, TEXT_MAX, "batch");
-                return is_batch(data, size);
+                if (!is_batch(data, size))
+                        return false;
+                snprintf(step, TEXT_MAX, "%s", batch_step(data, size));
+                return true;
         case AF_UNIX:
                 return parse(data, size, &message) && sent_step(&message, step);
         default:

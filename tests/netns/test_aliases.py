@@ -187,8 +187,12 @@ def test_growth_keeps_traffic_and_counters(lab):
         prober.wait(20)
         for count, name in ((700, "h4_clients/11"), (20_000, "h4_clients/15")):
             grow(count, name)
-            (commit,) = monitor.pending()
-            assert not {change for change in commit.changes if "servers" in change[1]}
+            # what nobody looks up yet; what decides; what nobody looks up any more
+            made, commit, swept = (each.changes for each in monitor.pending())
+            assert {what for _, what in made} == {name}, made
+            assert not {change for change in made | commit | swept if "servers" in change[1]}
+            assert not {what for _, what in commit if what.startswith("h4_")}, commit
+            assert not {what for _, what in swept if what == name}, swept
             prober.wait(20)
     assert prober.lost == []
     # What passes between the reading of a counter and the commit is not in it (docs/ARCHITECTURE.md); nothing passes now.

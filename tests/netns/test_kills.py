@@ -37,7 +37,7 @@ COMMIT = {
     "configd": ["receive Apply", "call Plan", "write intent", "sync intent", "call Commit", "call Verify", "write decided",
                 "sync decided", "rename filterd.ndjson", "rename meta.json", "rename decided", "rename confirmed",
                 "signal Committed", "answer Apply"],
-    "filterd": ["receive Plan", "answer Plan", "receive Commit", "batch", "answer Commit", "receive Verify", "answer Verify"],
+    "filterd": ["receive Plan", "answer Plan", "receive Commit", "batch before", "batch", "batch after", "answer Commit", "receive Verify", "answer Verify"],
 }
 # With --confirm: the deadline is on the disk before the decision is.
 WINDOW = [*COMMIT["configd"][:6], "rename unconfirmed", *COMMIT["configd"][6:]]

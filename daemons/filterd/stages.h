@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * A commit as up to three transactions, so that no packet falls between two policies.
+ *
+ * Rules, chains and elements of hash sets change at one moment of the kernel's commit, when the
+ * generation changes (nf_tables_commit in net/netfilter/nf_tables_api.c). What is new in a set of
+ * intervals (rbtree, pipapo) is seen only at the end of the commit, up to a millisecond later: a
+ * rule that begins to look it up finds nothing until then. So such sets are never changed, but made
+ * anew and whole, in a transaction of their own before any rule names them:
+ *
+ *      before   fresh sets with their elements, and the chains that these lead to, still empty
+ *      batch    what decides: rules, hash sets, the marker
+ *      after    sets and chains that nothing leads to any more
+ *
+ * The name of such a set ends with a digest of what is in it, "from_forward/0123456789ab": the same
+ * content has the same name, and is left alone.
+ *
+ *      g_autoptr(FwStages) stages = fw_stages_new(generation, sets_of_the_kernel);
+ *      name = fw_stages_set(stages, &spec, elements);
+ *      ... rules that look up `name` go into stages->batch
+ *      fw_stages_drop_unused(stages);
+ */
+
+#include "netlink/nft-batch.h"
+#include <glib.h>
+
+#define FW_STAGES_DIGEST 12 /* hex digits */
+
+typedef struct FwStages {
+        PtNftBatch *before, *batch, *after; /* one and the same for a whole table */
+        GHashTable *there;                  /* fixed sets that the kernel has; NULL: none */
+        GHashTable *wanted;                 /* those of this commit */
+} FwStages;
+
+/* Three transactions, the first for `generation`. `sets`: names of all sets of the table; the caller's. */
+FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets);
+/* All goes into the one, of a table that is made anew. Borrows it. */
+FwStages *fw_stages_of_batch(PtNftBatch *batch);
+void fw_stages_free(FwStages *stages);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwStages, fw_stages_free)
+
+/* The name of a set of these elements (nftnl_set_elem *, consumed), which is made unless it is there.
+ * spec->name is the name's first part. The name belongs to the stages. */
+const char *fw_stages_set(FwStages *stages, const PtNftSetSpec *spec, GPtrArray *elements);
+/* Sets of this kind that are there and not wanted go, after the commit. */
+void fw_stages_drop_unused(FwStages *stages);
+/* All is in: the commit is for the generation that comes after `before`, if that holds anything. */
+void fw_stages_follow(FwStages *stages, uint32_t generation);
+/* The transaction of that number, in the order in which they are sent; NULL: it is empty. The
+ * caller's. */
+#define FW_STAGES_MAX 3
+PtNftBatch *fw_stages_take(FwStages *stages, unsigned index);
+size_t fw_stages_size(const FwStages *stages); /* bytes of all of them */
+/* An array for fw_stages_set(). */
+GPtrArray *fw_stages_elements_new(void);
