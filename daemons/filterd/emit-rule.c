@@ -23,6 +23,8 @@ int fw_rule_verdict(const FirewallRule *rule, const char **ret_chain)
         case FW_REJECT:
                 *ret_chain = FW_CHAIN_REJECT;
                 return NFT_GOTO;
+        case FW_CONTINUE:
+                return NFT_CONTINUE;
         case FW_ACTION_MAX:
         case FW_ACTION_INVALID:
                 break;
@@ -66,13 +68,19 @@ static void put_reject(FwRejectWith with, struct nftnl_rule *r)
 }
 
 /* Connections get the helper before they are confirmed: in the rule that lets their first packet
- * pass. */
+ * pass. What decides nothing goes on, from a chain of its own where it is several (fw_match_alone()).
+ */
 static void put_decision(const FwRulePart *part, const FwMatch *match, struct nftnl_rule *r)
 {
         const char *target;
         int verdict = fw_rule_verdict(part->rule, &target);
 
         pt_nft_counter(r, part->count.packets, part->count.bytes);
+        if (!fw_rule_decides(part->rule)) {
+                if (fw_match_alone(part->rule))
+                        pt_nft_verdict(r, NFT_RETURN, NULL);
+                return;
+        }
         if (match->helper != FW_HELPER_INVALID) {
                 g_autofree char *helper =
                         fw_object_helper_name((FwHelper) match->helper, match->protocol);

@@ -122,7 +122,7 @@ static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned st
 
                 for (unsigned part = 0; part < parts; part++) {
                         item.part = part | FW_PART_LOG;
-                        if (fw_rule_box(item.rule)->log)
+                        if (fw_rule_logs(item.rule))
                                 g_array_append_val(items, item);
                         item.part = part;
                         g_array_append_val(items, item);

@@ -11,26 +11,21 @@ typedef struct Compare {
         FwLayoutDelta *delta;
         FwNatPolicy before, after; /* what NAT rules are read with */
         GHashTable *services;      /* names of those that differ; NULL: none */
+        GHashTable *groups;        /* the same */
         GArray *nat;               /* FwNatChange */
         GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
         bool zones, nat_settings;
 } Compare;
-
-static const FirewallRule *enabled(const FirewallRule *rule)
-{
-        return rule && fw_rule_enabled(rule) ? rule : NULL;
-}
 
 static void note(FwLayoutDelta *delta, bool before, bool after)
 {
         *(!before ? &delta->created : after ? &delta->updated : &delta->deleted) += 1;
 }
 
-/* Disabled rules count as absent. */
 static void add_rule_change(FwLayoutDelta *delta, const FirewallRule *before,
                             const FirewallRule *after)
 {
-        FwRuleChange change = {.before = enabled(before), .after = enabled(after)};
+        FwRuleChange change = {.before = before, .after = after};
 
         if (change.before == change.after)
                 return;
@@ -50,14 +45,18 @@ static void clear_rule_change(void *p)
         pt_object_unref((PtObject *) (uintptr_t) change->after);
 }
 
+/* NULL: it is not there, or not in force. */
 static const FirewallRule *rule_of(const FwNatPolicy *policy, const PtObject *object)
 {
-        if (!object)
-                return NULL;
-        return object->kind == &pt_kind_nat_rule
-                       ? fw_effective_linked(policy, (const NatRule *) object)
-                       : fw_effective_rule(policy->effective, policy->slice,
-                                           (const FirewallRule *) object);
+        const FirewallRule *rule = (const FirewallRule *) object;
+
+        if (object && object->kind == &pt_kind_nat_rule) {
+                rule = fw_effective_linked(policy, (const NatRule *) object);
+                return rule && fw_rule_enabled(rule) ? rule : NULL;
+        }
+        return object && fw_rule_in_force(policy->slice, rule)
+                       ? fw_effective_rule(policy->effective, policy->slice, rule)
+                       : NULL;
 }
 
 /* Rules that are not in force count as absent. */
@@ -79,6 +78,13 @@ static void compare_nat(Compare *compare, const PtObject *before, const PtObject
         }
 }
 
+static void add_name(GHashTable **names, const PtObject *object)
+{
+        if (!*names)
+                *names = g_hash_table_new(g_str_hash, g_str_equal);
+        g_hash_table_add(*names, object->name);
+}
+
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
 {
         Compare *compare = userdata;
@@ -90,11 +96,10 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 compare->zones = true;
         if (kind == &pt_kind_nat_settings)
                 compare->nat_settings = true;
-        if (kind == &pt_kind_service) {
-                if (!compare->services)
-                        compare->services = g_hash_table_new(g_str_hash, g_str_equal);
-                g_hash_table_add(compare->services, (before ?: after)->name);
-        }
+        if (kind == &pt_kind_service)
+                add_name(&compare->services, before ?: after);
+        if (kind == &pt_kind_rule_group)
+                add_name(&compare->groups, before ?: after);
         if (kind == &pt_kind_nat_rule)
                 compare_nat(compare, before, after);
         if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
@@ -133,13 +138,16 @@ static int compare_same_nat(const PtObject *object, void *userdata)
         return 0;
 }
 
-/* A rule that is the same in both slices, but not what its services say. */
-static int compare_services(const PtObject *object, void *userdata)
+/* A rule that is the same in both slices, but not what its services say, or whether its group is
+ * enabled. */
+static int compare_same_rule(const PtObject *object, void *userdata)
 {
         Compare *compare = userdata;
-        const FirewallRule *rule = (const FirewallRule *) object;
+        const FwRuleBox *box = fw_rule_box((const FirewallRule *) object);
+        bool group =
+                compare->groups && box->group && g_hash_table_contains(compare->groups, box->group);
 
-        if (names_changed(compare, &fw_rule_box(rule)->services) &&
+        if ((group || names_changed(compare, &box->services)) &&
             pt_slice_get(compare->delta->slice, &pt_kind_firewall_rule, object->name) == object)
                 add_rule_change(compare->delta, rule_of(&compare->before, object),
                                 rule_of(&compare->after, object));
@@ -517,7 +525,7 @@ static void forget_plain(FwLayoutDelta *delta)
 int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
-        g_autoptr(GHashTable) services = NULL, again = NULL;
+        g_autoptr(GHashTable) services = NULL, groups = NULL, again = NULL;
         g_autoptr(GArray) nat = g_array_new(FALSE, FALSE, sizeof(FwNatChange));
         Compare compare = {.delta = delta, .nat = nat};
         GArray *rules;
@@ -539,12 +547,13 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         compare.after = fw_nat_policy(layout->effective, slice);
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
         services = compare.services;
+        groups = compare.groups;
         if (compare.nat_settings || services)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_same_nat,
                                         &compare);
         again = compare.again;
-        if (services)
-                (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_services,
+        if (services || groups)
+                (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_same_rule,
                                         &compare);
         if (compare.zones) {
                 r = fw_zones_new(slice, diag, &delta->zones);

@@ -146,6 +146,7 @@ static FwEntry entry_of(const FirewallRule *rule)
                 entry.mix = entry.mix << 8 | uid[i];
         if (fw_nat_of(rule, NULL))
                 return entry; /* a translation is no verdict: it cannot stand in a verdict map */
+        entry.alone = fw_match_alone(rule);
         entry.shape = fw_match_shape(rule, &keys);
         entry.keys = keys;
         return entry;
@@ -295,7 +296,8 @@ static void add_shards(const Cutter *cutter, unsigned from, unsigned to)
                 unit->name = g_strdup_printf("%s/%016" PRIx64, klass->chain, unit->mix);
                 do
                         unit->n++;
-                while (from + unit->n < to && unit->n < FW_SHARD_MAX &&
+                while (from + unit->n < to && unit->n < FW_SHARD_MAX && !at(klass, from)->alone &&
+                       !at(klass, from + unit->n)->alone &&
                        at(klass, from + unit->n)->mix % FW_SHARD_MEAN != 0);
                 g_ptr_array_add(klass->units, unit);
                 from += unit->n;

@@ -20,7 +20,8 @@
  *
  * A class is cut into units: a run of rules of one shape with FW_FOLD_MIN keys or more, no two of
  * which have a key in common, folds into a verdict map; what is between such runs is cut into
- * shards at rules whose uid says so (one in FW_SHARD_MEAN), and after FW_SHARD_MAX rules. So an
+ * shards at rules whose uid says so (one in FW_SHARD_MEAN), around rules that need a chain of their
+ * own, and after FW_SHARD_MAX rules. So an
  * inserted rule moves a boundary once in FW_SHARD_MEAN times, and the kernel's cost of a change is
  * that of a short chain.
  */
@@ -38,6 +39,7 @@ typedef struct FwEntry {
         const FirewallRule *rule; /* effective; a reference */
         uint64_t mix;             /* first half of the uid, big endian: cuts and names */
         uint32_t shape, keys;     /* 0: none; so that cutting does not look at the rules */
+        bool alone;               /* a shard of its own: fw_match_alone() */
 } FwEntry;
 
 typedef struct FwUnit {

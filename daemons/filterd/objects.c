@@ -83,7 +83,7 @@ bool fw_objects_needed(const FirewallRule *rule)
         for (unsigned i = 0; effective && i < effective->n_choices; i++)
                 if (effective->choices[i].helper != FW_HELPER_INVALID)
                         return true;
-        return fw_rule_box(rule)->log || pt_object_has(&rule->object, FW_RULE_HELPER);
+        return fw_rule_logs(rule) || pt_object_has(&rule->object, FW_RULE_HELPER);
 }
 
 void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
@@ -93,7 +93,7 @@ void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
 
         if (!fw_objects_needed(rule))
                 return;
-        if (fw_rule_box(rule)->log)
+        if (fw_rule_logs(rule))
                 count(objects, fw_object_rate_name(rule),
                       &(FwObject){.helper = FW_HELPER_INVALID, .rate = rate_of(rule)}, by);
         while (fw_ways_next(&ways, &match))

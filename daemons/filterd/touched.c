@@ -123,7 +123,7 @@ void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *un
                         FwTag tag;
 
                         fw_tag_of(rule, part | FW_PART_LOG, false, &tag);
-                        if (fw_rule_box(rule)->log)
+                        if (fw_rule_logs(rule))
                                 g_array_append_val(tags, tag);
                         fw_tag_of(rule, part, false, &tag);
                         g_array_append_val(tags, tag);

@@ -490,6 +490,14 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         return keep(effective, fresh);
 }
 
+bool fw_rule_in_force(const PtSlice *slice, const FirewallRule *rule)
+{
+        const char *name = fw_rule_box(rule)->group;
+        const PtObject *group = name ? pt_slice_get(slice, &pt_kind_rule_group, name) : NULL;
+
+        return fw_rule_enabled(rule) && (!group || fw_group_enabled((const RuleGroup *) group));
+}
+
 typedef struct Visit {
         FwEffective *effective;
         const PtSlice *slice;
@@ -503,7 +511,7 @@ static int visit_rule(const PtObject *object, void *userdata)
         const Visit *visit = userdata;
         const FirewallRule *rule = (const FirewallRule *) object;
 
-        if (fw_rule_enabled(rule))
+        if (fw_rule_in_force(visit->slice, rule))
                 visit->each(fw_effective_rule(visit->effective, visit->slice, rule),
                             visit->userdata);
         return 0;

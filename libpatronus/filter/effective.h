@@ -79,6 +79,8 @@ void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy,
 void fw_effective_seal(FwEffectiveRule *rule);
 void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat);
 void fw_effective_done(PtObject *object); /* PtKind.done of every effective rule */
+/* Whether a rule of the slice is in force: itself and its group, if it is in one, are enabled. */
+bool fw_rule_in_force(const PtSlice *slice, const FirewallRule *rule);
 /* What an effective rule has beside FirewallRule; NULL: it is one that says all itself. */
 const FwEffectiveRule *fw_effective_of(const FirewallRule *rule);
 

@@ -194,7 +194,10 @@ static int find_rule(FwEvaluation *evaluation, May *may)
         while (!outcome->rule && (rule = fw_rule_walk_next(&walk, &place))) {
                 FwTruth truth = fw_matcher_ask(matcher, rule);
 
-                if (truth == FW_YES) {
+                if (!fw_rule_decides(rule)) {
+                        if (truth != FW_NO && outcome->n_also < FW_ALSO_MAX)
+                                outcome->also[outcome->n_also++] = rule;
+                } else if (truth == FW_YES) {
                         outcome->rule = rule;
                         outcome->place = place;
                 } else if (truth == FW_MAYBE && !may->rules[rule->action]) {
@@ -215,6 +218,8 @@ static int ask_rules(FwEvaluation *evaluation)
         if (outcome->way.out[0])
                 fw_packet_set_interface(&evaluation->packet, FW_DIM_OUT_INTERFACE,
                                         outcome->way.out);
+        else if (!outcome->way.local)
+                fw_packet_set_unknown(&evaluation->packet, FW_DIM_OUT_INTERFACE);
         r = find_rule(evaluation, &may);
         if (r < 0)
                 return r;

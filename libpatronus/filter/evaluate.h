@@ -66,6 +66,8 @@ typedef struct FwEnd {
         FwSpan address, port; /* after it; of one that nothing translates, as it is */
 } FwEnd;
 
+#define FW_ALSO_MAX 8 /* nobody reads more; whether there were more is not told */
+
 /* All that it points to belongs to the world. */
 typedef struct FwOutcome {
         int family;
@@ -78,6 +80,9 @@ typedef struct FwOutcome {
         /* A rule before it that would decide otherwise, if what is not known of the packet is as it
          * asks; NULL: the outcome is certain. */
         const FirewallRule *doubt;
+        /* What matches, or may, before it and decides nothing (fw_rule_decides()): the first ones. */
+        const FirewallRule *also[FW_ALSO_MAX];
+        unsigned n_also;
         FwEnd destination; /* as the filter sees it */
         FwEnd source;      /* as it leaves, if it does */
         bool goes_back;    /* by the zone that it came from, reflected: as one of the router */

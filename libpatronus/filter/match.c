@@ -351,6 +351,11 @@ unsigned fw_match_parts(const FirewallRule *rule)
         return parts;
 }
 
+bool fw_match_alone(const FirewallRule *rule)
+{
+        return !fw_rule_decides(rule) && fw_match_parts(rule) > 1;
+}
+
 void fw_match_part(const FirewallRule *rule, unsigned part, FwMatch *ret)
 {
         FwWays ways = {.rule = rule};

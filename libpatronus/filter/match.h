@@ -44,6 +44,9 @@ typedef struct FwMatch {
  */
 #define FW_PARTS_MAX 16
 unsigned fw_match_parts(const FirewallRule *rule);
+/* Whether its parts need a chain of their own, from which each returns: what goes on to the next rule
+ * (fw_rule_decides()) and is several in the kernel would else count a packet twice. */
+bool fw_match_alone(const FirewallRule *rule);
 void fw_match_part(const FirewallRule *rule, unsigned part, FwMatch *ret);
 
 /* The sort of an alias's entries that a dimension's values are looked up among. */

@@ -188,6 +188,22 @@ static void append_stage(const FwOutcome *outcome, GString *out)
         g_assert_not_reached();
 }
 
+static void append_also(const FirewallRule *rule, GString *out)
+{
+        static const char *const would[FW_ACTION_MAX] = {
+                [FW_ALLOW] = "would let it pass",
+                [FW_DROP] = "would drop it",
+                [FW_REJECT] = "would reject it",
+                [FW_CONTINUE] = "would mark it",
+        };
+        bool audit = fw_rule_box(rule)->mode == FW_MODE_AUDIT;
+
+        g_string_append_printf(out, "; before that, FirewallRule/%s %s", rule->object.name,
+                               audit ? would[rule->action] : "counts it and goes on");
+        if (audit)
+                g_string_append(out, " (audit)");
+}
+
 char *fw_outcome_describe(const FwOutcome *outcome)
 {
         GString *out = g_string_new(NULL);
@@ -197,5 +213,7 @@ char *fw_outcome_describe(const FwOutcome *outcome)
                 g_string_append_printf(out, "; or %s/%s %s, by what is not known of it beforehand",
                                        outcome->doubt->object.kind->name,
                                        outcome->doubt->object.name, does[outcome->doubt->action]);
+        for (unsigned i = 0; i < outcome->n_also; i++)
+                append_also(outcome->also[i], out);
         return g_string_free(out, FALSE);
 }

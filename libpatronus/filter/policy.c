@@ -159,7 +159,9 @@ static bool narrow_zones(const FwSpace *space, const FirewallRule *rule, FwCube 
         const char *from = rule->from ?: FW_ZONE_ANY, *to = rule->to ?: FW_ZONE_ANY;
         uint32_t router = fw_space_router(space), zone;
 
-        if (strcmp(from, FW_ZONE_ANY) == 0) {
+        if (fw_scope_floats(rule)) {
+                cube->hi[FW_AXIS_FROM] = router;
+        } else if (strcmp(from, FW_ZONE_ANY) == 0) {
                 if (router == 0)
                         return false;
                 cube->hi[FW_AXIS_FROM] = router - 1;
@@ -257,7 +259,7 @@ static void judge(FwPolicyRule *entry)
         char hex[PT_DIGEST_HEX + 1];
 
         entry->action = (FwAction) rule->action;
-        entry->decides = true;
+        entry->decides = fw_rule_decides(rule);
         entry->known = is_known(rule);
         entry->exact = entry->known;
         entry->bare = entry->known && !(rule->object.present & RULE_ACTS);

@@ -375,7 +375,7 @@ def test_complete_kinds_and_fields(ctl, kinds):
     assert complete(ctl, "patronusctl delete Zo") == ["Zone/"]
     assert "FirewallRule.priority" in complete(ctl, "patronusctl explain FirewallRule.pr")
     assert "priority=" in complete(ctl, "patronusctl set FirewallRule/web pr")
-    assert set(complete(ctl, "patronusctl set FirewallRule/web action=")) == {"action=allow", "action=drop", "action=reject"}
+    assert set(complete(ctl, "patronusctl set FirewallRule/web action=")) == {"action=allow", "action=drop", "action=reject", "action=continue"}
     assert complete(ctl, "patronusctl set FirewallRule/web priority=1 action=dr") == ["action=drop"]
     assert "destination.ports=" in complete(ctl, "patronusctl set FirewallRule/web destination.")
 
@@ -427,7 +427,7 @@ def bash_completes(build_dir, line):
     ("patronusctl hist", ["history"]),
     ("patronusctl set FirewallRule/web act", ["option nospace", "action="]),
     ("patronusctl set FirewallRule/web action=a", ["allow"]),
-    ("patronusctl set FirewallRule/web action=", ["allow", "drop", "reject"]),
+    ("patronusctl set FirewallRule/web action=", ["allow", "drop", "reject", "continue"]),
     ("patronusctl get --output=y", ["yaml"]),
     ("patronusctl delete Zo", ["option nospace", "Zone/"]),
     ("patronusctl apply -f cli/completion/REA", ["option filenames", "cli/completion/README.md"]),

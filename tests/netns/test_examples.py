@@ -100,6 +100,19 @@ ONLY6 = [
     Row("IPv4 from the internet", "tcp", "wan", "lan", 4, "no answer", port=443),
 ]
 
+# The lab is the project's; its group is off.
+COMPANY = [
+    *both("desk to internet, TCP 443", "tcp", "lan", "wan", masqueraded(), port=443),
+    *both("desk to internet, telnet is only counted", "tcp", "lan", "wan", masqueraded(), port=23),
+    *both("desk to internet, SMB is told so", "tcp", "lan", "wan",
+          lambda family: "error EHOSTUNREACH" if family == 4 else "error EACCES", port=445),
+    *both("desk pings internet", "ping", "lan", "wan", "answer"),
+    *both("lab pings desk", "ping", "dmz", "lan", "answer"),
+    *both("desk pings lab", "ping", "lan", "dmz", "no answer"),
+    *both("desk pings router", "ping", "lan", "router", "answer"),
+    *both("project is off", "tcp", "lan", "dmz", "no answer", port=443),
+]
+
 
 def second_line(lab):
     """The spare network is the mobile line, and the pool's addresses are the router's."""
@@ -113,7 +126,7 @@ def second_line(lab):
         lab.exec("router", "ip", "addr", "add", f"10.1.0.{last}/32", "dev", "wan")
 
 
-CASES = {"home": (HOME, None), "office-dmz": (OFFICE, None), "two-lines": (LINES, second_line), "ipv6-only": (ONLY6, None)}
+CASES = {"home": (HOME, None), "company": (COMPANY, None), "office-dmz": (OFFICE, None), "two-lines": (LINES, second_line), "ipv6-only": (ONLY6, None)}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -108,6 +108,17 @@ static inline void fw_random_service(PtSlice *slice, GRand *rand)
         fw_put_service(slice, name, spec);
 }
 
+static const char *const fw_group_names[] = {"first", "second"};
+
+/* What decides nothing, in one part and in several that overlap. */
+static const char *const fw_mode_specs[] = {
+        "\"mode\":\"audit\"",
+        "\"group\":\"first\"",
+        "\"group\":\"second\"",
+        "\"mode\":\"audit\",\"group\":\"first\"",
+};
+#define FW_MODE_SPECS 4
+
 static const char *const fw_floating_specs[] = {
         "",
         ",\"quick\":false",
@@ -117,12 +128,23 @@ static const char *const fw_floating_specs[] = {
 };
 #define FW_FLOATING_SPECS 5
 
+static inline void fw_random_group(PtSlice *slice, GRand *rand)
+{
+        g_autofree char *text = g_strdup_printf(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"RuleGroup\",\"metadata\":{"
+                "\"name\":\"%s\"},\"spec\":{\"enabled\":%s}}",
+                fw_pick(rand, fw_group_names, 2), g_rand_boolean(rand) ? "true" : "false");
+
+        fw_put(slice, text);
+}
+
 /* A spec of one of few shapes over few values, so that keys collide and runs form and break;
  * `uniform`: of one shape and one pair, over many values, so that long runs stay. */
 static inline char *fw_random_spec(GRand *rand, bool uniform)
 {
         static const char *const actions[] = {"allow", "drop", "reject"};
         GString *spec = g_string_new(NULL);
+        bool goes_on;
 
         if (uniform) {
                 g_string_printf(spec,
@@ -134,7 +156,9 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 return g_string_free(spec, FALSE);
         }
 
-        g_string_printf(spec, "{\"action\":\"%s\"", fw_pick(rand, actions, 3));
+        goes_on = g_rand_int_range(rand, 0, 12) == 0;
+        g_string_printf(spec, "{\"action\":\"%s\"",
+                        goes_on ? "continue" : fw_pick(rand, actions, 3));
         if (g_rand_int_range(rand, 0, 8) != 0)
                 g_string_append_printf(spec, ",\"from\":\"%s\"", fw_pick(rand, fw_zone_names, 3));
         if (g_rand_int_range(rand, 0, 4) != 0)
@@ -145,9 +169,12 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
                 g_string_append(spec, ",\"enabled\":false");
         if (g_rand_int_range(rand, 0, 10) == 0)
                 g_string_append_printf(spec, ",\"priority\":%d", g_rand_int_range(rand, 0, 5));
+        if (g_rand_int_range(rand, 0, 6) == 0)
+                g_string_append_printf(spec, ",%s", fw_pick(rand, fw_mode_specs, FW_MODE_SPECS));
         if (g_rand_int_range(rand, 0, 8) == 0)
-                g_string_append_printf(spec, ",\"floating\":true%s",
-                                       fw_pick(rand, fw_floating_specs, FW_FLOATING_SPECS));
+                g_string_append_printf(
+                        spec, ",\"floating\":true%s",
+                        goes_on ? "" : fw_pick(rand, fw_floating_specs, FW_FLOATING_SPECS));
         switch (g_rand_int_range(rand, 0, 16)) {
         case 5: /* what is no key */
                 g_string_append_printf(spec, ",%s", fw_pick(rand, fw_odd_specs, FW_ODD_SPECS));
@@ -326,6 +353,8 @@ static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigne
                 fw_random_service(next, rand);
         if (g_rand_int_range(rand, 0, 8) == 0)
                 fw_random_nat_settings(next, rand);
+        if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
+                fw_random_group(next, rand);
         for (int i = uniform ? 0 : g_rand_int_range(rand, 0, 4); i > 0; i--)
                 fw_random_nat(next, rand, MIN(names, 60));
         while (n-- > 0) {

@@ -299,6 +299,37 @@ static void test_floating(void **state)
         tear_down(&world);
 }
 
+/* What decides nothing is named, and passed over; a group switches its rules. */
+static void test_audit_and_groups(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 22);
+        World world;
+
+        set_up(&world);
+        fw_put(world.slice,
+               "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"RuleGroup\",\"metadata\":{"
+               "\"name\":\"off\"},\"spec\":{\"enabled\":false}}");
+        fw_put_rule(world.slice, "counts", 1, "{\"action\":\"continue\"}");
+        fw_put_rule(world.slice, "tries", 2, "{\"action\":\"drop\",\"mode\":\"audit\"}");
+        fw_put_rule(world.slice, "other", 3,
+                    "{\"action\":\"drop\",\"mode\":\"audit\",\"from\":\"lan\"}");
+        fw_put_rule(world.slice, "off", 4, "{\"action\":\"drop\",\"group\":\"off\"}");
+        fw_put_rule(world.slice, "pass", 5, "{\"action\":\"allow\"}");
+        fw_put_rule(world.slice, "after", 6, "{\"action\":\"continue\"}");
+        assert_packet(
+                &world, &packet, FW_ALLOW,
+                "FirewallRule/pass lets it pass; before that, FirewallRule/counts counts it and "
+                "goes on; before that, FirewallRule/tries would drop it (audit)");
+        fw_put(world.slice,
+               "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"RuleGroup\",\"metadata\":{"
+               "\"name\":\"off\"},\"spec\":{}}");
+        fw_put_rule(world.slice, "counts", 1, "{\"action\":\"continue\",\"enabled\":false}");
+        assert_packet(&world, &packet, FW_DROP,
+                      "FirewallRule/off drops it; before that, FirewallRule/tries would drop it "
+                      "(audit)");
+        tear_down(&world);
+}
+
 static void put_settings(World *world, const char *spec)
 {
         g_autofree char *text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/"
@@ -707,7 +738,7 @@ int main(void)
                 cmocka_unit_test(test_prologue),    cmocka_unit_test(test_from_router),
                 cmocka_unit_test(test_sources),     cmocka_unit_test(test_given_zones),
                 cmocka_unit_test(test_index),       cmocka_unit_test(test_flags_lengths_interfaces),
-                cmocka_unit_test(test_floating),
+                cmocka_unit_test(test_floating),    cmocka_unit_test(test_audit_and_groups),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,8 @@ FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);
 extern const PtField fw_tcp_flags_fields[];
 extern const PtChoice fw_reject_kinds[];
 extern const PtChoice fw_directions[];
+extern const PtChoice fw_rule_actions[];
+extern const PtChoice fw_rule_modes[];
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag);
 
 /* -1, 0, 1: priority, then position, then name by bytes. */

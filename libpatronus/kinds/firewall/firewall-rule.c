@@ -59,7 +59,7 @@ static const PtChoice states[] = {
 /* clang-format off */
 static const PtField rule_fields[] = {
         [FW_RULE_ACTION] = PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED,
-                .choices = fw_actions,
+                .choices = fw_rule_actions,
                 .doc = "What happens to the first packet of a connection that the rule matches. "
                        "Replies and errors of what was allowed pass without a rule.",
                 .example = "allow"),
@@ -135,7 +135,8 @@ static const PtField rule_fields[] = {
                 .example = "ftp"),
         [FW_RULE_LOG] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, log, "log", 0,
                 .def = "false",
-                .doc = "Whether the packets that the rule matches are logged.",
+                .doc = "Whether the packets that the rule matches are logged. A rule in audit mode "
+                       "logs unless this is false.",
                 .example = "true"),
         [FW_RULE_LOG_RATE] = PT_BOXED(FirewallRule, FwRuleBox, box, rate, log_rate, "logRate", 0,
                 .def = "10/second",
@@ -193,10 +194,19 @@ static const PtField rule_fields[] = {
                        "(to the machine, or to be forwarded), for those that leave by one (of the "
                        "machine, or forwarded), or for both; its interfaces are those.",
                 .example = "out"),
+        [FW_RULE_GROUP] = PT_BOXED(FirewallRule, FwRuleBox, box, ref, group, "group", 0,
+                .ref = "RuleGroup",
+                .doc = "The group that the rule is in: it is in force while both are enabled.",
+                .example = "guests"),
+        [FW_RULE_MODE] = PT_BOXED(FirewallRule, FwRuleBox, box, enum, mode, "mode", 0,
+                .choices = fw_rule_modes, .def = "enforce",
+                .doc = "A rule in audit mode counts and logs what it would have done, and does "
+                       "nothing else: what it matches goes on to the next rule.",
+                .example = "audit"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_DIRECTION + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_MODE + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

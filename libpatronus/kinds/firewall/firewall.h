@@ -10,6 +10,7 @@ typedef enum FwAction {
         FW_ALLOW,
         FW_DROP,
         FW_REJECT,
+        FW_CONTINUE, /* of rules only: counts, logs, sets, and leaves the decision to others */
         FW_ACTION_MAX,
         FW_ACTION_INVALID = -EINVAL,
 } FwAction;
@@ -103,6 +104,8 @@ enum {
         FW_RULE_FLOATING,
         FW_RULE_QUICK,
         FW_RULE_DIRECTION,
+        FW_RULE_GROUP,
+        FW_RULE_MODE,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -152,6 +155,13 @@ typedef enum FwRejectWith {
         FW_REJECT_WITH_INVALID = -EINVAL,
 } FwRejectWith;
 
+typedef enum FwRuleMode {
+        FW_MODE_ENFORCE, /* the default */
+        FW_MODE_AUDIT,   /* counts and logs, and does nothing else */
+        FW_MODE_MAX,
+        FW_MODE_INVALID = -EINVAL,
+} FwRuleMode;
+
 /* Which way a floating rule looks. */
 typedef enum FwDirection {
         FW_DIRECTION_ANY, /* the default */
@@ -196,6 +206,8 @@ typedef struct FwRuleBox {
         bool floating;     /* default false */
         bool quick;        /* of floating ones; default true */
         int direction;     /* FwDirection; of floating ones */
+        char *group;       /* RuleGroup, or NULL */
+        int mode;          /* FwRuleMode */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -357,6 +369,17 @@ typedef struct Service {
 
 extern const PtKind pt_kind_service;
 
+/* Bits of RuleGroup.object.present. */
+enum { RULE_GROUP_ENABLED };
+
+typedef struct RuleGroup {
+        PtObject object;
+        bool enabled; /* default true */
+} RuleGroup;
+
+extern const PtKind pt_kind_rule_group;
+bool fw_group_enabled(const RuleGroup *group);
+
 typedef enum FwDay { /* ISO 8601: the week begins with Monday */
                      FW_MONDAY,
                      FW_TUESDAY,
@@ -460,7 +483,8 @@ extern const PtChoice fw_actions[];
 extern const PtKind pt_kind_zone;
 extern const PtKind pt_kind_firewall_rule;
 
-/* What the rule says with defaults filled in. */
+/* What the rule says with defaults filled in. Whether its group is enabled is not in it: see
+ * fw_rule_in_force() (filter/effective.h). */
 bool fw_rule_enabled(const FirewallRule *rule);
 unsigned fw_rule_priority(const FirewallRule *rule);
 /* IPPROTO_*, or -1: any, or what the services say; ports without a protocol mean TCP and UDP. */
@@ -473,6 +497,12 @@ bool fw_rule_looks_in(const FirewallRule *rule);
 bool fw_rule_looks_out(const FirewallRule *rule);
 bool fw_rule_floating(const FirewallRule *rule);
 FwRulePlace fw_rule_place(const FirewallRule *rule);
+/* Whether what it matches goes no further: false for `continue` and in audit mode. */
+bool fw_rule_decides(const FirewallRule *rule);
+/* One in audit mode logs unless it says that it does not. */
+bool fw_rule_logs(const FirewallRule *rule);
+/* What a log says of it: "drop", "continue", "audit:drop". */
+const char *fw_rule_verdict_name(const FirewallRule *rule);
 /* -1, 0, 1: the order of evaluation: place, then priority, then position, then name by bytes; those
  * three backwards in FW_PLACE_LATE. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);

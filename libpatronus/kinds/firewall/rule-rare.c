@@ -19,6 +19,20 @@ const PtChoice fw_reject_kinds[] = {
         {},
 };
 
+const PtChoice fw_rule_actions[] = {
+        {"allow", FW_ALLOW, "lets it pass"},
+        {"drop", FW_DROP, "discards it without a word"},
+        {"reject", FW_REJECT, "discards it and tells the sender"},
+        {"continue", FW_CONTINUE, "counts, logs and marks it, and goes on to the next rule"},
+        {},
+};
+
+const PtChoice fw_rule_modes[] = {
+        {"enforce", FW_MODE_ENFORCE, "does what the action says"},
+        {"audit", FW_MODE_AUDIT, "counts and logs only"},
+        {},
+};
+
 const PtChoice fw_directions[] = {
         {"any", FW_DIRECTION_ANY, "both"},
         {"in", FW_DIRECTION_IN, "packets that arrive by an interface"},
@@ -81,6 +95,31 @@ FwRulePlace fw_rule_place(const FirewallRule *rule)
                                                                                 : FW_PLACE_QUICK;
 }
 
+bool fw_rule_decides(const FirewallRule *rule)
+{
+        return rule->action != FW_CONTINUE && fw_rule_box(rule)->mode != FW_MODE_AUDIT;
+}
+
+bool fw_rule_logs(const FirewallRule *rule)
+{
+        const FwRuleBox *box = fw_rule_box(rule);
+
+        return pt_object_has(&rule->object, FW_RULE_LOG) ? box->log : box->mode == FW_MODE_AUDIT;
+}
+
+const char *fw_rule_verdict_name(const FirewallRule *rule)
+{
+        static const char *const audits[FW_ACTION_MAX] = {
+                [FW_ALLOW] = "audit:allow",
+                [FW_DROP] = "audit:drop",
+                [FW_REJECT] = "audit:reject",
+                [FW_CONTINUE] = "audit:continue",
+        };
+
+        return fw_rule_box(rule)->mode == FW_MODE_AUDIT ? audits[rule->action]
+                                                        : fw_rule_actions[rule->action].name;
+}
+
 bool fw_rule_looks_in(const FirewallRule *rule)
 {
         return fw_rule_floating(rule) ? rule->box->direction != FW_DIRECTION_OUT
@@ -104,6 +143,12 @@ static int check_floating(const FirewallRule *rule, PtDiagnostics *diag)
                 pt_diag_error(
                         diag, "needs-floating", quick ? "/spec/quick" : "/spec/direction",
                         "only floating rules have this; add \"floating: true\", or remove it");
+                return -EINVAL;
+        }
+        if (rule->action == FW_CONTINUE && fw_rule_place(rule) == FW_PLACE_LATE) {
+                pt_diag_error(diag, "never-decides", "/spec/quick",
+                              "a rule that continues decides nothing, neither at once nor later; "
+                              "remove this");
                 return -EINVAL;
         }
         if ((rule->box->direction == FW_DIRECTION_IN && is_router(rule->from)) ||
