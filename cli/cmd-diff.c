@@ -137,21 +137,6 @@ static int diff_revisions(Ctl *ctl)
         return r != CTL_DONE ? r : print_reply(ctl, reply);
 }
 
-/* Loads the input into a session; what is wrong with it is said. */
-static int load(Ctl *ctl, const CtlTarget *session, const CtlInput *input)
-{
-        pt_auto_message *m = NULL;
-        int r;
-
-        r = ctl_method(ctl, session, "Load", &m);
-        if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_append(m, "h", input->fd);
-        if (r >= 0)
-                r = ctl_commit_append(ctl, input, CTL_COMMIT_LOAD, m);
-        return r < 0 ? r : ctl_commit_load(ctl, m, input);
-}
-
 static int diff_file(Ctl *ctl)
 {
         pt_auto_message *reply = NULL;
@@ -168,7 +153,7 @@ static int diff_file(Ctl *ctl)
         if (r == CTL_DONE)
                 r = ctl_open_session(ctl, &path, &session);
         if (r == CTL_DONE)
-                r = load(ctl, &session, &input);
+                r = ctl_session_load(ctl, &session, &input);
         if (r == CTL_DONE)
                 r = ctl_ask(ctl, &session, "Diff", CTL_CALL_READS, &reply, "");
         return r != CTL_DONE ? r : print_reply(ctl, reply);

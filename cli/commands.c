@@ -105,7 +105,34 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                 {0, "allow-offline", CTL_WORD_NONE,
                  "Even if a daemon does not run whose part changes: it takes its part "
                  "when it starts."},
+        [CTL_FROM] = {0, "from", CTL_WORD_NAME, "Zone that the packet comes from, or router."},
+        [CTL_TO] = {0, "to", CTL_WORD_NAME, "Zone that it goes to, or router; else routes say it."},
+        [CTL_IN] = {0, "in", CTL_WORD_NAME,
+                    "Interface that it comes by; else the one that leads to its source."},
+        [CTL_OUT] = {0, "out", CTL_WORD_NAME, "Interface that it leaves by; else routes say it."},
+        [CTL_SRC] = {0, "src", CTL_WORD_PREFIX, "Address of the packet's source."},
+        [CTL_DST] = {0, "dst", CTL_WORD_PREFIX,
+                     "Address of its destination, before any translation."},
+        [CTL_PROTO] = {0, "proto", CTL_WORD_TEXT, "Protocol, by name or number."},
+        [CTL_SPORT] = {0, "sport", CTL_WORD_TEXT, "Port of its source; else one of 1024-65535."},
+        [CTL_DPORT] = {0, "dport", CTL_WORD_TEXT, "Port of its destination."},
+        [CTL_ICMP_TYPE] = {0, "icmp-type", CTL_WORD_TEXT,
+                           "Type of ICMP, and perhaps code; else echo-request."},
+        [CTL_STATE] = {0, "state", CTL_WORD_TEXT,
+                       "What it is of a connection: new (the default), established, related, "
+                       "invalid, untracked."},
+        [CTL_MARK] = {0, "mark", CTL_WORD_TEXT, "Its mark; else 0."},
+        [CTL_DSCP] = {0, "dscp", CTL_WORD_TEXT, "Its code point (DSCP); else 0."},
+        [CTL_FLAGS] = {0, "flags", CTL_WORD_TEXT, "Flags of TCP, with commas between; else syn."},
+        [CTL_LENGTH] = {0, "length", CTL_WORD_TEXT, "Bytes from the IP header on."},
+        [CTL_MAC] = {0, "mac", CTL_WORD_TEXT, "Hardware address of who sends it."},
+        [CTL_HOP_LIMIT] = {0, "hop-limit", CTL_WORD_NUMBER, "Its hop limit."},
+        [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
+                       "Packets as JSON lines, with the names of these options as keys; answers "
+                       "are lines too."},
 };
+
+#define PACKET_OPTIONS (CTL_BIT(CTL_HOP_LIMIT + 1) - CTL_BIT(CTL_FROM))
 
 #define COMMIT_OPTIONS                                                                             \
         (CTL_BIT(CTL_DRY_RUN) | CTL_BIT(CTL_MESSAGE) | CTL_BIT(CTL_CONFIRM) |                      \
@@ -361,6 +388,24 @@ const CtlCommand ctl_commands[] = {
          .help = "In order of family, prefix length and address. How many packets bans have "
                  "dropped is among the counters, as bans/from and bans/to.",
          .run = ctl_run_filter_bans},
+        {.name = "filter why",
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_BATCH) | PACKET_OPTIONS,
+         .doc = "Say what happens to a packet, and why",
+         .help = "Asks the policy in force, or with --file the one that applying the file would "
+                 "make; no packet is sent. The answer names the rule that decides and its "
+                 "place in the order, how NAT translates the packet, and where it comes from and "
+                 "goes to. The interfaces are found by the machine's routes where they are not "
+                 "given. Of what is not given and not known (the source port, say) the answer "
+                 "tells when it could be otherwise. Chains of other programs that may still drop "
+                 "what passes here are named. Leaves with 0 when the packet passes, 6 when it is "
+                 "dropped, 7 when it is rejected; with --batch, with 0 when all lines were "
+                 "answered.",
+         .example = "patronusctl filter why --from lan --src 10.1.0.7 --dst 192.0.2.1 --proto tcp "
+                    "--dport 443\n"
+                    "patronusctl filter why --in eth0 --src 2001:db8::9 --dst 2001:db8:1::1 "
+                    "--proto icmpv6 -f policy.yaml\n"
+                    "patronusctl filter why --batch packets.jsonl",
+         .run = ctl_run_filter_why},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "

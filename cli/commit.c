@@ -336,3 +336,17 @@ int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input)
         r = read_reply(message, input, &reply);
         return r < 0 ? r : say_refusal(reply);
 }
+
+int ctl_session_load(Ctl *ctl, const CtlTarget *session, const CtlInput *input)
+{
+        pt_auto_message *m = NULL;
+        int r;
+
+        r = ctl_method(ctl, session, "Load", &m);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_append(m, "h", input->fd);
+        if (r >= 0)
+                r = ctl_commit_append(ctl, input, CTL_COMMIT_LOAD, m);
+        return r < 0 ? r : ctl_commit_load(ctl, m, input);
+}

@@ -35,5 +35,7 @@ int ctl_commit_session(Ctl *ctl, const CtlTarget *session);
 int ctl_commit_refuse(int r);
 /* The same for Load: says only what is wrong. */
 int ctl_commit_load(Ctl *ctl, sd_bus_message *m, const CtlInput *input);
+/* Loads the input into a session by that; CTL_DONE, or another exit code after a message. */
+int ctl_session_load(Ctl *ctl, const CtlTarget *session, const CtlInput *input);
 /* "+ FirewallRule/web", with colour on a terminal. `op` is "create", "update" or "delete". */
 void ctl_print_change(const char *op, const char *kind, const char *name);

@@ -23,6 +23,8 @@ typedef enum CtlExit {
         CTL_UNREACHABLE = 3, /* a service or the bus does not answer */
         CTL_UNCONFIRMED = 4, /* in force, and taken back unless it is confirmed */
         CTL_TAKEN_BACK = 5,  /* it was in force, and no confirmation came */
+        CTL_DROPPED = 6,     /* filter why: the packet is dropped */
+        CTL_REJECTED = 7,    /* filter why: it is rejected */
 } CtlExit;
 
 /* What a word on the command line is; the names of the words and their completion follow from it.
@@ -88,6 +90,24 @@ typedef enum CtlOptionId {
         CTL_VERIFY,
         CTL_USER,
         CTL_ALLOW_OFFLINE,
+        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_HOP_LIMIT */
+        CTL_TO,
+        CTL_IN,
+        CTL_OUT,
+        CTL_SRC,
+        CTL_DST,
+        CTL_PROTO,
+        CTL_SPORT,
+        CTL_DPORT,
+        CTL_ICMP_TYPE,
+        CTL_STATE,
+        CTL_MARK,
+        CTL_DSCP,
+        CTL_FLAGS,
+        CTL_LENGTH,
+        CTL_MAC,
+        CTL_HOP_LIMIT,
+        CTL_BATCH,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -215,6 +235,7 @@ int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);
+int ctl_run_filter_why(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);
 int ctl_run_schema(Ctl *ctl);
 int ctl_run_help(Ctl *ctl);

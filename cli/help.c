@@ -21,6 +21,8 @@ const CtlDoc ctl_exits[] = {
         {"4", "In force, but waiting for a confirmation, and taken back without one: the command "
               "has no terminal to wait at, or was left with Ctrl-C."},
         {"5", "It was in force, and was taken back because no confirmation came."},
+        {"6", "Of filter why: the packet is dropped."},
+        {"7", "Of filter why: the packet is rejected."},
         {"130", "Left by a second Ctrl-C, as a shell shows it; the outcome is not known."},
         {},
 };
@@ -103,7 +105,7 @@ char *ctl_option_title(const CtlOption *option)
         return g_strdup(out->str);
 }
 
-static void append_options(unsigned options, GString *out)
+static void append_options(uint64_t options, GString *out)
 {
         for (unsigned i = 0; i < CTL_OPTION_MAX; i++) {
                 g_autofree char *title = NULL;

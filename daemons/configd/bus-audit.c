@@ -4,7 +4,7 @@
 #include "audit.h"
 #include "manager.h"
 #include "options.h"
-#include "worker.h"
+#include "event/worker.h"
 
 #include "bus/bus.h"
 #include "kind/json.h"
@@ -102,7 +102,7 @@ int bus_audit_list(sd_bus_message *call, void *userdata, sd_bus_error *error)
 typedef struct Verification {
         Manager *manager;
         sd_bus_message *call; /* referenced */
-        Worker *worker;
+        PtWorker *worker;
 } Verification;
 
 void bus_audit_verification_free(Verification *verification)
@@ -110,7 +110,7 @@ void bus_audit_verification_free(Verification *verification)
         if (!verification)
                 return;
         audit_hold(verification->manager->audit, false);
-        worker_free(verification->worker);
+        pt_worker_free(verification->worker);
         sd_bus_message_unref(verification->call);
         g_free(verification);
 }
@@ -267,8 +267,8 @@ int bus_audit_verify(sd_bus_message *call, void *userdata, sd_bus_error *error)
         verification->manager = manager;
         verification->call = sd_bus_message_ref(call);
         audit_hold(manager->audit, true); /* no file begins or goes meanwhile */
-        r = worker_start(manager->event, VERIFY_USEC, run_verify, on_verified, verification,
-                         &verification->worker);
+        r = pt_worker_start(manager->event, VERIFY_USEC, run_verify, on_verified, verification,
+                            &verification->worker);
         if (r < 0) {
                 bus_audit_verification_free(verification);
                 return r;

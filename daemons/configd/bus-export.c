@@ -4,7 +4,7 @@
 #include "bus-config.h"
 #include "export.h"
 #include "options.h"
-#include "worker.h"
+#include "event/worker.h"
 
 #include "base/io.h"
 #include "bus/bus.h"
@@ -15,7 +15,7 @@
 
 typedef struct Export {
         Manager *manager;
-        Worker *worker; /* or NULL */
+        PtWorker *worker; /* or NULL */
         sd_bus_message *call;
         PtSlice *slice;
         uint64_t revision;
@@ -29,7 +29,7 @@ static void export_free(void *data)
 {
         Export *export = data;
 
-        worker_free(export->worker);
+        pt_worker_free(export->worker);
         sd_bus_message_unref(export->call);
         pt_slice_unref(export->slice);
         g_strfreev(export->kinds);
@@ -91,8 +91,8 @@ static int start(Export *export, sd_bus_error *error)
         if (exports->len >= EXPORTS_MAX)
                 return pt_bus_fail(error, -EBUSY, "%d exports are being written already: try again",
                                    EXPORTS_MAX);
-        return worker_start(export->manager->event, EXPORT_USEC, run, on_written, export,
-                            &export->worker);
+        return pt_worker_start(export->manager->event, EXPORT_USEC, run, on_written, export,
+                               &export->worker);
 }
 
 static int check_kinds(char **kinds, sd_bus_error *error)

@@ -3,7 +3,7 @@
 
 #include "manager.h"
 #include "session.h"
-#include "worker.h"
+#include "event/worker.h"
 
 #include "base/log.h"
 #include "bus/bus.h"
@@ -20,7 +20,7 @@ struct Datasets {
 
 typedef struct Import {
         Datasets *datasets;
-        Worker *worker;
+        PtWorker *worker;
         int fd;
         char *source;
         PtDatasetContent content;
@@ -32,7 +32,7 @@ static void import_free(void *data)
 {
         Import *import = data;
 
-        worker_free(import->worker);
+        pt_worker_free(import->worker);
         pt_closep(&import->fd);
         g_free(import->source);
         g_free(import);
@@ -158,8 +158,8 @@ int datasets_put(Datasets *datasets, int fd, const char *source, PtDatasetConten
         import->done = done;
         import->userdata = userdata;
         r = import->fd < 0 ? -errno
-                           : worker_start(datasets->manager->event, DATASET_IMPORT_USEC, run_import,
-                                          on_imported, import, &import->worker);
+                           : pt_worker_start(datasets->manager->event, DATASET_IMPORT_USEC,
+                                             run_import, on_imported, import, &import->worker);
         if (r < 0) {
                 import_free(import);
                 return r;

@@ -2,6 +2,8 @@
 
 #include "manager.h"
 
+#include "bus-filter.h"
+
 #include "base/log.h"
 #include "base/marks.h"
 
@@ -22,6 +24,7 @@ struct FwManager {
         FwConnections *connections;
         FwBans *bans;
         PtAuditReporter *reporter;
+        GPtrArray *explanations;
 
         /* A foreign change that waits for its repair, and those of the last window. */
         char *drift;
@@ -186,6 +189,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
 
         manager->daemon = daemon;
         manager->signals.daemon = daemon;
+        manager->explanations = fw_explanations_new();
         manager->ctx = (PtEngineCtx){
                 .event = pt_daemon_event(daemon),
                 .netns_fd = -1,
@@ -244,6 +248,7 @@ void fw_manager_free(FwManager *manager)
 {
         if (!manager)
                 return;
+        g_clear_pointer(&manager->explanations, g_ptr_array_unref);
         sd_event_source_disable_unref(manager->retry);
         if (manager->ctx.engine)
                 fw_engine_watch(manager->ctx.engine, NULL);
@@ -295,4 +300,19 @@ PtAuditReporter *fw_manager_reporter(const FwManager *manager)
 int fw_manager_netns(const FwManager *manager)
 {
         return manager->ctx.netns_fd;
+}
+
+sd_event *fw_manager_event(FwManager *manager)
+{
+        return manager->ctx.event;
+}
+
+const char *fw_manager_state_dir(const FwManager *manager)
+{
+        return manager->ctx.state_dir;
+}
+
+GPtrArray *fw_manager_explanations(FwManager *manager)
+{
+        return manager->explanations;
 }

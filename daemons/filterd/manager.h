@@ -30,7 +30,10 @@ FwConnections *fw_manager_connections(FwManager *manager);
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);
 PtAuditReporter *fw_manager_reporter(const FwManager *manager);
-int fw_manager_netns(const FwManager *manager); /* negative: the process's own */
+sd_event *fw_manager_event(FwManager *manager);
+const char *fw_manager_state_dir(const FwManager *manager);
+GPtrArray *fw_manager_explanations(FwManager *manager); /* bus-filter.h */
+int fw_manager_netns(const FwManager *manager);         /* negative: the process's own */
 
 /* bus-filter.c */
 int fw_bus_attach(FwManager *manager, sd_bus *bus, const char *path);

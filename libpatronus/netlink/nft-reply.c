@@ -2,6 +2,8 @@
 
 #include "netlink/nft-reply.h"
 
+#include "netlink/nft.h"
+
 #include <arpa/inet.h>
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
@@ -95,6 +97,80 @@ int pt_nft_reply_name(const struct nlmsghdr *header, void *reply)
         }
         if (g_strcmp0(table, each->table) == 0 && name)
                 g_ptr_array_add(each->names, g_strdup(name));
+        return MNL_CB_OK;
+}
+
+static const char *family_name(int family)
+{
+        switch (family) {
+        case NFPROTO_INET:
+                return "inet";
+        case NFPROTO_IPV4:
+                return "ip";
+        case NFPROTO_IPV6:
+                return "ip6";
+        default: /* not an enum of ours: arp, bridge, netdev */
+                return NULL;
+        }
+}
+
+/* Where a chain is hooked in; false: nowhere. */
+static bool read_hook(const struct nlattr *nest, uint32_t *hook, int32_t *priority)
+{
+        const struct nlattr *attr;
+        unsigned seen = 0;
+
+        mnl_attr_for_each_nested(attr, nest)
+        {
+                if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+                        continue;
+                if (mnl_attr_get_type(attr) == NFTA_HOOK_HOOKNUM) {
+                        *hook = ntohl(mnl_attr_get_u32(attr));
+                        seen |= 1;
+                } else if (mnl_attr_get_type(attr) == NFTA_HOOK_PRIORITY) {
+                        *priority = (int32_t) ntohl(mnl_attr_get_u32(attr));
+                        seen |= 2;
+                }
+        }
+        return seen == 3;
+}
+
+int pt_nft_reply_base_chain(const struct nlmsghdr *header, void *reply)
+{
+        static const char *const hooks[] = {"prerouting", "input", "forward", "output",
+                                            "postrouting"};
+        const struct nfgenmsg *message = mnl_nlmsg_get_payload(header);
+        const char *table = NULL, *name = NULL, *type = NULL;
+        const char *family = family_name(message->nfgen_family);
+        PtNftReply *each = reply;
+        const struct nlattr *attr;
+        uint32_t hook = UINT32_MAX;
+        int32_t priority = 0;
+        bool hooked = false;
+        PtNftBaseChain *chain;
+
+        mnl_attr_for_each(attr, header, sizeof(struct nfgenmsg))
+        {
+                int is = mnl_attr_get_type(attr);
+
+                if (is == NFTA_CHAIN_TABLE)
+                        table = string_of(attr);
+                else if (is == NFTA_CHAIN_NAME)
+                        name = string_of(attr);
+                else if (is == NFTA_CHAIN_TYPE)
+                        type = string_of(attr);
+                else if (is == NFTA_CHAIN_HOOK && mnl_attr_validate(attr, MNL_TYPE_NESTED) >= 0)
+                        hooked = read_hook(attr, &hook, &priority);
+        }
+        if (!family || !table || !name || !hooked || hook >= G_N_ELEMENTS(hooks) ||
+            g_strcmp0(type, "filter") != 0 ||
+            (message->nfgen_family == NFPROTO_INET && strcmp(table, each->table) == 0))
+                return MNL_CB_OK;
+        chain = g_new(PtNftBaseChain, 1);
+        chain->hook = hook;
+        chain->text = g_strdup_printf("chain %s of table %s %s, at %s with priority %d", name,
+                                      family, table, hooks[hook], priority);
+        g_ptr_array_add(each->names, chain);
         return MNL_CB_OK;
 }
 

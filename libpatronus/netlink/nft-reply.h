@@ -37,6 +37,8 @@ int pt_nft_reply_rule(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_elements(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_count(const struct nlmsghdr *header, void *reply);
 int pt_nft_reply_name(const struct nlmsghdr *header, void *reply);
+/* Into `names`: PtNftBaseChain, of other tables than `table`. */
+int pt_nft_reply_base_chain(const struct nlmsghdr *header, void *reply);
 
 /* true: the message is an error or an acknowledgement (0); *ret_message is the kernel's own
  * sentence in it (NLMSGERR_ATTR_MSG), or NULL. */

@@ -384,3 +384,27 @@ int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret)
 {
         return list_names(nft, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, ret);
 }
+
+static void base_chain_free(void *p)
+{
+        PtNftBaseChain *chain = p;
+
+        g_free(chain->text);
+        g_free(chain);
+}
+
+int pt_nft_list_base_chains(PtNft *nft, const char *table, GPtrArray **ret)
+{
+        char buffer[1024];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETCHAIN, NLM_F_DUMP);
+        g_autoptr(GPtrArray) chains = g_ptr_array_new_with_free_func(base_chain_free);
+        PtNftReply each = {.names = chains, .table = table};
+        int r;
+
+        ((struct nfgenmsg *) mnl_nlmsg_get_payload(request))->nfgen_family = NFPROTO_UNSPEC;
+        r = talk(nft, request, pt_nft_reply_base_chain, &each);
+        if (r < 0)
+                return r;
+        *ret = g_steal_pointer(&chains);
+        return 0;
+}

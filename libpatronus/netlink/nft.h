@@ -63,6 +63,14 @@ int pt_nft_count_elements(PtNft *nft, const char *table, const char *set, uint32
 int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret);
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret);
 
+/* A chain that the kernel calls by itself. */
+typedef struct PtNftBaseChain {
+        uint32_t hook; /* NF_INET_* */
+        char *text;    /* "chain FORWARD of table ip docker, at forward with priority 0" */
+} PtNftBaseChain;
+/* Those of type filter of all tables of IP but the one of ours: PtNftBaseChain. */
+int pt_nft_list_base_chains(PtNft *nft, const char *table, GPtrArray **ret);
+
 /* Packets and bytes of a rule's or element's first counter; false: it has none. */
 bool pt_nft_rule_counter(const struct nftnl_rule *rule, uint64_t *ret_packets, uint64_t *ret_bytes);
 bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packets,

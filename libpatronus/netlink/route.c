@@ -111,26 +111,48 @@ int pt_neighbour_parse(const struct nlmsghdr *header, uint8_t ret[static MAC_SIZ
         return -ENOENT;
 }
 
-/* Sends a request, and gives the one message of the answer, in the same buffer. */
-static int ask(int netns_fd, char *buffer, const struct nlmsghdr **ret)
-{
-        struct nlmsghdr *header = (struct nlmsghdr *) (void *) buffer;
+struct PtRouter {
         struct mnl_socket *socket;
+        GHashTable *links; /* index -> PtRoute with what is known of the link */
+        char buffer[MESSAGE_SIZE];
+};
+
+int pt_router_open(int netns_fd, PtRouter **ret)
+{
+        g_autoptr(PtRouter) router = g_new0(PtRouter, 1);
+        int r = pt_netlink_socket_open(NETLINK_ROUTE, netns_fd, 0, &router->socket);
+
+        if (r < 0)
+                return r;
+        router->links = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+        *ret = g_steal_pointer(&router);
+        return 0;
+}
+
+void pt_router_close(PtRouter *router)
+{
+        if (!router)
+                return;
+        if (router->socket)
+                mnl_socket_close(router->socket);
+        g_clear_pointer(&router->links, g_hash_table_unref);
+        g_free(router);
+}
+
+/* Sends the request in the buffer, and gives the one message of the answer, in the same buffer. */
+static int ask(PtRouter *router, const struct nlmsghdr **ret)
+{
+        struct nlmsghdr *header = (struct nlmsghdr *) (void *) router->buffer;
         const char *text;
-        int r, error = 0;
+        int error = 0;
         ssize_t n;
 
         header->nlmsg_flags = NLM_F_REQUEST;
-        r = pt_netlink_socket_open(NETLINK_ROUTE, netns_fd, 0, &socket);
-        if (r < 0)
-                return r;
-        n = mnl_socket_sendto(socket, header, header->nlmsg_len);
+        n = mnl_socket_sendto(router->socket, header, header->nlmsg_len);
         if (n >= 0)
-                n = mnl_socket_recvfrom(socket, buffer, MESSAGE_SIZE);
-        r = n < 0 ? -errno : 0;
-        mnl_socket_close(socket);
-        if (r < 0)
-                return r;
+                n = mnl_socket_recvfrom(router->socket, router->buffer, MESSAGE_SIZE);
+        if (n < 0)
+                return -errno;
         if (!pt_nft_reply_ok(header, (int) n))
                 return -EBADMSG;
         if (pt_nft_reply_error(header, &error, &text))
@@ -139,23 +161,35 @@ static int ask(int netns_fd, char *buffer, const struct nlmsghdr **ret)
         return 0;
 }
 
-static int get_link(int netns_fd, char *buffer, PtRoute *route)
+static int get_link(PtRouter *router, PtRoute *route)
 {
-        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-        struct ifinfomsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+        const PtRoute *known = g_hash_table_lookup(router->links, GUINT_TO_POINTER(route->index));
         const struct nlmsghdr *answer;
+        struct ifinfomsg *message;
+        struct nlmsghdr *header;
         int r;
 
+        if (known) {
+                memcpy(route->name, known->name, sizeof(route->name));
+                route->link_type = known->link_type;
+                return 0;
+        }
+        header = mnl_nlmsg_put_header(router->buffer);
+        message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
         header->nlmsg_type = RTM_GETLINK;
         message->ifi_index = (int) route->index;
-        r = ask(netns_fd, buffer, &answer);
-        return r < 0 ? r : pt_route_link_parse(answer, route);
+        r = ask(router, &answer);
+        if (r == 0)
+                r = pt_route_link_parse(answer, route);
+        if (r == 0)
+                g_hash_table_insert(router->links, GUINT_TO_POINTER(route->index),
+                                    g_memdup2(route, sizeof(*route)));
+        return r;
 }
 
-int pt_route_get(int netns_fd, const PtRouteQuery *query, PtRoute *ret)
+int pt_router_get(PtRouter *router, const PtRouteQuery *query, PtRoute *ret)
 {
-        g_autofree char *buffer = g_malloc(MESSAGE_SIZE);
-        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+        struct nlmsghdr *header = mnl_nlmsg_put_header(router->buffer);
         struct rtmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
         size_t size = address_size(query->family);
         const struct nlmsghdr *answer;
@@ -172,30 +206,42 @@ int pt_route_get(int netns_fd, const PtRouteQuery *query, PtRoute *ret)
         }
         if (query->arrives > 0)
                 mnl_attr_put_u32(header, RTA_IIF, query->arrives);
-        r = ask(netns_fd, buffer, &answer);
+        r = ask(router, &answer);
         if (r == 0)
                 r = pt_route_parse(answer, query, &route);
         if (r == 0)
-                r = get_link(netns_fd, buffer, &route);
+                r = get_link(router, &route);
         if (r < 0)
                 return r;
         *ret = route;
         return 0;
 }
 
+int pt_route_get(int netns_fd, const PtRouteQuery *query, PtRoute *ret)
+{
+        g_autoptr(PtRouter) router = NULL;
+        int r = pt_router_open(netns_fd, &router);
+
+        return r < 0 ? r : pt_router_get(router, query, ret);
+}
+
 int pt_neighbour_get(int netns_fd, uint32_t index, int family, const uint8_t *address,
                      uint8_t ret[static MAC_SIZE])
 {
-        g_autofree char *buffer = g_malloc(MESSAGE_SIZE);
-        struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
-        struct ndmsg *message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
+        g_autoptr(PtRouter) router = NULL;
         const struct nlmsghdr *answer;
-        int r;
+        struct nlmsghdr *header;
+        struct ndmsg *message;
+        int r = pt_router_open(netns_fd, &router);
 
+        if (r < 0)
+                return r;
+        header = mnl_nlmsg_put_header(router->buffer);
+        message = mnl_nlmsg_put_extra_header(header, sizeof(*message));
         header->nlmsg_type = RTM_GETNEIGH;
         message->ndm_family = (uint8_t) family;
         message->ndm_ifindex = (int) index;
         mnl_attr_put(header, NDA_DST, address_size(family), address);
-        r = ask(netns_fd, buffer, &answer);
+        r = ask(router, &answer);
         return r < 0 ? r : pt_neighbour_parse(answer, ret);
 }

@@ -34,6 +34,13 @@ typedef struct PtRoute {
         uint8_t next_hop[16]; /* the gateway, or the destination itself */
 } PtRoute;
 
+/* For many questions: one socket, and the names of interfaces as they were when it asked first. */
+typedef struct PtRouter PtRouter;
+int pt_router_open(int netns_fd, PtRouter **ret);
+void pt_router_close(PtRouter *router);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtRouter, pt_router_close)
+int pt_router_get(PtRouter *router, const PtRouteQuery *query, PtRoute *ret);
+
 /* `netns_fd` negative: the process's own namespace. -ENETUNREACH, -EHOSTUNREACH and what else the
  * kernel says when there is no way. */
 int pt_route_get(int netns_fd, const PtRouteQuery *query, PtRoute *ret);

@@ -40,6 +40,7 @@ static void read_messages(char *data, size_t size, unsigned choice)
         static int (*const callbacks[])(const struct nlmsghdr *, void *) = {
                 pt_nft_reply_generation,
                 pt_nft_reply_name,
+                pt_nft_reply_base_chain,
                 pt_nft_reply_count,
         };
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);

@@ -4,7 +4,7 @@
 
 #include "unit.h"
 
-#include "worker.h"
+#include "event/worker.h"
 
 #include <signal.h>
 #include <string.h>
@@ -46,10 +46,11 @@ static void on_done(int result, const GString *out, void *userdata)
 
 static void check(Case test, uint64_t timeout_usec, int result, size_t size)
 {
-        Worker *worker = NULL;
+        PtWorker *worker = NULL;
 
         assert_int_equal(sd_event_new(&test.event), 0);
-        assert_int_equal(worker_start(test.event, timeout_usec, run, on_done, &test, &worker), 0);
+        assert_int_equal(pt_worker_start(test.event, timeout_usec, run, on_done, &test, &worker),
+                         0);
         assert_false(test.done);
         assert_int_equal(sd_event_loop(test.event), 0);
         assert_true(test.done);
@@ -66,9 +67,9 @@ static void test_results(void **state)
         check((Case){.size = 0}, G_USEC_PER_SEC * 60, 0, 0);
         check((Case){.size = 20, .result = 7}, G_USEC_PER_SEC * 60, 7, 20);
         check((Case){.size = 20, .result = -ENOENT}, G_USEC_PER_SEC * 60, -ENOENT, 20);
-        check((Case){.size = WORKER_OUTPUT_MAX}, G_USEC_PER_SEC * 60, 0, WORKER_OUTPUT_MAX);
-        check((Case){.size = WORKER_OUTPUT_MAX + 1}, G_USEC_PER_SEC * 60, -EFBIG,
-              WORKER_OUTPUT_MAX);
+        check((Case){.size = PT_WORKER_OUTPUT_MAX}, G_USEC_PER_SEC * 60, 0, PT_WORKER_OUTPUT_MAX);
+        check((Case){.size = PT_WORKER_OUTPUT_MAX + 1}, G_USEC_PER_SEC * 60, -EFBIG,
+              PT_WORKER_OUTPUT_MAX);
 }
 
 static void test_no_end(void **state)
@@ -81,12 +82,13 @@ static void test_no_end(void **state)
 static void test_freed(void **state)
 {
         Case test = {.hangs = true};
-        Worker *worker = NULL;
+        PtWorker *worker = NULL;
 
         (void) state;
         assert_int_equal(sd_event_new(&test.event), 0);
-        assert_int_equal(worker_start(test.event, G_USEC_PER_SEC, run, on_done, &test, &worker), 0);
-        worker_free(worker);
+        assert_int_equal(pt_worker_start(test.event, G_USEC_PER_SEC, run, on_done, &test, &worker),
+                         0);
+        pt_worker_free(worker);
         assert_int_equal(waitpid(-1, NULL, 0), -1); /* the child is gone, and waited for */
         assert_int_equal(errno, ECHILD);
         assert_int_equal(sd_event_run(test.event, 0), 0);

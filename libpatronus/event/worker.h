@@ -10,18 +10,18 @@
 #include "base/macros.h"
 #include <systemd/sd-event.h>
 
-#define WORKER_OUTPUT_MAX (64U * 1024U) /* bytes of a result */
+#define PT_WORKER_OUTPUT_MAX (64U * 1024U) /* bytes of a result */
 
-typedef struct Worker Worker;
+typedef struct PtWorker PtWorker;
 
 /* Runs in the child. Returns >= 0 or a negative errno; what it appends to `out` is sent too. */
-typedef int (*WorkerRun)(void *userdata, GString *out);
+typedef int (*PtWorkerRun)(void *userdata, GString *out);
 /* The child ended: with its return value, or -EIO if it did not come to that, or -ETIME. The worker
  * has been freed. */
-typedef void (*WorkerDone)(int result, const GString *out, void *userdata);
+typedef void (*PtWorkerDone)(int result, const GString *out, void *userdata);
 
 /* `userdata` is for both, the caller's, and alive until `done`. */
-int worker_start(sd_event *event, uint64_t timeout_usec, WorkerRun run, WorkerDone done,
-                 void *userdata, Worker **ret);
+int pt_worker_start(sd_event *event, uint64_t timeout_usec, PtWorkerRun run, PtWorkerDone done,
+                    void *userdata, PtWorker **ret);
 /* Kills the child if it runs still; `done` is not called. */
-void worker_free(Worker *worker);
+void pt_worker_free(PtWorker *worker);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "worker.h"
+#include "event/worker.h"
 
 #include "base/io.h"
 
@@ -9,23 +9,23 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-struct Worker {
+struct PtWorker {
         pid_t pid;
         int pipe;
         sd_event_source *input, *timeout;
         GString *received; /* the result, then what was appended */
-        WorkerDone done;
+        PtWorkerDone done;
         void *userdata;
 };
 
-static void end_child(Worker *worker)
+static void end_child(PtWorker *worker)
 {
         while (worker->pid > 0 && waitpid(worker->pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         worker->pid = 0;
 }
 
-void worker_free(Worker *worker)
+void pt_worker_free(PtWorker *worker)
 {
         if (!worker)
                 return;
@@ -39,19 +39,19 @@ void worker_free(Worker *worker)
         g_free(worker);
 }
 
-static void finish(Worker *worker, int result)
+static void finish(PtWorker *worker, int result)
 {
         g_autoptr(GString) received = g_steal_pointer(&worker->received);
-        WorkerDone done = worker->done;
+        PtWorkerDone done = worker->done;
         void *userdata = worker->userdata;
 
         worker->received = g_string_new(NULL);
-        worker_free(worker);
+        pt_worker_free(worker);
         done(result, received, userdata);
 }
 
 /* The child has closed its end, by its end. */
-static void take_result(Worker *worker)
+static void take_result(PtWorker *worker)
 {
         int result;
 
@@ -66,13 +66,14 @@ static void take_result(Worker *worker)
 
 static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
-        Worker *worker = userdata;
+        PtWorker *worker = userdata;
         char buffer[4096];
         ssize_t n = read(fd, buffer, sizeof(buffer));
 
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
                 return 0;
-        if (n < 0 || worker->received->len + (size_t) MAX(n, 0) > WORKER_OUTPUT_MAX + sizeof(int))
+        if (n < 0 ||
+            worker->received->len + (size_t) MAX(n, 0) > PT_WORKER_OUTPUT_MAX + sizeof(int))
                 finish(worker, -EIO);
         else if (n == 0)
                 take_result(worker);
@@ -87,7 +88,7 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
-G_GNUC_NORETURN static void child(int fd, pid_t parent, WorkerRun run, void *userdata)
+G_GNUC_NORETURN static void child(int fd, pid_t parent, PtWorkerRun run, void *userdata)
 {
         g_autoptr(GString) out = g_string_new(NULL);
         sigset_t none;
@@ -100,21 +101,21 @@ G_GNUC_NORETURN static void child(int fd, pid_t parent, WorkerRun run, void *use
         if (getppid() != parent) /* it was gone before that */
                 _exit(1);
         result = run(userdata, out);
-        if (out->len > WORKER_OUTPUT_MAX)
+        if (out->len > PT_WORKER_OUTPUT_MAX)
                 result = -EFBIG;
         if (pt_write_all(fd, &result, sizeof(result)) < 0 ||
-            pt_write_all(fd, out->str, MIN(out->len, WORKER_OUTPUT_MAX)) < 0)
+            pt_write_all(fd, out->str, MIN(out->len, PT_WORKER_OUTPUT_MAX)) < 0)
                 _exit(1);
         _exit(0); /* nothing of our parent's is run or flushed */
 }
 
-int worker_start(sd_event *event, uint64_t timeout_usec, WorkerRun run, WorkerDone done,
-                 void *userdata, Worker **ret)
+int pt_worker_start(sd_event *event, uint64_t timeout_usec, PtWorkerRun run, PtWorkerDone done,
+                    void *userdata, PtWorker **ret)
 {
         pt_auto_fd int in = -EBADF, out = -EBADF;
         pid_t parent = getpid();
         int fds[2], r;
-        Worker *worker;
+        PtWorker *worker;
 
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return -errno;
@@ -122,7 +123,7 @@ int worker_start(sd_event *event, uint64_t timeout_usec, WorkerRun run, WorkerDo
         out = fds[1];
         if (fcntl(in, F_SETFL, O_NONBLOCK) < 0)
                 return -errno;
-        worker = g_new0(Worker, 1);
+        worker = g_new0(PtWorker, 1);
         worker->received = g_string_new(NULL);
         worker->done = done;
         worker->userdata = userdata;
@@ -137,7 +138,7 @@ int worker_start(sd_event *event, uint64_t timeout_usec, WorkerRun run, WorkerDo
                 r = sd_event_add_time_relative(event, &worker->timeout, CLOCK_MONOTONIC,
                                                timeout_usec, 0, on_timeout, worker);
         if (r < 0) {
-                worker_free(worker);
+                pt_worker_free(worker);
                 return r;
         }
         *ret = worker;

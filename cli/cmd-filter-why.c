@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+/* filter why: what the policy does with a packet, and with many. */
+
+#include "filter.h"
+
+#include "base/io.h"
+#include "commit.h"
+#include "message.h"
+#include "output.h"
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The slice that the file would make, into *ret; without --file nothing: the one in force. */
+static int open_candidate(Ctl *ctl, sd_bus_message **ret)
+{
+        g_auto(CtlInput) input = {.fd = -EBADF};
+        g_autofree char *path = NULL;
+        CtlTarget session;
+        int r;
+
+        if (!ctl->values[CTL_FILE])
+                return CTL_DONE;
+        r = ctl_input_open(ctl, &input);
+        if (r == CTL_DONE)
+                r = ctl_open_session(ctl, &path, &session);
+        if (r == CTL_DONE)
+                r = ctl_session_load(ctl, &session, &input);
+        if (r == CTL_DONE)
+                r = ctl_ask(ctl, &session, "GetSlice", CTL_CALL_READS, ret, "s", "filterd");
+        return r;
+}
+
+/* The options of the call: the slice, if there is one. */
+static int append_options(sd_bus_message *slice, sd_bus_message *m)
+{
+        int fd, r;
+
+        if (!slice)
+                return sd_bus_message_append(m, "a{sv}", 0);
+        r = sd_bus_message_read(slice, "h", &fd);
+        return r < 0 ? r : sd_bus_message_append(m, "a{sv}", 1, "slice", "h", fd);
+}
+
+/* One packet: options by their names; lists have commas. */
+static int append_packet(const Ctl *ctl, sd_bus_message *m)
+{
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        for (unsigned i = CTL_FROM; r >= 0 && i <= CTL_HOP_LIMIT; i++) {
+                if (!ctl->values[i])
+                        continue;
+                if (i == CTL_FLAGS) {
+                        g_auto(GStrv) words = g_strsplit(ctl->values[i], ",", -1);
+
+                        r = ctl_append_strings(m, ctl_options[i].name, words);
+                } else {
+                        r = ctl_append_string(m, ctl_options[i].name, ctl->values[i]);
+                }
+        }
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static void print_place(struct json_object *answer)
+{
+        uint64_t place = ctl_json_number(answer, "place");
+        g_autofree char *from = ctl_safe(ctl_json_string(answer, "from")),
+                        *to = ctl_safe(ctl_json_string(answer, "to")),
+                        *in = ctl_safe(ctl_json_string(answer, "in")),
+                        *out = ctl_safe(ctl_json_string(answer, "out"));
+
+        printf("from %s%s%s%s to %s%s%s%s", from, in[0] ? " (" : "", in, in[0] ? ")" : "", to,
+               out[0] ? " (" : "", out, out[0] ? ")" : "");
+        if (place > 0)
+                printf("; rule %" PRIu64 " of %" PRIu64 " in their order", place,
+                       ctl_json_number(answer, "places"));
+        printf("\n");
+}
+
+static void print_foreign(struct json_object *answer)
+{
+        struct json_object *foreign = ctl_json_at(answer, "foreign");
+        size_t n = foreign ? json_object_array_length(foreign) : 0;
+
+        for (size_t i = 0; i < n; i++) {
+                g_autofree char *text =
+                        ctl_safe(json_object_get_string(json_object_array_get_idx(foreign, i)));
+
+                printf("not asked: %s; what it drops is dropped\n", text);
+        }
+}
+
+static int print_answer(const Ctl *ctl, struct json_object *answer)
+{
+        const char *verdict = ctl_json_string(answer, "verdict");
+        g_autofree char *text = ctl_safe(ctl_json_string(answer, "text")),
+                        *error = ctl_safe(ctl_json_string(answer, "error")),
+                        *pointer = ctl_safe(ctl_json_string(answer, "pointer"));
+        bool passes = strcmp(verdict, "allow") == 0;
+
+        if (error[0]) {
+                ctl_error("%s%s%s", pointer[0] ? pointer + 1 : "", pointer[0] ? ": " : "", error);
+                return CTL_USAGE;
+        }
+        if (!ctl_format_is_table(ctl->format) && ctl->format != CTL_FORMAT_MAX) {
+                ctl_print_json(answer, ctl->format);
+        } else {
+                printf("%s%s%s: %s\n", ctl_colour(stdout, passes ? CTL_GREEN : CTL_RED), verdict,
+                       ctl_colour(stdout, CTL_PLAIN), text);
+                print_place(answer);
+                print_foreign(answer);
+        }
+        return passes ? CTL_DONE : strcmp(verdict, "drop") == 0 ? CTL_DROPPED : CTL_REJECTED;
+}
+
+static int ask_one(Ctl *ctl, sd_bus_message *slice)
+{
+        pt_auto_message *m = NULL, *reply = NULL;
+        pt_auto_json *answer = NULL;
+        int r = ctl_method(ctl, &ctl_filter, "Explain", &m);
+
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_open_container(m, 'a', "a{sv}");
+        if (r >= 0)
+                r = append_packet(ctl, m);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        if (r >= 0)
+                r = append_options(slice, m);
+        if (r >= 0)
+                r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
+        if (r >= 0)
+                r = ctl_message_to_json(reply, &answer);
+        return r < 0 ? r : print_answer(ctl, answer);
+}
+
+/* Copies the answers; whether one is of a packet that is none. */
+static int copy_answers(int fd, bool *ret_bad)
+{
+        g_autofree char *text = NULL;
+        size_t size;
+        int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : pt_read_all(fd, SIZE_MAX / 2, &text, &size);
+
+        if (r < 0)
+                return r;
+        for (const char *line = text, *end = text + size; line < end;) {
+                const char *next = memchr(line, '\n', (size_t) (end - line));
+
+                *ret_bad = *ret_bad || g_str_has_prefix(line, "{\"error\"");
+                line = next ? next + 1 : end;
+        }
+        return fwrite(text, 1, size, stdout) == size ? 0 : -EIO;
+}
+
+static int ask_batch(Ctl *ctl, sd_bus_message *slice)
+{
+        pt_auto_message *m = NULL, *reply = NULL;
+        g_auto(CtlInput) input = {.fd = -EBADF};
+        bool bad = false;
+        int r, fd;
+
+        for (unsigned i = CTL_FROM; i <= CTL_HOP_LIMIT; i++)
+                if (ctl->values[i]) {
+                        ctl_error("--batch has the packets; it does not go with --%s",
+                                  ctl_options[i].name);
+                        return CTL_USAGE;
+                }
+        r = ctl_input_open_file(ctl->values[CTL_BATCH], &input);
+        if (r == CTL_DONE)
+                r = ctl_method(ctl, &ctl_filter, "ExplainBatch", &m);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_append(m, "h", input.fd);
+        if (r >= 0)
+                r = append_options(slice, m);
+        if (r >= 0)
+                r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_read(reply, "h", &fd);
+        if (r >= 0)
+                r = copy_answers(fd, &bad);
+        return r < 0 ? r : bad ? CTL_REFUSED : CTL_DONE;
+}
+
+int ctl_run_filter_why(Ctl *ctl)
+{
+        pt_auto_message *slice = NULL;
+        int r = open_candidate(ctl, &slice);
+
+        if (r != CTL_DONE)
+                return r;
+        return ctl->values[CTL_BATCH] ? ask_batch(ctl, slice) : ask_one(ctl, slice);
+}

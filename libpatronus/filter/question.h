@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * "Why does this packet pass?", as people and programs write it, and its answer (docs/WHY.md):
+ *
+ *      {"from":"lan","src":"10.1.0.7","dst":"192.0.2.1","proto":"tcp","dport":443}
+ *      {"verdict":"allow","reason":"rule","rule":{"kind":"FirewallRule","name":"web",...},...}
+ *
+ * Both are JSON objects of one line, with the names of the options of `patronusctl filter why`. What
+ * is not said of a packet is what most have (a new connection, no mark), or not known: then a
+ * rule that asks for it may make the answer uncertain, and it says so.
+ */
+
+#include "filter/evaluate.h"
+
+typedef struct FwQuestion {
+        uint64_t present;
+        char *from, *to; /* zones, or "router" */
+        char *in, *out;  /* interfaces */
+        PtAddressRange source, destination;
+        PtPortRange source_port, destination_port, length;
+        PtIcmpType icmp;
+        PtMarkMatch mark;
+        PtMac mac;
+        PtList flags; /* int: TH_* */
+        int protocol, state;
+        uint8_t dscp, hop_limit;
+} FwQuestion;
+
+extern const PtField fw_question_fields[];
+void fw_question_done(FwQuestion *question);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FwQuestion, fw_question_done)
+
+/*
+ * The packet that it is about. -EINVAL with a diagnostic: what is missing, or is no zone. Where the
+ * interface that it comes by is not said, it is "" and `packet.from` may say the zone; that it is
+ * the router's own packet only `from` says.
+ */
+int fw_question_packet(const FwQuestion *question, const FwZones *zones, PtDiagnostics *diag,
+                       FwPacket *ret);
+
+/* Appends the answer, one line without newline. */
+void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString *out);
+/* The same of a question that cannot be answered: line is where it stood, from 1; 0: nowhere. */
+void fw_answer_append_error(unsigned line, const char *pointer, const char *text, GString *out);
