@@ -3,7 +3,7 @@
 #include "emit.h"
 
 #include "base/marks.h"
-#include "emit-rule.h"
+#include "emit-internal.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
 #include "objects.h"
@@ -20,68 +20,90 @@
  */
 #define SINGLE_READS_MAX 512
 
-typedef struct Emit {
-        FwStages *stages;
-        PtNftBatch *batch; /* of the stages: the commit itself */
-        FwTouched *touched;
-        FwCarry *carry;      /* may be NULL */
-        PtNft *nft;          /* of a delta */
-        const FwSets *sets;  /* what rules look up */
-        const FwSets *moves; /* of a delta: some are under another name; NULL: none */
-        uint32_t set_id;
-} Emit;
-
-static bool take(Emit *emit, const FwClass *klass, const FirewallRule *rule, FwCount *ret)
+bool fw_emit_take(Emit *emit, const char *owner, const FirewallRule *rule, FwCount *ret)
 {
         uint8_t uid[16];
 
         *ret = (FwCount){0};
         pt_object_uid(&rule->object, uid);
-        return fw_carry_take(emit->carry, klass->chain, uid, ret);
+        return fw_carry_take(emit->carry, owner, uid, ret);
 }
 
-static struct nftnl_rule *rule_new(Emit *emit, const FwRulePart *part)
+bool fw_emit_rule_moves(const Emit *emit, const FirewallRule *rule)
 {
-        return fw_rule_new(part, emit->sets, emit->batch, &emit->set_id);
+        return emit->moves && fw_sets_moves(emit->moves, &rule->source, &rule->destination);
 }
 
-/* Folds. */
+/* Elements. */
 
-/* Opens and closes elements_begin/end around the keys of several rules. */
+static struct nftnl_set_elem *element_new(const FwElement *element)
+{
+        struct nftnl_set_elem *e = nftnl_set_elem_alloc();
+
+        g_assert(e);
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, element->key, (uint32_t) element->len);
+        if (element->key_end)
+                nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY_END, element->key_end,
+                                   (uint32_t) element->len);
+        return e;
+}
+
+void fw_emit_element(Emit *emit, PtNftBatch *batch, const FwElement *element, const FwCount *count,
+                     bool carried)
+{
+        struct nftnl_set_elem *e = element_new(element);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        const char *target;
+        uint32_t verdict = (uint32_t) fw_rule_verdict(element->rule, &target);
+        size_t size = fw_rule_userdata(element->rule, 0, carried, userdata);
+
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_VERDICT, &verdict, sizeof(verdict));
+        if (target)
+                nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, target);
+        nftnl_set_elem_set(e, NFTNL_SET_ELEM_USERDATA, userdata, (uint32_t) size);
+        if (count)
+                nftnl_set_elem_add_expr(e, pt_nft_counter_new(count->packets, count->bytes));
+        fw_touched_element(emit->touched, element->map, element->key, element->len, element->rule);
+        pt_nft_batch_element(batch, e);
+}
+
+void fw_emit_element_gone(Emit *emit, const FwElement *element)
+{
+        fw_touched_gone(emit->touched, element->map, element->key, element->len,
+                        element->key_end != NULL);
+        pt_nft_batch_element(emit->batch, element_new(element));
+}
+
+/* Runs. */
+
+static FwElement element_of(const FwClass *klass, const FwUnit *unit, const FirewallRule *rule,
+                            const FwKey *key)
+{
+        return (FwElement){.owner = klass->chain,
+                           .map = unit->name,
+                           .rule = rule,
+                           .key = key->bytes,
+                           .len = fw_shape_key_len(unit->shape)};
+}
+
+/* Between elements_begin and _end, for the keys of several rules. */
 static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule,
                      bool remove)
 {
-        size_t len = fw_shape_key_len(unit->shape);
-        uint8_t userdata[NFT_USERDATA_MAXLEN];
         FwKey keys[FW_KEYS_MAX];
-        FwCount count = {0};
-        const char *target;
-        uint32_t verdict = (uint32_t) fw_rule_verdict(rule, &target);
-        bool carried = !remove && take(emit, klass, rule, &count);
-        size_t size = fw_rule_userdata(rule, 0, carried, userdata);
+        FwCount count;
+        bool carried = !remove && fw_emit_take(emit, klass->chain, rule, &count);
         unsigned n = fw_match_keys(rule, unit->shape, keys);
 
         for (unsigned i = 0; i < n; i++) {
-                struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+                FwElement element = element_of(klass, unit, rule, &keys[i]);
 
-                g_assert(element);
-                nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, keys[i].bytes, (uint32_t) len);
-                if (!remove) {
-                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_VERDICT, &verdict,
-                                           sizeof(verdict));
-                        if (target)
-                                nftnl_set_elem_set_str(element, NFTNL_SET_ELEM_CHAIN, target);
-                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, userdata,
-                                           (uint32_t) size);
-                        /* The rule's count is the sum over its elements: the first carries it. */
-                        if (i == 0 && carried)
-                                nftnl_set_elem_add_expr(
-                                        element, pt_nft_counter_new(count.packets, count.bytes));
-                        fw_touched_element(emit->touched, unit->name, &keys[i], len, rule);
-                } else {
-                        fw_touched_gone(emit->touched, unit->name, &keys[i], len);
-                }
-                pt_nft_batch_element(emit->batch, element);
+                /* The rule's count is the sum over its elements: the first carries it. */
+                if (remove)
+                        fw_emit_element_gone(emit, &element);
+                else
+                        fw_emit_element(emit, emit->batch, &element,
+                                        i == 0 && carried ? &count : NULL, carried);
         }
 }
 
@@ -106,66 +128,57 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
         pt_nft_batch_elements_end(emit->batch);
 }
 
-/* The rules of a shard as its chain has them: an entry may be several. */
-typedef struct ShardItem {
-        const FirewallRule *rule;
-        unsigned part; /* perhaps with FW_PART_LOG */
-} ShardItem;
-
-static GArray *shard_items(const FwClass *klass, const FwUnit *unit, unsigned start)
+/* The caller frees the rules. */
+static FwShard shard_of(const FwClass *klass, const FwUnit *unit, unsigned start)
 {
-        GArray *items = g_array_sized_new(FALSE, FALSE, sizeof(ShardItem), unit->n);
+        const FirewallRule **rules = g_new(const FirewallRule *, unit->n + 1);
 
-        for (unsigned i = 0; i < unit->n; i++) {
-                ShardItem item = {.rule = g_array_index(klass->entries, FwEntry, start + i).rule};
-                unsigned parts = fw_match_parts(item.rule);
-
-                for (unsigned part = 0; part < parts; part++) {
-                        item.part = part | FW_PART_LOG;
-                        if (fw_rule_logs(item.rule))
-                                g_array_append_val(items, item);
-                        item.part = part;
-                        g_array_append_val(items, item);
-                }
-        }
-        return items;
+        for (unsigned i = 0; i < unit->n; i++)
+                rules[i] = g_array_index(klass->entries, FwEntry, start + i).rule;
+        return (FwShard){klass->chain, unit->name, rules, unit->n};
 }
 
-static void put_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
+static void shard_clear(FwShard *shard)
 {
-        g_autoptr(GArray) items = shard_items(klass, unit, start);
-
-        pt_nft_batch_add_chain(emit->batch, TABLE, unit->name, NULL);
-        for (unsigned i = 0; i < items->len; i++) {
-                const ShardItem *item = &g_array_index(items, ShardItem, i);
-                FwRulePart part = {.chain = unit->name, .rule = item->rule, .part = item->part};
-
-                part.carried = item->part == 0 && take(emit, klass, item->rule, &part.count);
-                pt_nft_batch_append_rule(emit->batch, rule_new(emit, &part));
-        }
-        fw_touched_chain(emit->touched, klass, unit, start);
+        g_free((void *) (uintptr_t) shard->rules);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FwShard, shard_clear)
 
 static void put_unit(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
-        if (unit->shape)
+        g_auto(FwShard) shard = {0};
+
+        if (unit->shape) {
                 put_fold(emit, klass, unit, start);
-        else
-                put_shard(emit, klass, unit, start);
+        } else if (unit->plan) {
+                fw_emit_plan(emit, klass->chain, unit->plan);
+        } else {
+                shard = shard_of(klass, unit, start);
+                fw_emit_shard(emit, &shard);
+        }
 }
 
-/* The rule of the class's chain that leads to a unit; its comment is the unit's name. */
-static struct nftnl_rule *unit_rule(const FwClass *klass, const FwUnit *unit)
+static FwUnit *unit_at(const FwClass *klass, unsigned i)
 {
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, klass->chain);
-        uint8_t userdata[NFT_USERDATA_MAXLEN];
-        size_t size = pt_nft_userdata(unit->name, NULL, 0, userdata);
+        return g_ptr_array_index(klass->units, i);
+}
+
+static const char *unit_name(unsigned i, const void *userdata)
+{
+        return unit_at(userdata, i)->name;
+}
+
+/* The rule of the class's chain that leads to a unit. */
+static struct nftnl_rule *unit_rule(unsigned i, const void *userdata)
+{
+        const FwClass *klass = userdata;
+        const FwUnit *unit = unit_at(klass, i);
+        struct nftnl_rule *rule = fw_emit_lead(klass->chain, unit->name);
 
         if (unit->shape)
                 fw_shape_put(unit->shape, unit->name, 0, rule);
         else
                 pt_nft_verdict(rule, NFT_JUMP, unit->name);
-        nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, userdata, (uint32_t) size);
         return rule;
 }
 
@@ -179,7 +192,7 @@ static void put_class(const FwClass *klass, void *userdata)
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
 
                 put_unit(emit, klass, unit, start);
-                pt_nft_batch_append_rule(emit->batch, unit_rule(klass, unit));
+                pt_nft_batch_append_rule(emit->batch, unit_rule(i, klass));
                 start += unit->n;
         }
 }
@@ -211,160 +224,11 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
 
 /* Deltas. */
 
-typedef struct ShardSync {
-        Emit *emit;
-        const FwSets *moves;
-        const FwClass *klass;
-        const FwUnit *unit;
-        GArray *items;
-        GArray *kernel;
-        const int *match;
-} ShardSync;
-
-/* Whether it looks up a set that gets another name: its tag does not say so. */
-static bool rule_moves(const FwSets *moves, const FirewallRule *rule)
-{
-        return moves && fw_sets_moves(moves, &rule->source, &rule->destination);
-}
-
-static bool shard_rule_stale(const FwKernelRule *kernel, unsigned i, void *userdata)
-{
-        const ShardSync *shard = userdata;
-        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
-        FwTag tag;
-
-        fw_tag_of(item->rule, item->part, false, &tag);
-        return !fw_tag_same(&kernel->tag, &tag) || rule_moves(shard->moves, item->rule);
-}
-
-/*
- * What a rule begins at. One that only moves within the shard takes its own count along. Of one
- * that was edited, the first part takes the sum of all, since their number may be another one now.
- * One that was elsewhere in the class takes what was carried from there.
- */
-static bool begin_count(Emit *emit, const ShardSync *shard, unsigned i, FwCount *ret)
-{
-        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
-        int match = shard->match[i];
-        bool found = false;
-        FwTag tag;
-
-        *ret = (FwCount){0};
-        if (match >= 0 && !shard_rule_stale(fw_kernel_rule(shard->kernel, match), i,
-                                            (void *) (uintptr_t) shard)) {
-                *ret = fw_kernel_rule(shard->kernel, match)->count;
-                return true;
-        }
-        if (item->part > 0)
-                return false;
-        fw_tag_of(item->rule, 0, false, &tag);
-        for (unsigned k = 0; k < shard->kernel->len; k++) {
-                const FwKernelRule *kernel = fw_kernel_rule(shard->kernel, (int) k);
-
-                if (!fw_kernel_rule_is(kernel, &tag))
-                        continue;
-                found = true;
-                ret->packets += kernel->count.packets;
-                ret->bytes += kernel->count.bytes;
-        }
-        return found || take(emit, shard->klass, item->rule, ret);
-}
-
-static struct nftnl_rule *make_shard_rule(unsigned i, void *userdata)
-{
-        const ShardSync *shard = userdata;
-        Emit *emit = shard->emit;
-        const ShardItem *item = &g_array_index(shard->items, ShardItem, i);
-        FwRulePart part = {.chain = shard->unit->name, .rule = item->rule, .part = item->part};
-
-        part.carried = begin_count(emit, shard, i, &part.count);
-        return rule_new(emit, &part);
-}
-
-static void sync_shard(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start,
-                       GArray *kernel)
-{
-        g_autoptr(GArray) items = shard_items(klass, unit, start);
-        g_autofree int *match = g_new(int, items->len + 1);
-        g_autofree bool *keep = g_new(bool, items->len + 1);
-        ShardSync shard = {.emit = emit,
-                           .moves = emit->moves,
-                           .klass = klass,
-                           .unit = unit,
-                           .items = items,
-                           .kernel = kernel,
-                           .match = match};
-        FwResync sync = {.table = TABLE,
-                         .kernel = kernel,
-                         .match = match,
-                         .keep = keep,
-                         .n = items->len,
-                         .chain = unit->name};
-
-        for (unsigned i = 0; i < items->len; i++) {
-                const ShardItem *item = &g_array_index(items, ShardItem, i);
-                FwTag tag;
-
-                fw_tag_of(item->rule, item->part, false, &tag);
-                match[i] = -1;
-                for (unsigned k = 0; k < kernel->len && match[i] < 0; k++)
-                        if (fw_kernel_rule_is(fw_kernel_rule(kernel, (int) k), &tag) &&
-                            memcmp(fw_kernel_rule(kernel, (int) k)->tag.part, tag.part,
-                                   sizeof(tag.part)) == 0)
-                                match[i] = (int) k;
-        }
-        fw_sequence_keep(match, items->len, keep);
-        fw_resync(emit->batch, &sync, make_shard_rule, shard_rule_stale, &shard);
-        fw_touched_chain(emit->touched, klass, unit, start);
-}
-
-static struct nftnl_rule *make_unit_rule(unsigned i, void *userdata)
-{
-        const FwClass *klass = userdata;
-
-        return unit_rule(klass, g_ptr_array_index(klass->units, i));
-}
-
-static bool unit_rule_stale(const FwKernelRule *kernel, unsigned i, void *userdata)
-{
-        return false; /* a unit's name says all that its rule does */
-}
-
-static int sync_class_chain(Emit *emit, const FwClass *klass)
-{
-        unsigned n = klass->units->len;
-        g_autofree int *match = g_new(int, n + 1);
-        g_autofree bool *keep = g_new(bool, n + 1);
-        g_autoptr(GHashTable) names = g_hash_table_new(g_str_hash, g_str_equal);
-        g_autoptr(GArray) kernel = NULL;
-        FwResync sync = {
-                .table = TABLE, .match = match, .keep = keep, .n = n, .chain = klass->chain};
-        int r;
-
-        r = fw_kernel_read(emit->nft, TABLE, klass->chain, &kernel);
-        if (r < 0)
-                return r;
-        for (unsigned k = 0; k < kernel->len; k++)
-                if (fw_kernel_rule(kernel, (int) k)->comment)
-                        g_hash_table_insert(names, fw_kernel_rule(kernel, (int) k)->comment,
-                                            GUINT_TO_POINTER(k + 1));
-        for (unsigned i = 0; i < n; i++) {
-                const FwUnit *unit = g_ptr_array_index(klass->units, i);
-
-                match[i] = (int) GPOINTER_TO_UINT(g_hash_table_lookup(names, unit->name)) - 1;
-        }
-        fw_sequence_keep(match, n, keep);
-        sync.kernel = kernel;
-        fw_resync(emit->batch, &sync, make_unit_rule, unit_rule_stale, (void *) (uintptr_t) klass);
-        return 0;
-}
-
 /* Reading what is about to leave. */
 
 typedef struct ElementReader {
-        FwCarry *carry;
-        const char *klass;
-        const FirewallRule *rule;
+        Emit *emit;
+        const FwElement *element;
         bool other;
 } ElementReader;
 
@@ -376,39 +240,38 @@ static int read_leaving(struct nftnl_set_elem *element, void *userdata)
         uint64_t packets, bytes;
         FwTag tag, wanted;
 
-        fw_tag_of(reader->rule, 0, false, &wanted);
+        fw_tag_of(reader->element->rule, 0, false, &wanted);
         if (!fw_tag_read(data, size, &tag) || !fw_tag_same(&tag, &wanted)) {
                 reader->other = true;
                 return 0;
         }
         if (pt_nft_element_counter(element, &packets, &bytes))
-                fw_carry_add(reader->carry, reader->klass, tag.uid, packets, bytes);
+                fw_carry_add(reader->emit->carry, reader->element->owner, tag.uid, packets, bytes);
         return 0;
+}
+
+int fw_emit_carry_element(Emit *emit, const FwElement *element)
+{
+        ElementReader reader = {.emit = emit, .element = element};
+        int r = pt_nft_get_element(emit->nft, TABLE, element->map, element->key,
+                                   (uint32_t) element->len, read_leaving, &reader);
+
+        return r < 0 ? r : reader.other ? -EUCLEAN : 0;
 }
 
 static int carry_keys(Emit *emit, const FwClass *klass, const FwUnit *unit,
                       const FirewallRule *rule)
 {
-        ElementReader reader = {.carry = emit->carry, .klass = klass->chain, .rule = rule};
         FwKey keys[FW_KEYS_MAX];
         unsigned n = fw_match_keys(rule, unit->shape, keys);
         int r = 0;
 
-        for (unsigned i = 0; r == 0 && i < n; i++)
-                r = pt_nft_get_element(emit->nft, TABLE, unit->name, keys[i].bytes,
-                                       (uint32_t) fw_shape_key_len(unit->shape), read_leaving,
-                                       &reader);
-        return r < 0 ? r : reader.other ? -EUCLEAN : 0;
-}
+        for (unsigned i = 0; r == 0 && i < n; i++) {
+                FwElement element = element_of(klass, unit, rule, &keys[i]);
 
-static void carry_chain(Emit *emit, const FwClass *klass, GArray *kernel)
-{
-        for (unsigned i = 0; i < kernel->len; i++) {
-                const FwKernelRule *rule = fw_kernel_rule(kernel, (int) i);
-
-                fw_carry_add(emit->carry, klass->chain, rule->tag.uid, rule->count.packets,
-                             rule->count.bytes);
+                r = fw_emit_carry_element(emit, &element);
         }
+        return r;
 }
 
 /* A class that changes: its units by name, before and after. */
@@ -419,6 +282,7 @@ typedef struct UnitChange {
         GArray *kernel;     /* of a shard that changes or goes: what is there */
         GPtrArray *leaving; /* of a fold that changes: rules whose keys go, and come */
         GPtrArray *coming;
+        FwPlanChange *plan; /* of a stretch that changes, comes or goes */
 } UnitChange;
 
 static void unit_change_clear(void *p)
@@ -428,6 +292,7 @@ static void unit_change_clear(void *p)
         g_clear_pointer(&change->kernel, g_array_unref);
         g_clear_pointer(&change->leaving, g_ptr_array_unref);
         g_clear_pointer(&change->coming, g_ptr_array_unref);
+        g_clear_pointer(&change->plan, fw_plan_change_free);
 }
 
 static const FirewallRule *rule_at(const FwClass *klass, unsigned i)
@@ -442,7 +307,7 @@ static bool same_rules(const Emit *emit, const FwClassChange *change, const Unit
         for (unsigned i = 0; i < unit->after->n; i++)
                 if (rule_at(change->before, unit->start_before + i) !=
                             rule_at(change->after, unit->start_after + i) ||
-                    rule_moves(emit->moves, rule_at(change->after, unit->start_after + i)))
+                    fw_emit_rule_moves(emit, rule_at(change->after, unit->start_after + i)))
                         return false;
         return true;
 }
@@ -496,18 +361,33 @@ static GPtrArray *only_in(const FwClass *a, const FwUnit *unit_a, unsigned start
         return only;
 }
 
+static int read_shard(Emit *emit, const FwClassChange *change, UnitChange *unit)
+{
+        g_auto(FwShard) before = shard_of(change->before, unit->before, unit->start_before);
+        g_auto(FwShard) after = {0};
+        int r;
+
+        if (unit->after)
+                after = shard_of(change->after, unit->after, unit->start_after);
+        r = fw_kernel_read(emit->nft, TABLE, before.chain, &unit->kernel);
+        if (r == 0)
+                fw_emit_carry_chain(emit, &before, unit->after ? &after : NULL, unit->kernel);
+        return r;
+}
+
 static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
 {
         int r = 0;
 
         if (!unit->before || (unit->after && same_rules(emit, change, unit)))
                 return 0;
-        if (!unit->before->shape) {
-                r = fw_kernel_read(emit->nft, TABLE, unit->before->name, &unit->kernel);
-                if (r == 0)
-                        carry_chain(emit, change->before, unit->kernel);
-                return r;
+        if (unit->before->plan) {
+                unit->plan = fw_plan_change_new(change->before->chain, unit->before->plan,
+                                                unit->after ? unit->after->plan : NULL);
+                return fw_plan_change_read(emit, unit->plan);
         }
+        if (!unit->before->shape)
+                return read_shard(emit, change, unit);
         if (!unit->after)
                 return fw_carry_read_map(emit->nft, change->before->chain, unit->before->name,
                                          emit->carry);
@@ -523,6 +403,13 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
                 r = carry_keys(emit, change->before, unit->before,
                                g_ptr_array_index(unit->leaving, i));
         return r;
+}
+
+static void sync_shard(Emit *emit, const FwClassChange *change, const UnitChange *unit)
+{
+        g_auto(FwShard) shard = shard_of(change->after, unit->after, unit->start_after);
+
+        fw_emit_shard_sync(emit, &shard, unit->kernel);
 }
 
 static void sync_fold(Emit *emit, const FwClassChange *change, const UnitChange *unit)
@@ -550,31 +437,37 @@ static bool list_of_units_differs(const FwClassChange *change)
         return false;
 }
 
-static void delete_unit(Emit *emit, const FwUnit *unit)
+static void delete_unit(Emit *emit, const UnitChange *unit)
 {
-        if (unit->shape) {
-                pt_nft_batch_delete_set(emit->stages->after, TABLE, unit->name);
-        } else {
-                pt_nft_batch_flush_chain(emit->stages->after, TABLE, unit->name);
-                pt_nft_batch_delete_chain(emit->stages->after, TABLE, unit->name);
-        }
+        if (unit->before->shape)
+                pt_nft_batch_delete_set(emit->stages->after, TABLE, unit->before->name);
+        else if (!unit->before->plan)
+                fw_emit_chain_drop(emit, unit->before->name);
 }
 
 /* Everything but what goes: that waits until nothing leads there. */
 static int change_class(Emit *emit, const FwClassChange *change, GArray *units)
 {
-        for (unsigned i = 0; i < units->len; i++) {
+        FwLeads leads = {.chain = change->after->chain,
+                         .n = change->after->units->len,
+                         .name = unit_name,
+                         .make = unit_rule,
+                         .userdata = change->after};
+        int r = 0;
+
+        for (unsigned i = 0; r == 0 && i < units->len; i++) {
                 const UnitChange *unit = &g_array_index(units, UnitChange, i);
 
                 if (!unit->before)
                         put_unit(emit, change->after, unit->after, unit->start_after);
                 else if (unit->after && unit->kernel)
-                        sync_shard(emit, change->after, unit->after, unit->start_after,
-                                   unit->kernel);
+                        sync_shard(emit, change, unit);
                 else if (unit->after && unit->leaving)
                         sync_fold(emit, change, unit);
+                else if (unit->after && unit->plan)
+                        r = fw_plan_change_put(emit, unit->plan);
         }
-        return list_of_units_differs(change) ? sync_class_chain(emit, change->after) : 0;
+        return r == 0 && list_of_units_differs(change) ? fw_emit_leads_sync(emit, &leads) : r;
 }
 
 static int emit_patch(Emit *emit, const FwPatch *patch)
@@ -609,8 +502,10 @@ static void delete_gone(Emit *emit, const FwLayoutDelta *delta, const GPtrArray 
                 for (unsigned k = 0; k < list->len; k++) {
                         const UnitChange *unit = &g_array_index(list, UnitChange, k);
 
+                        if (unit->plan)
+                                fw_plan_change_drop(emit, unit->plan);
                         if (unit->before && !unit->after)
-                                delete_unit(emit, unit->before);
+                                delete_unit(emit, unit);
                 }
                 if (!change->after)
                         pt_nft_batch_delete_chain(emit->stages->after, TABLE,

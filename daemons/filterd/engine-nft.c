@@ -252,6 +252,7 @@ static void add_load(const FwClass *klass, void *userdata)
         for (unsigned i = 0; i < klass->units->len; i++) {
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
 
+                /* Nearly all of a stretch are elements; those of ranges cost a rule. */
                 *usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
                                      : unit->n * USEC_RULE_LOADED;
         }
@@ -480,7 +481,7 @@ static int make_one(FwEngine *engine, NftPlan *plan, const FwMarker *marker, PtN
 /* Names of sets, only where some of them may be made anew or go. */
 static int list_sets(FwEngine *engine, const NftPlan *plan, GPtrArray **ret)
 {
-        return plan->delta && plan->delta->dispatch
+        return plan->delta && (plan->delta->dispatch || plan->begun)
                        ? pt_nft_list_sets(engine->nft, PT_MARK_NFT_TABLE, ret)
                        : 0;
 }
@@ -500,7 +501,7 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
                 r = list_sets(engine, plan, &sets);
         if (r < 0)
                 return r;
-        stages = fw_stages_new(generation, sets);
+        stages = fw_stages_new(generation, sets, plan->begun);
         fw_touched_free(plan->touched);
         plan->touched = fw_touched_new();
         if (plan->delta) {

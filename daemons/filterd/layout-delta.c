@@ -195,19 +195,22 @@ static void change_objects(FwLayoutDelta *delta)
         }
 }
 
-/* The unit of the entry with an index, or NULL past the end. */
 static FwUnit *unit_at(const FwClass *klass, unsigned index)
 {
-        unsigned end = 0;
+        unsigned start;
 
-        for (unsigned i = 0; i < klass->units->len; i++) {
-                FwUnit *unit = g_ptr_array_index(klass->units, i);
+        return fw_class_unit_at(klass, index, &start);
+}
 
-                end += unit->n;
-                if (index < end)
-                        return unit;
-        }
-        return NULL;
+/* Whether the unit of the entry begins with it, after one of its shape: because they have a key in
+ * common, which may be gone. */
+static bool begins_at_collision(const FwClass *klass, unsigned index)
+{
+        unsigned start = 0;
+        const FwUnit *unit = fw_class_unit_at(klass, index, &start);
+
+        return unit && start == index && start > 0 &&
+               g_array_index(klass->entries, FwEntry, start - 1).shape == unit->shape;
 }
 
 /*
@@ -281,7 +284,8 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
         } else {
                 unit = joins(klass, index, fw_match_shape(after, &keys));
         }
-        if (!unit || !unit->shape || unit->collided)
+        if (!unit || !unit->shape || unit->collided ||
+            (before && begins_at_collision(klass, index)))
                 return NULL;
         if (after && !keys_free(unit, after, before))
                 return NULL;
@@ -291,7 +295,7 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
                 return NULL;
         keys = g_hash_table_size(unit->keys) + (after ? key_count(after) : 0) -
                (before ? key_count(before) : 0);
-        return keys >= FW_FOLD_MIN ? unit : NULL;
+        return keys >= FW_RUN_MIN ? unit : NULL;
 }
 
 /* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one

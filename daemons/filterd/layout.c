@@ -4,6 +4,7 @@
 
 #include "nat.h"
 #include "objects.h"
+#include "phases.h"
 
 #include <string.h>
 
@@ -114,6 +115,7 @@ void fw_unit_unref(FwUnit *unit)
         if (!unit || --unit->refs > 0)
                 return;
         g_free(unit->name);
+        fw_plan_free(unit->plan);
         g_clear_pointer(&unit->keys, g_hash_table_unref);
         g_free(unit);
 }
@@ -148,7 +150,10 @@ static FwEntry entry_of(const FirewallRule *rule)
                 return entry; /* a translation is no verdict: it cannot stand in a verdict map */
         entry.alone = fw_match_alone(rule);
         entry.shape = fw_match_shape(rule, &keys);
-        entry.keys = keys;
+        entry.keys = (uint16_t) keys; /* FW_KEYS_MAX at most */
+        entry.standing = fw_rule_foldable(rule) ? FW_STANDS_FOLDS
+                         : fw_rule_copies(rule) ? FW_STANDS_COPIES
+                                                : FW_STANDS_ALONE;
         return entry;
 }
 
@@ -190,6 +195,7 @@ typedef struct Cutter {
         const FwClass *klass;
         const FwClass *old;
         GHashTable *old_folds; /* first rule -> position (unit index + 1), of the old class */
+        GHashTable *old_plans; /* name -> position (unit index + 1) of stretches */
         unsigned *old_starts;  /* first entry of each old unit */
 } Cutter;
 
@@ -205,6 +211,7 @@ static void cutter_init(Cutter *cutter)
         if (!cutter->old)
                 return;
         cutter->old_folds = g_hash_table_new(NULL, NULL);
+        cutter->old_plans = g_hash_table_new(g_str_hash, g_str_equal);
         cutter->old_starts = g_new(unsigned, cutter->old->units->len);
         for (unsigned i = 0; i < cutter->old->units->len; i++) {
                 const FwUnit *unit = g_ptr_array_index(cutter->old->units, i);
@@ -214,6 +221,8 @@ static void cutter_init(Cutter *cutter)
                         g_hash_table_insert(cutter->old_folds,
                                             (void *) (uintptr_t) at(cutter->old, start)->rule,
                                             GUINT_TO_POINTER(i + 1));
+                if (unit->plan)
+                        g_hash_table_insert(cutter->old_plans, unit->name, GUINT_TO_POINTER(i + 1));
                 start += unit->n;
         }
 }
@@ -248,20 +257,20 @@ static FwUnit *reuse(const Cutter *cutter, unsigned i)
         return unit;
 }
 
-/* Whether the run of one shape from `i` on has FW_FOLD_MIN keys, collisions not counted: asked
+/* Whether the run of one shape from `i` on has FW_RUN_MIN keys, collisions not counted: asked
  * before a fold is made. */
 static bool worth_folding(const FwClass *klass, unsigned i)
 {
         uint32_t shape = at(klass, i)->shape;
         unsigned keys = 0;
 
-        for (; i < klass->entries->len && keys < FW_FOLD_MIN && at(klass, i)->shape == shape; i++)
+        for (; i < klass->entries->len && keys < FW_RUN_MIN && at(klass, i)->shape == shape; i++)
                 keys += at(klass, i)->keys;
-        return keys >= FW_FOLD_MIN;
+        return keys >= FW_RUN_MIN;
 }
 
 /* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than
- * FW_FOLD_MIN. */
+ * FW_RUN_MIN. */
 static FwUnit *fold(const Cutter *cutter, unsigned i)
 {
         const FwClass *klass = cutter->klass;
@@ -304,6 +313,76 @@ static void add_shards(const Cutter *cutter, unsigned from, unsigned to)
         }
 }
 
+/* What was there under the stretch's name, if it is of the same rules. */
+static FwUnit *reuse_stretch(const Cutter *cutter, const char *name, unsigned from, unsigned to,
+                             const FwPlan **ret_old)
+{
+        unsigned index =
+                cutter->old ? GPOINTER_TO_UINT(g_hash_table_lookup(cutter->old_plans, name)) : 0;
+        unsigned start;
+        FwUnit *unit;
+
+        *ret_old = NULL;
+        if (index == 0)
+                return NULL;
+        unit = g_ptr_array_index(cutter->old->units, index - 1);
+        start = cutter->old_starts[index - 1];
+        *ret_old = unit->plan;
+        if (unit->n != to - from)
+                return NULL;
+        for (unsigned i = 0; i < unit->n; i++)
+                if (at(cutter->klass, from + i)->rule != at(cutter->old, start + i)->rule)
+                        return NULL;
+        unit->refs++;
+        return unit;
+}
+
+static void add_stretch(const Cutter *cutter, unsigned from, unsigned to)
+{
+        const FwClass *klass = cutter->klass;
+        const FwUnit *before =
+                klass->units->len ? g_ptr_array_index(klass->units, klass->units->len - 1) : NULL;
+        uint64_t mix = before ? before->mix : 0;
+        g_autofree char *name = g_strdup_printf("%s/t%016" PRIx64, klass->chain, mix);
+        g_autofree FwPlanRule *rules = NULL;
+        const FwPlan *old;
+        FwUnit *unit = reuse_stretch(cutter, name, from, to, &old);
+
+        if (!unit) {
+                unit = unit_new(0);
+                unit->n = to - from;
+                unit->mix = mix;
+                rules = g_new(FwPlanRule, unit->n);
+                for (unsigned i = 0; i < unit->n; i++)
+                        rules[i] =
+                                (FwPlanRule){at(klass, from + i)->rule, at(klass, from + i)->mix};
+                unit->plan = fw_plan_new(name, rules, unit->n, old);
+                unit->name = g_steal_pointer(&name);
+        }
+        g_ptr_array_add(klass->units, unit);
+}
+
+/* What is in no run: stretches where they are worth it, and shards between them. */
+static void add_linear(const Cutter *cutter, unsigned from, unsigned to)
+{
+        const FwClass *klass = cutter->klass;
+        unsigned pending = from; /* first entry that is in no unit yet */
+
+        while (from < to) {
+                unsigned end = from, folds = 0;
+
+                for (; end < to && at(klass, end)->standing != FW_STANDS_ALONE; end++)
+                        folds += at(klass, end)->standing == FW_STANDS_FOLDS;
+                if (end - from >= FW_PLAN_MIN && folds >= FW_MAP_MIN) {
+                        add_shards(cutter, pending, from);
+                        add_stretch(cutter, from, end);
+                        pending = end;
+                }
+                from = MAX(end, from + 1);
+        }
+        add_shards(cutter, pending, to);
+}
+
 static void cut(const Cutter *cutter)
 {
         const FwClass *klass = cutter->klass;
@@ -316,18 +395,34 @@ static void cut(const Cutter *cutter)
                         unit = reuse(cutter, i);
                 if (!unit && at(klass, i)->shape && worth_folding(klass, i))
                         unit = fold(cutter, i);
-                if (unit && g_hash_table_size(unit->keys) >= FW_FOLD_MIN) {
-                        add_shards(cutter, linear, i);
+                if (unit && g_hash_table_size(unit->keys) >= FW_RUN_MIN) {
+                        add_linear(cutter, linear, i);
                         g_ptr_array_add(klass->units, unit);
                         i += unit->n;
                         linear = i;
                         continue;
                 }
-                /* A short run stands among the linear rules. */
+                /* A short run stands among the others. */
                 i += unit ? unit->n : 1;
                 fw_unit_unref(unit);
         }
-        add_shards(cutter, linear, klass->entries->len);
+        add_linear(cutter, linear, klass->entries->len);
+}
+
+FwUnit *fw_class_unit_at(const FwClass *klass, unsigned index, unsigned *ret_start)
+{
+        unsigned start = 0;
+
+        for (unsigned i = 0; i < klass->units->len; i++) {
+                FwUnit *unit = g_ptr_array_index(klass->units, i);
+
+                if (index < start + unit->n) {
+                        *ret_start = start;
+                        return unit;
+                }
+                start += unit->n;
+        }
+        return NULL;
 }
 
 char *fw_class_chain(FwClassSort sort, const char *name)
@@ -338,7 +433,7 @@ char *fw_class_chain(FwClassSort sort, const char *name)
 FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old)
 {
         g_autofree unsigned *starts = NULL;
-        g_autoptr(GHashTable) folds = NULL;
+        g_autoptr(GHashTable) folds = NULL, plans = NULL;
         FwClass *klass = g_new0(FwClass, 1);
         const char *slash = strchr(name, '/');
         Cutter cutter = {.klass = klass, .old = old};
@@ -353,6 +448,7 @@ FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const
 
         cutter_init(&cutter);
         folds = cutter.old_folds;
+        plans = cutter.old_plans;
         starts = cutter.old_starts;
         cut(&cutter);
         return klass;

@@ -18,41 +18,58 @@
  * are in classes of its own. In a class, floating rules stand before those of the pair, or after
  * them in reverse: fw_effective_compare() says where.
  *
- * A class is cut into units: a run of rules of one shape with FW_FOLD_MIN keys or more, no two of
- * which have a key in common, folds into a verdict map; what is between such runs is cut into
- * shards at rules whose uid says so (one in FW_SHARD_MEAN), around rules that need a chain of their
- * own, and after FW_SHARD_MAX rules. So an
- * inserted rule moves a boundary once in FW_SHARD_MEAN times, and the kernel's cost of a change is
- * that of a short chain.
+ * A class is cut into units:
+ *
+ *      run       rules of one shape with FW_RUN_MIN keys or more, no two of which have a key in
+ *                common: one verdict map
+ *      stretch   other rules that may stand in several places: a plan of leaves, maps and lists
+ *                (plan.h)
+ *      shard     what may not, or is few: a list, cut at rules whose uid says so (one in
+ *                FW_SHARD_MEAN), around rules that need a chain of their own, and after FW_SHARD_MAX rules. So an inserted rule moves a boundary
+ *                once in FW_SHARD_MEAN times, and the kernel's cost of a change is that of a short
+ *                chain
  */
 
 #include "filter/effective.h"
-#include "match-put.h"
-#include "sets.h"
 #include "filter/zones.h"
+#include "match-put.h"
+#include "plan.h"
+#include "sets.h"
 
-#define FW_FOLD_MIN 16
+/* Runs with fewer keys are part of a stretch: each run is one more lookup for every packet, whereas
+ * the leaves of a stretch are one for all. */
+#define FW_RUN_MIN 256
 #define FW_SHARD_MEAN 64
 #define FW_SHARD_MAX 256
+
+/* Where a rule may stand. */
+typedef enum FwStanding {
+        FW_STANDS_ALONE,  /* in one shard */
+        FW_STANDS_COPIES, /* in lists of several leaves */
+        FW_STANDS_FOLDS,  /* in maps, too */
+} FwStanding;
 
 typedef struct FwEntry {
         const FirewallRule *rule; /* effective; a reference */
         uint64_t mix;             /* first half of the uid, big endian: cuts and names */
-        uint32_t shape, keys;     /* 0: none; so that cutting does not look at the rules */
-        bool alone;               /* a shard of its own: fw_match_alone() */
+        uint32_t shape;           /* 0: none; so that cutting does not look at the rules */
+        uint16_t keys;
+        uint8_t standing; /* FwStanding */
+        bool alone;       /* a shard of its own: fw_match_alone() */
 } FwEntry;
 
 typedef struct FwUnit {
         unsigned refs;
-        char *name;       /* of the chain or the map */
-        unsigned n;       /* entries of the class, from where the units before it end */
-        uint32_t shape;   /* 0: a shard */
-        uint64_t mix;     /* the one that names it */
-        bool collided;    /* the run ended because the next rule has a key in common with it */
-        GHashTable *keys; /* of a fold: FwSlot, a set */
+        char *name;     /* of the chain or the map */
+        unsigned n;     /* entries of the class, from where the units before it end */
+        uint32_t shape; /* of a run; 0: it is none */
+        FwPlan *plan;   /* of a stretch, whose first chain has the unit's name; NULL: it is none */
+        uint64_t mix;   /* the one that names it; of a stretch that of the unit before, or 0 */
+        bool collided;  /* the run ended because the next rule has a key in common with it */
+        GHashTable *keys; /* of a run: FwSlot, a set */
 } FwUnit;
 
-/* A key of a fold and its rule, which the unit's entry holds a reference of. */
+/* A key of a run and its rule, which the unit's entry holds a reference of. */
 typedef struct FwSlot {
         const FirewallRule *rule;
         uint32_t len;
@@ -122,6 +139,8 @@ GArray *fw_entries_copy(const GArray *entries);
 void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule);
 /* Index of the first entry that is not before the rule in order of evaluation. */
 unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule);
+/* The unit of the entry with an index, and its first entry; NULL past the end. */
+FwUnit *fw_class_unit_at(const FwClass *klass, unsigned index, unsigned *ret_start);
 /* A class of these entries (consumed), taking over units of `old` (may be NULL) that cover the same
  * entries. */
 FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old);

@@ -22,7 +22,11 @@ typedef struct Listing {
         unsigned start; /* entry where it begins */
         FwCounterRow *rows;
         unsigned first, n; /* entries wanted */
-        unsigned entry;    /* of a fold: whose keys are being read */
+        unsigned entry;    /* of a map: whose keys are being read */
+
+        /* Of a stretch: rule -> entry + 1, those wanted; and the piece being read. */
+        GHashTable *wanted;
+        const FwPiece *piece;
 } Listing;
 
 static void add(Listing *listing, unsigned entry, uint64_t packets, uint64_t bytes,
@@ -96,6 +100,93 @@ static int read_fold(Listing *listing)
         return 0;
 }
 
+static unsigned wanted_entry(const Listing *listing, unsigned item)
+{
+        return GPOINTER_TO_UINT(
+                g_hash_table_lookup(listing->wanted, fw_piece_item(listing->piece, item)->rule));
+}
+
+static int read_piece_rule(struct nftnl_rule *rule, void *userdata)
+{
+        Listing *listing = userdata;
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        uint64_t packets, bytes;
+        FwTag tag, item;
+
+        if (!fw_tag_read(data, size, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
+                return 0;
+        for (unsigned i = 0; i < listing->piece->n; i++) {
+                fw_tag_of(fw_piece_item(listing->piece, i)->rule, 0, false, &item);
+                if (memcmp(item.uid, tag.uid, sizeof(tag.uid)) != 0)
+                        continue;
+                if (wanted_entry(listing, i) > 0)
+                        add(listing, wanted_entry(listing, i) - 1, packets, bytes, &tag);
+                break;
+        }
+        return 0;
+}
+
+static int read_piece(Listing *listing)
+{
+        const FwPiece *piece = listing->piece;
+        int r = 0;
+
+        if (piece->sort != FW_PIECE_SHARD && piece->sort != FW_PIECE_HASH &&
+            piece->sort != FW_PIECE_RANGES)
+                return 0; /* it counts nothing */
+        for (unsigned i = 0; i < piece->n; i++) {
+                if (wanted_entry(listing, i) == 0)
+                        continue;
+                if (piece->sort == FW_PIECE_SHARD)
+                        return pt_nft_dump_rules(listing->nft, TABLE, piece->name, read_piece_rule,
+                                                 listing);
+                listing->entry = wanted_entry(listing, i) - 1;
+                r = pt_nft_get_element(listing->nft, TABLE, piece->name,
+                                       fw_piece_item(piece, i)->keys, (uint32_t) piece->key_len,
+                                       read_fold_element, listing);
+                if (r < 0 && r != -ENOENT)
+                        return r;
+        }
+        return r;
+}
+
+/* A rule may stand in many places of a stretch: what all of them counted. */
+static int read_stretch(Listing *listing)
+{
+        g_autoptr(GHashTable) wanted = g_hash_table_new(NULL, NULL);
+        const FwPlan *plan = listing->unit->plan;
+        int r = 0;
+
+        listing->wanted = wanted;
+        for (unsigned i = listing->first; i < listing->first + listing->n; i++)
+                g_hash_table_insert(
+                        wanted,
+                        (void *) (uintptr_t) g_array_index(listing->klass->entries, FwEntry, i)
+                                .rule,
+                        GUINT_TO_POINTER(i + 1));
+        for (unsigned i = 0; (r >= 0 || r == -ENOENT) && i < plan->chains->len; i++) {
+                const FwChain *chain = g_ptr_array_index(plan->chains, i);
+
+                for (unsigned k = 0; (r >= 0 || r == -ENOENT) && k < chain->pieces->len; k++) {
+                        listing->piece = g_ptr_array_index(chain->pieces, k);
+                        r = read_piece(listing);
+                }
+        }
+        listing->wanted = NULL;
+        return r;
+}
+
+static int read_unit(Listing *listing)
+{
+        if (listing->unit->plan)
+                return read_stretch(listing);
+        if (listing->unit->shape)
+                return read_fold(listing);
+        return pt_nft_dump_rules(listing->nft, TABLE, listing->unit->name, read_shard_rule,
+                                 listing);
+}
+
 /* The counters of up to `limit` entries of a class from one on, added to `rows`; their number, or a
  * negative errno. */
 static int read_class(Listing *listing, const FwClass *klass, unsigned from, unsigned limit,
@@ -114,9 +205,7 @@ static int read_class(Listing *listing, const FwClass *klass, unsigned from, uns
                         listing->first = from + listed;
                         listing->n = MIN(limit - listed, start + unit->n - listing->first);
                         listing->rows = rows + listed;
-                        r = unit->shape ? read_fold(listing)
-                                        : pt_nft_dump_rules(listing->nft, TABLE, unit->name,
-                                                            read_shard_rule, listing);
+                        r = read_unit(listing);
                         if (r < 0 && r != -ENOENT)
                                 return r;
                         listed += listing->n;
@@ -138,22 +227,6 @@ static const NatRule *both_ways(const FwClass *klass, unsigned entry, FwNatSide 
 
         return nat && fw_nat_has_side(nat, FW_NAT_IN) && fw_nat_has_side(nat, FW_NAT_OUT) ? nat
                                                                                           : NULL;
-}
-
-static const FwUnit *unit_of(const FwClass *klass, unsigned entry, unsigned *ret_start)
-{
-        unsigned start = 0;
-
-        for (unsigned i = 0; i < klass->units->len; i++) {
-                const FwUnit *unit = g_ptr_array_index(klass->units, i);
-
-                if (entry < start + unit->n) {
-                        *ret_start = start;
-                        return unit;
-                }
-                start += unit->n;
-        }
-        g_assert_not_reached();
 }
 
 /* The class of a zone's other side, which has rules of both ways too; NULL: the zone has no class of
@@ -186,7 +259,7 @@ static int add_way_out(Listing *listing, const FwClass *in, unsigned from, unsig
                         continue;
                 entry = fw_entries_find(out->entries, rule_at(in, from + i));
                 if (entry < start || entry >= start + len) {
-                        len = unit_of(out, entry, &start)->n;
+                        len = fw_class_unit_at(out, entry, &start)->n;
                         g_free(read);
                         read = g_new0(FwCounterRow, len);
                         r = read_class(listing, out, start, len, read);

@@ -3,13 +3,15 @@
 
 /*
  * What a rule demands (filter/match.h) in its two forms in the kernel: lists of expressions
- * (match-put.c), or keys of a verdict map (match-shape.c).
+ * (match-put.c), or keys of a verdict map: of single values (match-shape.c), or of ranges
+ * (match-ranges.c).
  *
  * A rule has a shape when each term is a choice of single values: addresses, prefixes of one
  * length, ports. Consecutive rules of one shape cannot both match a packet unless they have a key
  * in common, so they may stand in one map: their order does not matter.
  */
 
+#include "filter/box.h"
 #include "filter/match.h"
 #include "netlink/nft-batch.h"
 #include "sets.h"
@@ -35,7 +37,29 @@ uint32_t fw_shape_key_type(uint32_t shape); /* nft's datatype numbers */
 /* Appends what loads a packet's key and looks it up in the verdict map. */
 void fw_shape_put(uint32_t shape, const char *map, uint32_t set_id, struct nftnl_rule *rule);
 
-/* Private to match-put.c and match-shape.c. */
+/* The shape of a box that is one key, and the key; 0: it is none. */
+uint32_t fw_box_shape(const FwBox *box, FwKey *ret);
+
+/*
+ * A box as an element of concatenated ranges: which values are told apart beside the addresses, as
+ * bits, and the ends of the ranges. Packets that have no ports, no type of ICMP, or no protocol (a
+ * broken chain of extension headers) are not found in a map that asks for it; so what does not ask
+ * for it stands in another map.
+ */
+#define FW_RANGES_PROTOCOL (1U << 0)
+#define FW_RANGES_PORTS (1U << 1)
+#define FW_RANGES_ICMP (1U << 2)
+#define FW_RANGES_MAX (1U << 3)
+unsigned fw_box_ranges(const FwBox *box);
+size_t fw_ranges_key_len(int family, unsigned ranges);
+uint32_t fw_ranges_key_type(int family, unsigned ranges);
+/* Lengths of the fields in bytes; their number. */
+#define FW_RANGES_FIELDS_MAX 5
+unsigned fw_ranges_fields(int family, unsigned ranges, uint8_t ret[static FW_RANGES_FIELDS_MAX]);
+void fw_ranges_keys(const FwBox *box, unsigned ranges, uint8_t *lo, uint8_t *hi);
+void fw_ranges_put(int family, unsigned ranges, const char *map, struct nftnl_rule *rule);
+
+/* Private to match-put.c, match-shape.c and match-ranges.c. */
 
 /* Appends what asks for the family, if it is one. */
 void fw_put_family(int family, struct nftnl_rule *rule);

@@ -171,6 +171,77 @@ unsigned fw_match_keys(const FirewallRule *rule, uint32_t shape, FwKey ret[stati
         return total;
 }
 
+/* Boxes: the same from intervals. */
+
+/* The prefix length of a span of addresses, 0 for all of them; -1: it is no prefix. */
+static int span_plen(const FwSpan *span, unsigned width)
+{
+        FwNumber size = span->hi - span->lo; /* one less than there are */
+        int plen = (int) width;
+
+        if ((size & (size + 1)) != 0 || (span->lo & size) != 0)
+                return -1;
+        for (; size > 0; size >>= 1)
+                plen--;
+        return plen;
+}
+
+typedef struct BoxValue {
+        FwNumber value;
+        int plen;  /* of addresses */
+        bool told; /* it is told apart */
+        bool odd;  /* by something else than one value */
+} BoxValue;
+
+static BoxValue box_value(const FwBox *box, unsigned i)
+{
+        static const FwBoxNumber numbers[] = {FW_BOX_PROTOCOL, FW_BOX_SOURCE_PORT,
+                                              FW_BOX_DESTINATION_PORT};
+        BoxValue value = {0};
+
+        if (i < FW_BOX_ADDRESS_MAX) {
+                const FwSpan *span = &box->address[i]; /* in the order of key_dimensions */
+
+                value.plen = span_plen(span, box->family == AF_INET ? 32 : 128);
+                value.value = span->lo;
+                value.told = value.plen != 0;
+                value.odd = value.plen < 0;
+        } else {
+                const FwRange16 *range = &box->number[numbers[i - FW_BOX_ADDRESS_MAX]];
+                uint16_t all = i == FW_BOX_ADDRESS_MAX ? UINT8_MAX : UINT16_MAX;
+
+                value.value = range->lo;
+                value.told = range->lo > 0 || range->hi < all;
+                value.odd = value.told && range->lo != range->hi;
+        }
+        return value;
+}
+
+uint32_t fw_box_shape(const FwBox *box, FwKey *ret)
+{
+        uint32_t shape = box->family == AF_INET ? 1 : 2;
+        size_t at = 0;
+
+        if (box->number[FW_BOX_ICMP].lo > 0 || box->number[FW_BOX_ICMP].hi < UINT16_MAX)
+                return 0;
+        memset(ret, 0, sizeof(*ret));
+        for (unsigned i = 0; i < G_N_ELEMENTS(key_dimensions); i++) {
+                size_t bytes = fw_dimension_bytes(key_dimensions[i], box->family);
+                BoxValue value = box_value(box, i);
+
+                if (value.odd)
+                        return 0;
+                if (!value.told)
+                        continue;
+                shape |= 1U << (18 + i);
+                if (i < FW_BOX_ADDRESS_MAX)
+                        shape |= (uint32_t) value.plen << (2 + 8 * i);
+                fw_number_write(value.value, bytes, ret->bytes + at);
+                at += in_registers(bytes);
+        }
+        return at > 0 ? shape : 0;
+}
+
 void fw_shape_put(uint32_t shape, const char *map, uint32_t set_id, struct nftnl_rule *rule)
 {
         int family = shape_family(shape);

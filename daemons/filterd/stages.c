@@ -28,7 +28,7 @@ FwStages *fw_stages_of_batch(PtNftBatch *batch)
         return stages;
 }
 
-FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets)
+FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets, bool begun)
 {
         FwStages *stages = fw_stages_of_batch(NULL);
 
@@ -39,7 +39,16 @@ FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets)
         for (unsigned i = 0; sets && i < sets->len; i++)
                 if (is_fixed(g_ptr_array_index(sets, i)))
                         g_hash_table_add(stages->there, g_strdup(g_ptr_array_index(sets, i)));
+        if (begun)
+                stages->begun = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (unsigned i = 0; begun && sets && i < sets->len; i++)
+                g_hash_table_add(stages->begun, g_strdup(g_ptr_array_index(sets, i)));
         return stages;
+}
+
+bool fw_stages_has(const FwStages *stages, const char *name)
+{
+        return stages->begun && g_hash_table_contains(stages->begun, name);
 }
 
 void fw_stages_free(FwStages *stages)
@@ -53,6 +62,7 @@ void fw_stages_free(FwStages *stages)
                 g_hash_table_unref(stages->there);
         }
         g_hash_table_unref(stages->wanted);
+        g_clear_pointer(&stages->begun, g_hash_table_unref);
         g_free(stages);
 }
 

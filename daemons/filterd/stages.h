@@ -32,10 +32,14 @@ typedef struct FwStages {
         PtNftBatch *before, *batch, *after; /* one and the same for a whole table */
         GHashTable *there;                  /* fixed sets that the kernel has; NULL: none */
         GHashTable *wanted;                 /* those of this commit */
+        GHashTable *begun; /* all sets, when `before` was sent once already; NULL: it was not */
 } FwStages;
 
-/* Three transactions, the first for `generation`. `sets`: names of all sets of the table; the caller's. */
-FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets);
+/* Three transactions, the first for `generation`. `sets`: names of all sets of the table; the
+ * caller's. `begun`: what `before` makes may be there. */
+FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets, bool begun);
+/* Whether a set that is named by its content need not be made. */
+bool fw_stages_has(const FwStages *stages, const char *name);
 /* All goes into the one, of a table that is made anew. Borrows it. */
 FwStages *fw_stages_of_batch(PtNftBatch *batch);
 void fw_stages_free(FwStages *stages);

@@ -19,6 +19,7 @@ typedef struct TouchedElement {
         uint32_t flags;
         bool gone;
         bool member; /* of a set: it has no tag */
+        bool begins; /* gone is the range that began with the key, perhaps not the key */
         FwTag tag;
 } TouchedElement;
 
@@ -82,6 +83,21 @@ typedef struct Sizes {
         unsigned chains, elements;
 } Sizes;
 
+static void add_plan(Sizes *sizes, const FwPlan *plan)
+{
+        for (unsigned i = 0; i < plan->chains->len; i++) {
+                const FwChain *chain = g_ptr_array_index(plan->chains, i);
+
+                for (unsigned k = 0; k < chain->pieces->len; k++) {
+                        const FwPiece *piece = g_ptr_array_index(chain->pieces, k);
+
+                        sizes->chains += piece->sort == FW_PIECE_SHARD;
+                        if (fw_piece_is_map(piece))
+                                sizes->elements += piece->n;
+                }
+        }
+}
+
 static void add_sizes(const FwClass *klass, void *userdata)
 {
         Sizes *sizes = userdata;
@@ -89,7 +105,9 @@ static void add_sizes(const FwClass *klass, void *userdata)
         for (unsigned i = 0; i < klass->units->len; i++) {
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
 
-                if (unit->shape)
+                if (unit->plan)
+                        add_plan(sizes, unit->plan);
+                else if (unit->shape)
                         sizes->elements += g_hash_table_size(unit->keys);
                 else
                         sizes->chains++;
@@ -105,7 +123,8 @@ void fw_touched_expect(FwTouched *touched, const FwLayout *layout)
         touched->element_step = sizes.elements / FW_TOUCHED_ELEMENTS_MAX + 1;
 }
 
-void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start)
+void fw_touched_chain(FwTouched *touched, const char *name, const FirewallRule *const *rules,
+                      unsigned n)
 {
         TouchedChain chain = {0};
         GArray *tags;
@@ -113,10 +132,10 @@ void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *un
         if (touched->chains_seen++ % touched->chain_step != 0 ||
             touched->chains->len == FW_TOUCHED_CHAINS_MAX)
                 return;
-        chain.name = g_strdup(unit->name);
+        chain.name = g_strdup(name);
         tags = g_array_new(FALSE, FALSE, sizeof(FwTag));
-        for (unsigned i = 0; i < unit->n; i++) {
-                const FirewallRule *rule = g_array_index(klass->entries, FwEntry, start + i).rule;
+        for (unsigned i = 0; i < n; i++) {
+                const FirewallRule *rule = rules[i];
                 unsigned parts = fw_match_parts(rule);
 
                 for (unsigned part = 0; part < parts; part++) {
@@ -134,10 +153,10 @@ void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *un
         g_array_append_val(touched->chains, chain);
 }
 
-void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len,
+void fw_touched_element(FwTouched *touched, const char *map, const void *key, size_t len,
                         const FirewallRule *rule)
 {
-        TouchedElement element = {.key = *key, .len = (uint32_t) len};
+        TouchedElement element = {.len = (uint32_t) len};
 
         if (touched->elements_seen++ % touched->element_step != 0 ||
             touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
@@ -146,24 +165,25 @@ void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, s
         for (unsigned i = 0; i < touched->elements->len; i++) {
                 TouchedElement *other = &g_array_index(touched->elements, TouchedElement, i);
 
-                if (other->gone && other->len == len &&
-                    memcmp(other->key.bytes, key->bytes, len) == 0 &&
+                if (other->gone && other->len == len && memcmp(other->key.bytes, key, len) == 0 &&
                     strcmp(other->map, map) == 0) {
                         g_array_remove_index_fast(touched->elements, i);
                         break;
                 }
         }
+        memcpy(element.key.bytes, key, len);
         element.map = g_strdup(map);
         fw_tag_of(rule, 0, false, &element.tag);
         g_array_append_val(touched->elements, element);
 }
 
-void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len)
+void fw_touched_gone(FwTouched *touched, const char *map, const void *key, size_t len, bool begins)
 {
-        TouchedElement element = {.key = *key, .len = (uint32_t) len, .gone = true};
+        TouchedElement element = {.len = (uint32_t) len, .gone = true, .begins = begins};
 
         if (touched->elements->len == FW_TOUCHED_ELEMENTS_MAX)
                 return;
+        memcpy(element.key.bytes, key, len);
         element.map = g_strdup(map);
         g_array_append_val(touched->elements, element);
 }
@@ -234,7 +254,7 @@ static int check_element(struct nftnl_set_elem *element, void *userdata)
         const void *data;
         FwTag tag;
 
-        check->found = true;
+        check->found = !check->element->begins || is_member(element, check->element);
         if (check->element->member) {
                 check->found = check->same = is_member(element, check->element);
                 return 0;

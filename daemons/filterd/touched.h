@@ -7,11 +7,13 @@
 
 /* Tells how much is coming, so that a sample is spread over all of it. */
 void fw_touched_expect(FwTouched *touched, const FwLayout *layout);
-void fw_touched_chain(FwTouched *touched, const FwClass *klass, const FwUnit *unit, unsigned start);
-void fw_touched_element(FwTouched *touched, const char *map, const FwKey *key, size_t len,
+void fw_touched_chain(FwTouched *touched, const char *chain, const FirewallRule *const *rules,
+                      unsigned n);
+void fw_touched_element(FwTouched *touched, const char *map, const void *key, size_t len,
                         const FirewallRule *rule);
-/* A key that leaves, unless it comes again. */
-void fw_touched_gone(FwTouched *touched, const char *map, const FwKey *key, size_t len);
+/* A key that leaves, unless it comes again. `begins`: with it a range began, and others may have
+ * it now. */
+void fw_touched_gone(FwTouched *touched, const char *map, const void *key, size_t len, bool begins);
 /* A set that has so many entries afterwards, intervals counted as one. */
 void fw_touched_set(FwTouched *touched, const char *set, size_t entries);
 /* The same of an element of an alias's set, which has no tag: `flags` as in the kernel. Who calls

@@ -257,27 +257,43 @@ bool fw_rule_boxes(const FirewallRule *rule, GArray *boxes)
         return exact;
 }
 
+#define BIT(n) (UINT64_C(1) << (n))
 /* What an object may say and still be no more than boxes and a verdict. */
 #define PLAIN_BITS                                                                                 \
-        (UINT64_C(1) << FW_RULE_ACTION | UINT64_C(1) << FW_RULE_ENABLED |                          \
-         UINT64_C(1) << FW_RULE_PRIORITY | UINT64_C(1) << FW_RULE_FROM |                           \
-         UINT64_C(1) << FW_RULE_TO | UINT64_C(1) << FW_RULE_FAMILY |                               \
-         UINT64_C(1) << FW_RULE_PROTOCOL | UINT64_C(1) << FW_RULE_SOURCE |                         \
-         UINT64_C(1) << FW_RULE_DESTINATION | UINT64_C(1) << FW_RULE_SERVICES |                    \
-         UINT64_C(1) << FW_RULE_ICMP_TYPES)
-#define PLAIN_ENDPOINT_BITS                                                                        \
-        (UINT64_C(1) << FW_ENDPOINT_ADDRESSES | UINT64_C(1) << FW_ENDPOINT_PORTS)
+        (BIT(FW_RULE_ACTION) | BIT(FW_RULE_ENABLED) | BIT(FW_RULE_PRIORITY) | BIT(FW_RULE_FROM) |  \
+         BIT(FW_RULE_TO) | BIT(FW_RULE_FAMILY) | BIT(FW_RULE_PROTOCOL) | BIT(FW_RULE_SOURCE) |     \
+         BIT(FW_RULE_DESTINATION) | BIT(FW_RULE_SERVICES) | BIT(FW_RULE_ICMP_TYPES) |              \
+         BIT(FW_RULE_GROUP))
+#define PLAIN_ENDPOINT_BITS (BIT(FW_ENDPOINT_ADDRESSES) | BIT(FW_ENDPOINT_PORTS))
+/* What needs no state beside: the rate of logs is an object by the rule's name, which copies share. */
+#define STATELESS_BITS                                                                             \
+        (PLAIN_BITS | BIT(FW_RULE_DSCP) | BIT(FW_RULE_MARK) | BIT(FW_RULE_STATES) |                \
+         BIT(FW_RULE_HELPER) | BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE))
+#define STATELESS_ENDPOINT_BITS                                                                    \
+        (PLAIN_ENDPOINT_BITS | BIT(FW_ENDPOINT_ALIASES) | BIT(FW_ENDPOINT_PORT_ALIASES) |          \
+         BIT(FW_ENDPOINT_MACS) | BIT(FW_ENDPOINT_MAC_ALIASES) | BIT(FW_ENDPOINT_EXCEPT))
+
+static bool says_no_more(const FirewallRule *rule, uint64_t bits, uint64_t endpoint_bits)
+{
+        return !fw_nat_of(rule, NULL) && (rule->object.present & ~bits) == 0 &&
+               ((rule->source.present | rule->destination.present) & ~endpoint_bits) == 0 &&
+               (rule->action == FW_ALLOW || rule->action == FW_DROP || rule->action == FW_REJECT);
+}
 
 bool fw_rule_foldable(const FirewallRule *rule)
 {
         const FwEffectiveRule *effective = fw_effective_of(rule);
 
-        if (fw_nat_of(rule, NULL) || (effective && effective->translated) ||
-            (rule->object.present & ~PLAIN_BITS) != 0 ||
-            ((rule->source.present | rule->destination.present) & ~PLAIN_ENDPOINT_BITS) != 0)
+        if (!says_no_more(rule, PLAIN_BITS, PLAIN_ENDPOINT_BITS) ||
+            (effective && effective->translated))
                 return false;
         for (unsigned i = 0; effective && i < effective->n_choices; i++)
                 if (effective->choices[i].helper != FW_HELPER_INVALID)
                         return false;
-        return rule->action == FW_ALLOW || rule->action == FW_DROP || rule->action == FW_REJECT;
+        return true;
+}
+
+bool fw_rule_copies(const FirewallRule *rule)
+{
+        return says_no_more(rule, STATELESS_BITS, STATELESS_ENDPOINT_BITS);
 }

@@ -69,3 +69,6 @@ bool fw_rule_boxes(const FirewallRule *rule, GArray *boxes);
  * fw_rule_foldable() knows better.
  */
 bool fw_rule_foldable(const FirewallRule *rule);
+/* Whether it may stand in several places, though not in a map: what it does or counts has no state
+ * of its own. */
+bool fw_rule_copies(const FirewallRule *rule);

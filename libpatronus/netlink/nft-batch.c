@@ -215,6 +215,21 @@ static void put_interval_userdata(struct nlmsghdr *header)
         mnl_attr_put(header, NFTA_SET_USERDATA, sizeof(userdata), userdata);
 }
 
+static void put_fields(struct nlmsghdr *header, const PtNftSetSpec *spec)
+{
+        struct nlattr *concat = NULL, *field;
+
+        if (spec->n_fields > 0)
+                concat = mnl_attr_nest_start(header, NFTA_SET_DESC_CONCAT);
+        for (unsigned i = 0; i < spec->n_fields; i++) {
+                field = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
+                mnl_attr_put_u32(header, NFTA_SET_FIELD_LEN, htonl(spec->fields[i]));
+                mnl_attr_nest_end(header, field);
+        }
+        if (concat)
+                mnl_attr_nest_end(header, concat);
+}
+
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
 {
         struct nlmsghdr *header = begin(batch, NFT_MSG_NEWSET, NLM_F_CREATE);
@@ -230,9 +245,11 @@ void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
                 mnl_attr_put_u32(header, NFTA_SET_DATA_TYPE, htonl(spec->data_type));
                 mnl_attr_put_u32(header, NFTA_SET_DATA_LEN, htonl(spec->data_len));
         }
-        if (spec->size) {
+        if (spec->size || spec->n_fields > 0) {
                 nest = mnl_attr_nest_start(header, NFTA_SET_DESC);
-                mnl_attr_put_u32(header, NFTA_SET_DESC_SIZE, htonl(spec->size));
+                if (spec->size)
+                        mnl_attr_put_u32(header, NFTA_SET_DESC_SIZE, htonl(spec->size));
+                put_fields(header, spec);
                 mnl_attr_nest_end(header, nest);
         }
         if (spec->data_interval)

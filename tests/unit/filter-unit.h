@@ -229,6 +229,83 @@ static inline void fw_random_rule(PtSlice *slice, GRand *rand, unsigned names, b
         fw_put_rule(slice, name, n + 1, spec);
 }
 
+/* An address, prefix or range in a space that makes them nest and cross. */
+static inline void fw_random_addresses(GString *spec, GRand *rand, const char *end, bool v6)
+{
+        unsigned plen = (unsigned) g_rand_int_range(rand, 12, 33), a = g_rand_int(rand) & 0xfff0f,
+                 b = g_rand_int(rand) & 0xff;
+
+        if (g_rand_int_range(rand, 0, 4) == 0)
+                return;
+        g_string_append_printf(spec, ",\"%s\":{\"addresses\":[", end);
+        if (v6) {
+                g_string_append_printf(spec, "\"2001:db8:%x::%x/%u\"", a & 0xf,
+                                       plen < 28 ? 0 : b & 0xf, plen < 28 ? 48U : 128U);
+        } else if (g_rand_int_range(rand, 0, 8) == 0) {
+                g_string_append_printf(spec, "\"10.%u.%u.%u-10.%u.%u.255\"", a >> 16, a >> 8 & 0xff,
+                                       b, a >> 16, a >> 8 & 0xff);
+        } else {
+                uint32_t address = (0x0a000000 | a << 4 | b) & (UINT32_MAX << (32 - plen));
+
+                g_string_append_printf(spec, "\"%u.%u.%u.%u/%u\"", address >> 24,
+                                       address >> 16 & 0xff, address >> 8 & 0xff, address & 0xff,
+                                       plen);
+        }
+        g_string_append(spec, "]");
+}
+
+/* A rule as large policies have them, all of one pair: prefixes that nest and cross, ports, ranges,
+ * anything, and now and then what does not fold. */
+static inline void fw_random_dense_rule(PtSlice *slice, GRand *rand, unsigned names)
+{
+        static const char *const actions[] = {"allow", "drop", "reject"};
+        static const char *const protocols[] = {"tcp", "udp"};
+        static const char *const ports[] = {"80", "443", "53,123", "\"1000-2000\"",
+                                            "\"1500-2500\""};
+        unsigned n = (unsigned) g_rand_int_range(rand, 0, (int) names);
+        g_autofree char *name = g_strdup_printf("rule-%u", n);
+        g_autoptr(GString) spec = g_string_new(NULL);
+        bool v6 = g_rand_int_range(rand, 0, 6) == 0, with_ports = g_rand_int_range(rand, 0, 4) != 0;
+
+        g_string_printf(spec, "{\"action\":\"%s\",\"from\":\"lan\",\"to\":\"wan\"",
+                        fw_pick(rand, actions, 3));
+        if (g_rand_int_range(rand, 0, 40) == 0) {
+                g_string_append_printf(spec, ",%s}", fw_pick(rand, fw_odd_specs, FW_ODD_SPECS));
+                fw_put_rule(slice, name, n + 1, spec->str);
+                return;
+        }
+        if (with_ports || g_rand_boolean(rand))
+                g_string_append_printf(spec, ",\"protocol\":\"%s\"", fw_pick(rand, protocols, 2));
+        fw_random_addresses(spec, rand, "source", v6);
+        if (spec->str[spec->len - 1] == ']')
+                g_string_append_c(spec, '}');
+        fw_random_addresses(spec, rand, "destination", v6);
+        if (spec->str[spec->len - 1] == ']')
+                g_string_append_printf(spec, with_ports ? ",\"ports\":[%s]}" : "}",
+                                       fw_pick(rand, ports, 5));
+        else if (with_ports)
+                g_string_append_printf(spec, ",\"destination\":{\"ports\":[%s]}",
+                                       fw_pick(rand, ports, 5));
+        g_string_append_c(spec, '}');
+        fw_put_rule(slice, name, n + 1, spec->str);
+}
+
+static inline PtSlice *fw_random_dense_step(const PtSlice *slice, GRand *rand, unsigned names)
+{
+        PtSlice *next = pt_slice_clone(slice);
+
+        for (int n = g_rand_int_range(rand, 1, 4); n > 0; n--) {
+                g_autofree char *name =
+                        g_strdup_printf("rule-%d", g_rand_int_range(rand, 0, (int) names));
+
+                if (g_rand_int_range(rand, 0, 3) == 0)
+                        (void) pt_slice_remove(next, &pt_kind_firewall_rule, name);
+                else
+                        fw_random_dense_rule(next, rand, names);
+        }
+        return next;
+}
+
 /* Zones, and what rules name beside them. */
 static inline void fw_random_zones(PtSlice *slice, GRand *rand)
 {

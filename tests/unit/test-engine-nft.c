@@ -72,6 +72,12 @@ static bool contains(const GPtrArray *names, const char *name)
         return false;
 }
 
+static int count_rule(struct nftnl_rule *rule, void *userdata)
+{
+        ++*(unsigned *) userdata;
+        return 0;
+}
+
 static int count_element(struct nftnl_set_elem *element, void *userdata)
 {
         ++*(unsigned *) userdata;
@@ -83,6 +89,36 @@ typedef struct Expected {
         const GPtrArray *chains, *sets;
         unsigned n_chains, n_sets;
 } Expected;
+
+static void assert_kernel_has_plan(const FwPlan *plan, Expected *expected)
+{
+        expected->n_chains += plan->chains->len;
+        for (unsigned i = 0; i < plan->chains->len; i++) {
+                const FwChain *chain = g_ptr_array_index(plan->chains, i);
+                unsigned rules = 0;
+
+                assert_true(contains(expected->chains, chain->name));
+                assert_int_equal(
+                        pt_nft_dump_rules(expected->nft, TABLE, chain->name, count_rule, &rules),
+                        0);
+                assert_int_equal(rules, chain->pieces->len);
+                for (unsigned k = 0; k < chain->pieces->len; k++) {
+                        const FwPiece *piece = g_ptr_array_index(chain->pieces, k);
+                        unsigned elements = 0;
+
+                        if (fw_piece_is_map(piece)) {
+                                expected->n_sets++;
+                                assert_int_equal(pt_nft_dump_elements(expected->nft, TABLE,
+                                                                      piece->name, count_element,
+                                                                      &elements),
+                                                 0);
+                                assert_int_equal(elements, piece->n);
+                        } else if (piece->sort == FW_PIECE_SHARD) {
+                                expected->n_chains++;
+                        }
+                }
+        }
+}
 
 static void assert_kernel_has_class(const FwClass *klass, void *userdata)
 {
@@ -97,6 +133,10 @@ static void assert_kernel_has_class(const FwClass *klass, void *userdata)
                 const FwUnit *unit = g_ptr_array_index(klass->units, i);
                 unsigned elements = 0;
 
+                if (unit->plan) {
+                        assert_kernel_has_plan(unit->plan, expected);
+                        continue;
+                }
                 assert_true(contains(unit->shape ? expected->sets : expected->chains, unit->name));
                 *(unit->shape ? &expected->n_sets : &expected->n_chains) += 1;
                 if (!unit->shape)
@@ -156,6 +196,34 @@ static void test_random_commits(void **state)
                 assert_kernel_has(slice);
                 for (unsigned step = 0; step < 40; step++) {
                         g_autoptr(PtSlice) next = fw_random_step(slice, rand, names, uniform);
+                        bool delta;
+
+                        assert_int_equal(commit(next, ++revision, &delta), 0);
+                        assert_true(delta);
+                        assert_kernel_has(next);
+                        pt_slice_unref(slice);
+                        slice = g_steal_pointer(&next);
+                }
+        }
+}
+
+/* The same of large policies: plans. */
+static void test_random_dense_commits(void **state)
+{
+        uint64_t revision = 5000;
+
+        for (uint32_t seed = 1; seed <= 4; seed++) {
+                g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                unsigned names = (unsigned[]){40, 120, 900}[seed % 3];
+
+                fw_random_zones(slice, rand);
+                for (unsigned i = 0; i < 2 * names; i++)
+                        fw_random_dense_rule(slice, rand, names);
+                assert_int_equal(commit(slice, ++revision, NULL), 0);
+                assert_kernel_has(slice);
+                for (unsigned step = 0; step < 30; step++) {
+                        g_autoptr(PtSlice) next = fw_random_dense_step(slice, rand, names);
                         bool delta;
 
                         assert_int_equal(commit(next, ++revision, &delta), 0);
@@ -409,6 +477,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_random_commits),
+                cmocka_unit_test(test_random_dense_commits),
                 cmocka_unit_test(test_adopts_what_is_there),
                 cmocka_unit_test(test_foreign_changes),
                 cmocka_unit_test(test_disturbed),

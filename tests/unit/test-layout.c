@@ -17,6 +17,44 @@ static void assert_same_rule(const FirewallRule *a, const FirewallRule *b)
         assert_true(pt_digest_equal(&a->object.digest, &b->object.digest));
 }
 
+static void assert_same_piece(const FwPiece *a, const FwPiece *b)
+{
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->sort, b->sort);
+        assert_int_equal(a->family, b->family);
+        assert_int_equal(a->shape, b->shape);
+        assert_int_equal(a->ranges, b->ranges);
+        assert_int_equal(a->item_size, b->item_size);
+        assert_int_equal(a->n, b->n);
+        for (unsigned i = 0; i < a->n; i++) {
+                const FwItem *x = fw_piece_item(a, i), *y = fw_piece_item(b, i);
+
+                if (x->rule)
+                        assert_same_rule(x->rule, y->rule);
+                assert_int_equal(g_strcmp0(x->chain, y->chain), 0);
+                assert_memory_equal(x->keys, y->keys, a->item_size - sizeof(*x));
+        }
+}
+
+static void assert_same_plan(const FwPlan *a, const FwPlan *b)
+{
+        assert_true(!a == !b);
+        if (!a)
+                return;
+        assert_int_equal(a->chains->len, b->chains->len);
+        for (unsigned i = 0; i < a->chains->len; i++) {
+                const FwChain *x = g_ptr_array_index(a->chains, i),
+                              *y = g_ptr_array_index(b->chains, i);
+
+                assert_string_equal(x->name, y->name);
+                assert_ptr_equal(fw_plan_chain(a, x->name), x);
+                assert_int_equal(x->pieces->len, y->pieces->len);
+                for (unsigned k = 0; k < x->pieces->len; k++)
+                        assert_same_piece(g_ptr_array_index(x->pieces, k),
+                                          g_ptr_array_index(y->pieces, k));
+        }
+}
+
 static void assert_same_unit(const FwUnit *a, const FwUnit *b)
 {
         GHashTableIter iter;
@@ -25,6 +63,7 @@ static void assert_same_unit(const FwUnit *a, const FwUnit *b)
         assert_string_equal(a->name, b->name);
         assert_int_equal(a->n, b->n);
         assert_int_equal(a->shape, b->shape);
+        assert_same_plan(a->plan, b->plan);
         if (!a->shape)
                 return;
         assert_int_equal(g_hash_table_size(a->keys), g_hash_table_size(b->keys));
@@ -157,6 +196,42 @@ static void test_delta_equals_fresh(void **state)
         assert_true(changes > 500);
 }
 
+/* The same of policies as large ones are, which become plans. */
+static void test_dense_delta_equals_fresh(void **state)
+{
+        unsigned plans = 0;
+
+        for (uint32_t seed = 1; seed <= 6; seed++) {
+                g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                g_autoptr(FwLayout) layout = NULL;
+                unsigned names = seed % 2 ? 60 : 900;
+
+                fw_random_zones(slice, rand);
+                for (unsigned i = 0; i < 2 * names; i++)
+                        fw_random_dense_rule(slice, rand, names);
+                assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
+                for (unsigned step = 0; step < 30; step++) {
+                        g_autoptr(PtSlice) next = fw_random_dense_step(slice, rand, names);
+                        g_autoptr(FwLayoutDelta) delta = NULL;
+                        g_autoptr(FwLayout) fresh = NULL;
+                        const FwClass *klass;
+
+                        assert_int_equal(fw_delta_new(layout, next, NULL, &delta), 0);
+                        fw_delta_apply(delta);
+                        assert_int_equal(fw_layout_new(next, NULL, &fresh), 0);
+                        assert_same_layout(layout, fresh);
+                        klass = g_hash_table_lookup(layout->classes, "lan/wan");
+                        for (unsigned i = 0; i < klass->units->len; i++)
+                                plans += ((FwUnit *) g_ptr_array_index(klass->units, i))->plan !=
+                                         NULL;
+                        pt_slice_unref(slice);
+                        slice = g_steal_pointer(&next);
+                }
+        }
+        assert_true(plans > 150);
+}
+
 /* Pairs that see the same rules share a class. */
 static void test_classes(void **state)
 {
@@ -249,6 +324,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_delta_equals_fresh),
+                cmocka_unit_test(test_dense_delta_equals_fresh),
                 cmocka_unit_test(test_classes),
                 cmocka_unit_test(test_dispatch_stays),
         };
