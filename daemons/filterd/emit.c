@@ -216,7 +216,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         }
         fw_ruleset_put_base(batch);
         fw_sets_put(layout->sets, stages, touched);
-        fw_objects_put(layout->objects, NULL, batch);
+        fw_objects_put(layout->objects, NULL, stages);
         fw_layout_foreach_class(layout, put_class, &emit);
         fw_ruleset_put_dispatch(&to, NULL, counts, stages);
         fw_ruleset_put_marker(marker, false, batch);
@@ -538,7 +538,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
         if (delta->sets)
                 fw_sets_put(delta->sets, stages, touched);
         if (delta->objects)
-                fw_objects_put(delta->objects, delta->layout->objects, stages->batch);
+                fw_objects_put(delta->objects, delta->layout->objects, stages);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);

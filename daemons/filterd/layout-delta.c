@@ -565,7 +565,8 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
                         return r;
         }
         edge = change_scopes(delta);
-        r = fw_sets_change(layout->sets, layout->slice, slice, diag, &delta->sets);
+        r = fw_sets_change(layout->sets, layout->slice, slice,
+                           rules->len == 0 && nat->len == 0 && !compare.zones, diag, &delta->sets);
         if (r < 0)
                 return r;
         change_objects(delta);

@@ -2,8 +2,10 @@
 
 /* Terms as expressions. */
 
+#include "base/digest.h"
 #include "filter/interval.h"
 #include "match-put.h"
+#include "nat.h"
 #include "netlink/nft-expr.h"
 
 #include <linux/if_arp.h>
@@ -116,7 +118,7 @@ static void put_interval(const Put *put, const FwTerm *term, const uint8_t *lo, 
         }
 }
 
-static void put_element(const Put *put, const uint8_t *key, size_t len, uint32_t flags)
+static void put_element(PtNftBatch *batch, const uint8_t *key, size_t len, uint32_t flags)
 {
         struct nftnl_set_elem *element = nftnl_set_elem_alloc();
 
@@ -124,63 +126,130 @@ static void put_element(const Put *put, const uint8_t *key, size_t len, uint32_t
         nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, (uint32_t) len);
         if (flags)
                 nftnl_set_elem_set_u32(element, NFTNL_SET_ELEM_FLAGS, flags);
-        pt_nft_batch_element(put->batch, element);
+        pt_nft_batch_element(batch, element);
 }
 
-/* An anonymous set of the term's values, and the lookup in it. */
-static void put_set(const Put *put, const FwTerm *term, GArray *bounds)
+static void put_elements(PtNftBatch *batch, const char *table, const char *name, uint32_t id,
+                         const FwValueSet *set)
 {
-        const FwPlace *place = fw_dimension_place(term->dimension, put->match->family);
-        size_t len = fw_dimension_bytes(term->dimension, put->match->family);
-        bool intervals = fw_dimensions[term->dimension].interval;
+        pt_nft_batch_elements_begin(batch, table, name, id, false);
+        for (unsigned i = 0; i < set->bounds->len; i++) {
+                FwBounds each = g_array_index(set->bounds, FwBounds, i);
+
+                put_element(batch, each.lo, set->len, 0);
+                /* Ends are exclusive; an interval to the last value has none. */
+                if (set->intervals && fw_interval_increment(each.hi, set->len))
+                        put_element(batch, each.hi, set->len, NFT_SET_ELEM_INTERVAL_END);
+        }
+        pt_nft_batch_elements_end(batch);
+}
+
+void fw_value_set_put(const FwValueSet *set, const char *table, const char *name, uint32_t id,
+                      PtNftBatch *batch)
+{
+        bool anonymous = id != 0;
         PtNftSetSpec spec = {
-                .table = put->table,
-                .name = "__set%d",
-                .id = ++*put->set_id,
-                .flags = NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | (intervals ? NFT_SET_INTERVAL : 0U),
-                .key_type = place->datatype,
-                .key_len = (uint32_t) len,
+                .table = table,
+                .name = name,
+                .id = id,
+                .flags = (anonymous ? NFT_SET_ANONYMOUS | NFT_SET_CONSTANT : 0U) |
+                         (set->intervals ? NFT_SET_INTERVAL : 0U),
+                .key_type = set->key_type,
+                .key_len = (uint32_t) set->len,
         };
 
-        pt_nft_batch_add_set(put->batch, &spec);
-        pt_nft_batch_elements_begin(put->batch, put->table, spec.name, spec.id, false);
-        for (unsigned i = 0; i < bounds->len; i++) {
-                FwBounds *each = &g_array_index(bounds, FwBounds, i);
-
-                put_element(put, each->lo, len, 0);
-                /* Ends are exclusive; an interval to the last value has none. */
-                if (intervals && fw_interval_increment(each->hi, len))
-                        put_element(put, each->hi, len, NFT_SET_ELEM_INTERVAL_END);
-        }
-        pt_nft_batch_elements_end(put->batch);
-        fw_put_load(term->dimension, put->match->family, len, REG, put->rule);
-        if (term->negated)
-                pt_nft_lookup_not(put->rule, PT_REG(REG), spec.name, spec.id);
-        else
-                pt_nft_lookup(put->rule, PT_REG(REG), -1, spec.name, spec.id);
+        pt_nft_batch_add_set(batch, &spec);
+        put_elements(batch, table, name, id, set);
 }
 
-static void put_values(const Put *put, const FwTerm *term)
+char *fw_value_set_name(const FwValueSet *set)
+{
+        PtHasher *hasher = pt_hasher_new();
+        char hex[PT_DIGEST_HEX + 1];
+        PtDigest digest;
+
+        pt_hasher_add(hasher, &set->key_type, sizeof(set->key_type));
+        for (unsigned i = 0; i < set->bounds->len; i++) {
+                const FwBounds *each = &g_array_index(set->bounds, FwBounds, i);
+
+                pt_hasher_add(hasher, each->lo, set->len);
+                pt_hasher_add(hasher, each->hi, set->len);
+        }
+        pt_hasher_end(hasher, &digest);
+        pt_digest_to_hex(&digest, hex);
+        return g_strdup_printf("v_%.16s", hex);
+}
+
+static GArray *bounds_of(const FwMatch *match, const FwTerm *term)
 {
         const FwDimensionInfo *info = &fw_dimensions[term->dimension];
-        g_autoptr(GArray) bounds = g_array_new(FALSE, FALSE, sizeof(FwBounds));
+        GArray *bounds = g_array_new(FALSE, FALSE, sizeof(FwBounds));
         size_t size = fw_value_size(info->value);
-        FwBounds *first;
 
         for (unsigned i = 0; i < term->n; i++) {
                 FwBounds each;
 
-                if (fw_value_interval(term->dimension, put->match->family,
+                if (fw_value_interval(term->dimension, match->family,
                                       (const char *) term->items + i * size, each.lo, each.hi))
                         g_array_append_val(bounds, each);
         }
         if (info->interval)
-                fw_bounds_merge(bounds, fw_dimension_bytes(term->dimension, put->match->family));
-        first = &g_array_index(bounds, FwBounds, 0);
-        if (bounds->len == 1)
-                put_interval(put, term, first->lo, first->hi);
+                fw_bounds_merge(bounds, fw_dimension_bytes(term->dimension, match->family));
+        return bounds;
+}
+
+bool fw_value_set_of(const FwMatch *match, const FwTerm *term, FwValueSet *ret)
+{
+        g_autoptr(GArray) bounds = NULL;
+
+        if (term->n < 2)
+                return false;
+        bounds = bounds_of(match, term);
+        /* "None of these" is a question after the other. */
+        if (bounds->len < 2 || (term->negated && bounds->len <= FW_PARTS_MAX))
+                return false;
+        *ret = (FwValueSet){
+                .key_type = fw_dimension_place(term->dimension, match->family)->datatype,
+                .len = fw_dimension_bytes(term->dimension, match->family),
+                .intervals = fw_dimensions[term->dimension].interval,
+                .bounds = g_steal_pointer(&bounds),
+        };
+        return true;
+}
+
+/* Rules of the filter have their sets by name, made before them (objects.h, stages.h); connections
+ * are translated as they begin, and a rule of NAT keeps its set for itself. */
+static void put_set(const Put *put, const FwTerm *term, const FwValueSet *set)
+{
+        bool own = fw_nat_of(put->match->rule, NULL);
+        g_autofree char *name = own ? g_strdup("__set%d") : fw_value_set_name(set);
+        uint32_t id = own ? ++*put->set_id : 0;
+
+        if (own)
+                fw_value_set_put(set, put->table, name, id, put->batch);
+        fw_put_load(term->dimension, put->match->family, set->len, REG, put->rule);
+        if (term->negated)
+                pt_nft_lookup_not(put->rule, PT_REG(REG), name, id);
         else
-                put_set(put, term, bounds);
+                pt_nft_lookup(put->rule, PT_REG(REG), -1, name, id);
+}
+
+static void put_values(const Put *put, const FwTerm *term)
+{
+        g_autoptr(GArray) bounds = NULL;
+        FwValueSet set;
+
+        if (fw_value_set_of(put->match, term, &set)) {
+                put_set(put, term, &set);
+                g_array_unref(set.bounds);
+                return;
+        }
+        bounds = bounds_of(put->match, term);
+        for (unsigned i = 0; i < bounds->len; i++) {
+                const FwBounds *each = &g_array_index(bounds, FwBounds, i);
+
+                put_interval(put, term, each->lo, each->hi);
+        }
 }
 
 /* The bytes of a number as the kernel loads them. */

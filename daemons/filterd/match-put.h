@@ -16,10 +16,26 @@
 #include "netlink/nft-batch.h"
 #include "sets.h"
 
-/* Appends the expressions of a part to a rule; sets that they need go into the batch before. Uses
- * *set_id for their numbers. */
+/* Appends the expressions of a part to a rule; sets that a rule of NAT needs go into the batch before,
+ * and use *set_id for their numbers. */
 void fw_match_put(const FwMatch *match, const char *table, const FwSets *sets, PtNftBatch *batch,
                   uint32_t *set_id, struct nftnl_rule *rule);
+
+/* A list of values that is too long to be written out: a set, by the name "v_DIGEST", which says all
+ * that is in it (objects.h). */
+typedef struct FwValueSet {
+        uint32_t key_type; /* nft's datatype number */
+        size_t len;        /* of a key */
+        bool intervals;
+        GArray *bounds; /* FwBounds, disjoint */
+} FwValueSet;
+
+/* Whether a term is asked by a set; the caller unrefs the bounds. */
+bool fw_value_set_of(const FwMatch *match, const FwTerm *term, FwValueSet *ret);
+char *fw_value_set_name(const FwValueSet *set);
+/* Makes it; with an id, one of a rule of the same batch alone, "__set%d". */
+void fw_value_set_put(const FwValueSet *set, const char *table, const char *name, uint32_t id,
+                      PtNftBatch *batch);
 
 #define FW_KEY_MAX 44  /* two IPv6 addresses, protocol, two ports, each in whole registers */
 #define FW_KEYS_MAX 64 /* keys of one rule; above, it has no shape */

@@ -15,6 +15,7 @@ static void object_free(void *p)
 {
         FwObject *object = p;
 
+        g_clear_pointer(&object->set.bounds, g_array_unref);
         g_free(object->name);
         g_free(object);
 }
@@ -35,6 +36,8 @@ GHashTable *fw_objects_copy(GHashTable *objects)
                 FwObject *same = g_memdup2(object, sizeof(*object));
 
                 same->name = g_strdup(object->name);
+                if (same->set.bounds)
+                        g_array_ref(same->set.bounds);
                 g_hash_table_insert(copy, same->name, same);
         }
         return copy;
@@ -69,6 +72,8 @@ static void count(GHashTable *objects, char *name, const FwObject *like, int by)
         if (!object) {
                 object = g_memdup2(like, sizeof(*like));
                 object->name = g_steal_pointer(&taken);
+                if (object->set.bounds)
+                        g_array_ref(object->set.bounds);
                 g_hash_table_insert(objects, object->name, object);
         }
         object->users += (unsigned) by;
@@ -76,10 +81,46 @@ static void count(GHashTable *objects, char *name, const FwObject *like, int by)
                 g_hash_table_remove(objects, object->name);
 }
 
+static bool has_long_list(const FwEndpoint *endpoint)
+{
+        const FwExcept *except = &fw_endpoint_box(endpoint)->except;
+
+        return endpoint->addresses.n > 1 || endpoint->ports.n > 1 || except->addresses.n > 1 ||
+               except->ports.n > 1 || fw_endpoint_box(endpoint)->macs.n > 1;
+}
+
+/* Whether it is worth asking each part. */
+static bool may_need_sets(const FirewallRule *rule)
+{
+        return rule->box || fw_effective_of(rule) || has_long_list(&rule->source) ||
+               has_long_list(&rule->destination);
+}
+
+static void count_sets(GHashTable *objects, const FirewallRule *rule, int by)
+{
+        unsigned parts = may_need_sets(rule) ? fw_match_parts(rule) : 0;
+
+        for (unsigned part = 0; part < parts; part++) {
+                FwMatch match;
+
+                fw_match_part(rule, part, &match);
+                for (unsigned i = 0; i < match.n_terms; i++) {
+                        FwObject object = {.helper = FW_HELPER_INVALID};
+
+                        if (!fw_value_set_of(&match, &match.terms[i], &object.set))
+                                continue;
+                        count(objects, fw_value_set_name(&object.set), &object, by);
+                        g_array_unref(object.set.bounds);
+                }
+        }
+}
+
 bool fw_objects_needed(const FirewallRule *rule)
 {
         const FwEffectiveRule *effective = fw_effective_of(rule);
 
+        if (may_need_sets(rule))
+                return true;
         for (unsigned i = 0; effective && i < effective->n_choices; i++)
                 if (effective->choices[i].helper != FW_HELPER_INVALID)
                         return true;
@@ -96,6 +137,7 @@ void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
         if (fw_rule_logs(rule))
                 count(objects, fw_object_rate_name(rule),
                       &(FwObject){.helper = FW_HELPER_INVALID, .rate = rate_of(rule)}, by);
+        count_sets(objects, rule, by);
         while (fw_ways_next(&ways, &match))
                 if (match.helper != FW_HELPER_INVALID)
                         count(objects,
@@ -107,6 +149,10 @@ void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
 
 static void put_object(const FwObject *object, PtNftBatch *batch)
 {
+        if (object->set.bounds) {
+                fw_value_set_put(&object->set, TABLE, object->name, 0, batch);
+                return;
+        }
         if (object->helper == FW_HELPER_INVALID)
                 pt_nft_batch_add_limit(batch, TABLE, object->name, object->rate.count,
                                        object->rate.seconds);
@@ -116,7 +162,7 @@ static void put_object(const FwObject *object, PtNftBatch *batch)
                                         (uint8_t) object->protocol);
 }
 
-void fw_objects_put(GHashTable *objects, GHashTable *before, PtNftBatch *batch)
+void fw_objects_put(GHashTable *objects, GHashTable *before, FwStages *stages)
 {
         GHashTableIter iter;
         FwObject *object;
@@ -124,7 +170,7 @@ void fw_objects_put(GHashTable *objects, GHashTable *before, PtNftBatch *batch)
         g_hash_table_iter_init(&iter, objects);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
                 if (!before || !g_hash_table_contains(before, object->name))
-                        put_object(object, batch);
+                        put_object(object, object->set.bounds ? stages->before : stages->batch);
 }
 
 void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch)
@@ -134,7 +180,11 @@ void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *ba
 
         g_hash_table_iter_init(&iter, objects);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
-                if (!g_hash_table_contains(after, object->name))
+                if (g_hash_table_contains(after, object->name))
+                        continue;
+                else if (object->set.bounds)
+                        pt_nft_batch_delete_set(batch, TABLE, object->name);
+                else
                         pt_nft_batch_delete_object(batch, TABLE, object->name,
                                                    object->helper == FW_HELPER_INVALID
                                                            ? NFT_OBJECT_LIMIT

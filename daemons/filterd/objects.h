@@ -2,9 +2,10 @@
 #pragma once
 
 /*
- * What several kernel rules share by name, beside sets:
+ * What several kernel rules share by name, beside the sets of aliases:
  *
  *      h_ftp_tcp                 a helper of connection tracking, for all rules that name it
+ *      v_0123456789abcdef        a long list of values
  *      l_FirewallRule/web/10/1   the rate at which a rule logs, 10 a second: one for all its parts and
  *                                classes, so that they log no more together
  *
@@ -13,14 +14,17 @@
  */
 
 #include "filter/effective.h"
+#include "match-put.h"
 #include "netlink/nft.h"
+#include "stages.h"
 
 typedef struct FwObject {
         char *name;
         unsigned users;  /* rules, and a rule's ways */
-        FwHelper helper; /* FW_HELPER_INVALID: a rate */
+        FwHelper helper; /* FW_HELPER_INVALID: a rate, or a set */
         int protocol;    /* of a helper */
         PtRate rate;
+        FwValueSet set; /* without bounds: it is none */
 } FwObject;
 
 /* Name -> FwObject. */
@@ -35,7 +39,7 @@ char *fw_object_helper_name(FwHelper helper, int protocol);
 char *fw_object_rate_name(const FirewallRule *rule);
 
 /* Creates those that `before` (NULL: nothing) does not have: before the rules. */
-void fw_objects_put(GHashTable *objects, GHashTable *before, PtNftBatch *batch);
+void fw_objects_put(GHashTable *objects, GHashTable *before, FwStages *stages);
 /* Deletes those that `after` does not have: after the rules. */
 void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch);
 

@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OTHER "x" /* what the other name of a set of the same size ends with */
+
 /* An alias in use. */
 typedef struct Use {
         char *alias;
         FwAliasType type;
         unsigned rules; /* times that rules name it */
         unsigned sizes[FW_SET_PART_MAX];
+        bool others[FW_SET_PART_MAX]; /* the other one of two names of that size */
         char *names[FW_SET_PART_MAX]; /* NULL: it cannot hold any */
 } Use;
 
@@ -47,12 +50,13 @@ static bool is_intervals(FwAliasType type)
         return type == FW_ALIAS_NETWORK || type == FW_ALIAS_PORT;
 }
 
-static void name_set(Use *use, FwSetPart part, unsigned size)
+static void name_set(Use *use, FwSetPart part, unsigned size, bool other)
 {
         g_free(use->names[part]);
-        use->names[part] =
-                g_strdup_printf("%s_%s/%u", prefix_of(part, use->type), use->alias, size);
+        use->names[part] = g_strdup_printf("%s_%s/%u%s", prefix_of(part, use->type), use->alias,
+                                           size, other ? OTHER : "");
         use->sizes[part] = size;
+        use->others[part] = other;
 }
 
 static Use *use_new(const char *alias, FwAliasType type)
@@ -63,7 +67,7 @@ static Use *use_new(const char *alias, FwAliasType type)
         use->type = type;
         for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
                 if (fw_part_of_type(part, type))
-                        name_set(use, part, FW_SET_SIZE_MIN);
+                        name_set(use, part, FW_SET_SIZE_MIN, false);
         return use;
 }
 
@@ -315,7 +319,7 @@ static int make_set(FwSets *sets, Use *use, FwSetPart part, FwSetChange *change,
         if (r < 0)
                 return r;
         change->size = size_for(change->elements);
-        name_set(use, part, change->size);
+        name_set(use, part, change->size, false);
         change->after = g_strdup(use->names[part]);
         return 0;
 }
@@ -369,7 +373,7 @@ int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag)
 }
 
 /* "h4_NAME/12": 12; 0: not a name of ours. */
-static unsigned size_of_name(const char *name, size_t *ret_stem)
+static unsigned size_of_name(const char *name, size_t *ret_stem, bool *ret_other)
 {
         const char *slash = strrchr(name, '/');
         char *end;
@@ -379,7 +383,8 @@ static unsigned size_of_name(const char *name, size_t *ret_stem)
                 return 0;
         errno = 0;
         size = strtoul(slash + 1, &end, 10);
-        if (errno != 0 || *end != '\0' || size < FW_SET_SIZE_MIN || size > 31)
+        *ret_other = strcmp(end, OTHER) == 0;
+        if (errno != 0 || (*end != '\0' && !*ret_other) || size < FW_SET_SIZE_MIN || size > 31)
                 return 0;
         *ret_stem = (size_t) (slash - name);
         return (unsigned) size;
@@ -397,10 +402,12 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
         for (unsigned i = 0; i < names->len; i++) {
                 const char *name = g_ptr_array_index(names, i);
                 size_t stem;
-                unsigned size = size_of_name(name, &stem);
+                bool other;
+                unsigned size = size_of_name(name, &stem, &other);
 
                 if (size > 0)
-                        g_hash_table_insert(sizes, g_strndup(name, stem), GUINT_TO_POINTER(size));
+                        g_hash_table_insert(sizes, g_strndup(name, stem),
+                                            GUINT_TO_POINTER(size * 2 + other));
         }
         g_hash_table_iter_init(&iter, sets->uses);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &use))
@@ -414,7 +421,7 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
                         size = GPOINTER_TO_UINT(g_hash_table_lookup(sizes, stem));
                         if (size == 0)
                                 return false;
-                        name_set(use, part, size);
+                        name_set(use, part, size / 2, size % 2);
                 }
         return true;
 }
@@ -423,7 +430,7 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
 
 typedef struct Compare {
         GHashTable *counts; /* alias -> by how many rules more name it */
-        bool aliases;       /* some of them changed */
+        unsigned aliases;   /* how many of them changed */
 } Compare;
 
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
@@ -431,7 +438,7 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
         Compare *compare = userdata;
 
         if ((before ?: after)->kind == &pt_kind_alias)
-                compare->aliases = true;
+                compare->aliases++;
         each_alias(before, uncount_name, compare->counts);
         each_alias(after, count_name, compare->counts);
         return 0;
@@ -495,7 +502,7 @@ static int change_set(FwSets *sets, const Use *old, Use *use, FwSetPart part,
                 g_hash_table_add(sets->moved, use->alias);
                 return make_set(sets, use, part, change, source, closure);
         }
-        name_set(use, part, old->sizes[part]);
+        name_set(use, part, old->sizes[part], old->others[part]);
         change->size = old->sizes[part];
         change->after = g_strdup(use->names[part]);
         if (change->added->len == 0 && change->removed->len == 0)
@@ -507,7 +514,7 @@ static void keep_names(Use *use, const Use *old)
 {
         for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
                 if (use->names[part])
-                        name_set(use, part, old->sizes[part]);
+                        name_set(use, part, old->sizes[part], old->others[part]);
 }
 
 static void drop_set(FwSets *sets, const Use *old, FwSetPart part)
@@ -553,8 +560,55 @@ static int change_use(FwSets *sets, const Use *old, Use *use, const FwSource *be
         return r;
 }
 
-int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, PtDiagnostics *diag,
-                   FwSets **ret)
+/* Whether something enters that what leaves covered, so that a packet could be in neither. */
+static bool overlaps(const FwSetChange *change)
+{
+        size_t len = fw_part_key_len(change->part), size = 2 * len;
+        const uint8_t *a = change->removed->data, *b = change->added->data;
+        const uint8_t *end_a = a + change->removed->len, *end_b = b + change->added->len;
+
+        while (a < end_a && b < end_b) {
+                if (memcmp(a + len, b, len) < 0)
+                        a += size;
+                else if (memcmp(b + len, a, len) < 0)
+                        b += size;
+                else
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * The kernel shows what enters a set of intervals later than all else in a transaction (stages.h).
+ * That is no harm when one alias with other entries is all that the commit is; else the set is made
+ * anew, under its other name, and the rules move there.
+ */
+static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
+{
+        for (unsigned i = 0; i < sets->changes->len; i++) {
+                FwSetChange *change = g_ptr_array_index(sets->changes, i);
+                const Use *before = g_hash_table_lookup(old->uses, change->alias);
+                Use *use = g_hash_table_lookup(sets->uses, change->alias);
+                g_autoptr(GPtrArray) closure = NULL;
+                int r;
+
+                if (!change->intervals || change->added->len == 0 ||
+                    g_strcmp0(change->before, change->after) != 0 || (alone && !overlaps(change)))
+                        continue;
+                closure = fw_flat_closure(source->slice, change->alias);
+                r = read_whole(change, source, closure);
+                if (r < 0)
+                        return r;
+                name_set(use, change->part, change->size, !before->others[change->part]);
+                g_free(change->after);
+                change->after = g_strdup(use->names[change->part]);
+                g_hash_table_add(sets->moved, use->alias);
+        }
+        return 0;
+}
+
+int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bool alone,
+                   PtDiagnostics *diag, FwSets **ret)
 {
         g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
         FwSource source_before = {before, sets->state_dir}, source = {after, sets->state_dir};
@@ -565,7 +619,7 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, Pt
         int r = 0;
 
         (void) pt_slice_compare(before, after, compare_object, &compare);
-        if (!compare.aliases && g_hash_table_size(counts) == 0) {
+        if (compare.aliases == 0 && g_hash_table_size(counts) == 0) {
                 *ret = NULL;
                 return 0;
         }
@@ -580,6 +634,9 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, Pt
         while (r == 0 && g_hash_table_iter_next(&iter, NULL, (void **) &use))
                 r = change_use(changed, g_hash_table_lookup(sets->uses, use->alias), use,
                                &source_before, &source, diag);
+        if (r == 0)
+                r = renew(changed, sets, &source,
+                          alone && compare.aliases == 1 && g_hash_table_size(counts) == 0);
         if (r == 0)
                 *ret = g_steal_pointer(&changed);
         return r;

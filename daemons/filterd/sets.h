@@ -15,7 +15,8 @@
  * Which sets there are follows from the slice. How many elements each may have does not: it is
  * 2^SIZE, half as many again as there were when the set was made, and a set that is more than 90 %
  * full is replaced by a larger one under another name. So the name says the size, and a restarted
- * filterd learns it from the kernel's list of sets.
+ * filterd learns it from the kernel's list of sets. An interval set that must be made anew in the
+ * same size (stages.h) has the name with an x behind it, or without.
  *
  * A change of the slice makes new sets (fw_sets_change()) with the list of what differs from the
  * old ones, packed; it is for one batch (sets-emit.h), and thrown away when that is in force.
@@ -57,10 +58,10 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir);
 /*
  * From a slice and its sets to another slice. 0 in *ret: nothing differs. Errors as of
  * fw_sets_load(), also for the datasets of the old slice: what is in the kernel is not known then,
- * and all must be loaded (-EUCLEAN, without a diagnostic).
+ * and all must be loaded (-EUCLEAN, without a diagnostic). `alone`: nothing but aliases differs.
  */
-int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, PtDiagnostics *diag,
-                   FwSets **ret);
+int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bool alone,
+                   PtDiagnostics *diag, FwSets **ret);
 /* What the change or load has to do: FwSetChange, in no order. */
 const GPtrArray *fw_sets_changes(const FwSets *sets);
 /* The batch is in force: forgets what it had to do. */

@@ -189,7 +189,7 @@ def test_growth_keeps_traffic_and_counters(lab):
             grow(count, name)
             # what nobody looks up yet; what decides; what nobody looks up any more
             made, commit, swept = (each.changes for each in monitor.pending())
-            assert {what for _, what in made} == {name}, made
+            assert {what for _, what in made} == {name, "_rev"}, made
             assert not {change for change in made | commit | swept if "servers" in change[1]}
             assert not {what for _, what in commit if what.startswith("h4_")}, commit
             assert not {what for _, what in swept if what == name}, swept
