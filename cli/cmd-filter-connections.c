@@ -5,6 +5,7 @@
  * thousands, so the next page is asked for before the one at hand is printed.
  */
 
+#include "conditions.h"
 #include "filter.h"
 
 #include "base/io.h"
@@ -33,27 +34,11 @@ static int read_conditions(const Ctl *ctl, struct json_object **ret)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_auto(PtConnectionFilter) filter = {0};
-        pt_auto_json *json = json_object_new_object();
-        int r = 0;
+        pt_auto_json *json = NULL;
+        int r = ctl_read_conditions(ctl, pt_connection_filter_fields, "a connection", &json);
 
-        for (unsigned i = 0; i < ctl->arguments->len; i++) {
-                const char *text = ctl_argument(ctl, i), *equals = strchr(text, '=');
-                g_autofree char *name = g_strndup(text, equals ? (size_t) (equals - text) : 0);
-                const PtField *row = pt_fields_find(pt_connection_filter_fields, name);
-                struct json_object *value = NULL;
-
-                if (!row) {
-                        g_autofree const char **names =
-                                pt_fields_names(pt_connection_filter_fields);
-                        g_autofree char *hint = pt_suggestion(diag, *name ? name : text, names);
-
-                        ctl_error("\"%s\" is not FIELD=VALUE of a connection; %s", text, hint);
-                        return CTL_USAGE;
-                }
-                if (row->type->from_text(row, equals + 1, &value) < 0)
-                        value = json_object_new_string(equals + 1);
-                json_object_object_add(json, name, value);
-        }
+        if (r != CTL_DONE)
+                return r;
         r = pt_connection_filter_from_json(json, diag, &filter);
         if (r < 0) {
                 ctl_say_diagnostics(diag);

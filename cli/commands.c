@@ -22,6 +22,7 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_ASSIGNMENT] = "FIELD=VALUE",
         [CTL_WORD_SIBLING] = "NAME",
         [CTL_WORD_CONDITION] = "FIELD=VALUE",
+        [CTL_WORD_LOG_CONDITION] = "FIELD=VALUE",
         [CTL_WORD_LIST] = "FILE|-",
         [CTL_WORD_CONTENT] = "addresses|macs",
         [CTL_WORD_DATASET] = "DIGEST",
@@ -130,6 +131,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
                        "Packets as JSON lines, with the names of these options as keys; answers "
                        "are lines too."},
+        [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE,
+                        "Go on with what comes, until interrupted."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_HOP_LIMIT + 1) - CTL_BIT(CTL_FROM))
@@ -363,6 +366,22 @@ const CtlCommand ctl_commands[] = {
          .example = "patronusctl filter connections source=10.0.0.0/24 protocol=tcp\n"
                     "patronusctl filter connections address=10.0.0.7 --kill",
          .run = ctl_run_filter_connections},
+        {.name = "filter log",
+         .arguments = {{CTL_WORD_LOG_CONDITION, 0, CTL_MANY}},
+         .options = CTL_BIT(CTL_LIMIT) | CTL_BIT(CTL_FOLLOW),
+         .doc = "Show the packets that rules log, and why packets were dropped",
+         .help = "The last 20 lines, or as many as --limit says, of those that filterd has in "
+                 "memory (8192), and with --follow those that come. Rules log that say so (log); "
+                 "what no rule decides is logged as FilterSettings say (logDefault, logInvalid). "
+                 "All conditions must hold: rule (name, kind and name, or uid), zone (either "
+                 "side), from, to, interface, protocol, address (either end), source, "
+                 "destination, port (either end), reason and verdict; addresses may be prefixes "
+                 "or ranges, ports ranges. -o json gives all that is known of a packet, a line "
+                 "each. What was before is in the journal: journalctl -u patronus-filterd "
+                 "PATRONUS_VERDICT=drop.",
+         .example = "patronusctl filter log --follow zone=wan verdict=drop\n"
+                    "patronusctl filter log --limit 100 rule=web -o json",
+         .run = ctl_run_filter_log},
         {.name = "filter ban",
          .arguments = {{CTL_WORD_PREFIX, 1, CTL_MANY}},
          .options = CTL_BIT(CTL_FOR) | CTL_BIT(CTL_FORCE),

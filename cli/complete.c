@@ -12,6 +12,7 @@
 #include "kind/describe.h"
 #include "kind/type.h"
 #include "message.h"
+#include "filter/log-record.h"
 #include "netlink/connection-filter.h"
 #include "output.h"
 #include <inttypes.h>
@@ -258,11 +259,11 @@ static int offer_datasets(Ctl *ctl, const char *word)
 }
 
 /* "field=value" of a connection. */
-static void offer_conditions(const char *word)
+static void offer_conditions(const PtField *rows, const char *word)
 {
         size_t length = strcspn(word, "=");
 
-        for (const PtField *row = pt_connection_filter_fields; row->name; row++) {
+        for (const PtField *row = rows; row->name; row++) {
                 g_autofree char *before = g_strconcat(row->name, "=", NULL);
                 g_autoptr(GString) values = g_string_new(NULL);
 
@@ -352,7 +353,10 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_SIBLING:
                 return offer_siblings(ctl, line, before, word);
         case CTL_WORD_CONDITION:
-                offer_conditions(word);
+                offer_conditions(pt_connection_filter_fields, word);
+                break;
+        case CTL_WORD_LOG_CONDITION:
+                offer_conditions(fw_log_filter_fields, word);
                 break;
         case CTL_WORD_REVISION:
                 return offer_revisions(ctl, before, word);

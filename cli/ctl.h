@@ -48,6 +48,7 @@ typedef enum CtlWord {
         CTL_WORD_ASSIGNMENT,
         CTL_WORD_SIBLING, /* the name of another object of the kind that the line names first */
         CTL_WORD_CONDITION,
+        CTL_WORD_LOG_CONDITION,
         CTL_WORD_LIST,
         CTL_WORD_CONTENT,
         CTL_WORD_DATASET,
@@ -108,6 +109,7 @@ typedef enum CtlOptionId {
         CTL_MAC,
         CTL_HOP_LIMIT,
         CTL_BATCH,
+        CTL_FOLLOW,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -232,6 +234,7 @@ int ctl_run_dataset_delete(Ctl *ctl);
 int ctl_run_filter_ban(Ctl *ctl);
 int ctl_run_filter_bans(Ctl *ctl);
 int ctl_run_filter_connections(Ctl *ctl);
+int ctl_run_filter_log(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);

@@ -11,6 +11,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "CountConnections", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListBans", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListDrift", RUNTIME_READ),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "Follow", RUNTIME_READ),
         PT_MAY_READ(FW_BUS_INTERFACE, RUNTIME_READ),
         PT_MAY_READ("", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "KillConnections", RUNTIME_OPERATE),

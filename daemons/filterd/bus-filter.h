@@ -48,3 +48,6 @@ int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
 /* Calls of these two that children work for: FwManager's; freeing it kills them. */
 #define FW_EXPLANATIONS_MAX 4U
 GPtrArray *fw_explanations_new(void);
+int fw_method_follow(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_property_log(sd_bus *bus, const char *path, const char *interface, const char *property,
+                    sd_bus_message *reply, void *userdata, sd_bus_error *error);

@@ -266,7 +266,7 @@ static void put_default(const Dispatch *dispatch, const char *chain, const FwPai
         g_autofree char *comment = g_strdup_printf("default/%s/%s", pair->from->name, to);
 
         if (action != FW_ALLOW)
-                fw_settings_put_log(dispatch->zones, chain, comment, dispatch->batch);
+                fw_settings_put_log(dispatch->zones, chain, FW_REASON_DEFAULT, dispatch->batch);
         fw_put_counted(dispatch->batch, dispatch->counts, pt_nft_rule_new(TABLE, chain),
                        action == FW_ALLOW  ? NF_ACCEPT
                        : action == FW_DROP ? NF_DROP
@@ -462,8 +462,7 @@ static void put_hook(const Dispatch *dispatch, unsigned i)
         if (hooks[i].prologue)
                 put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
         if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {
-                fw_settings_put_log_invalid(dispatch->zones, hooks[i].chain, invalid,
-                                            dispatch->batch);
+                fw_settings_put_log_invalid(dispatch->zones, hooks[i].chain, dispatch->batch);
                 rule = pt_nft_rule_new(TABLE, hooks[i].chain);
                 fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
                 fw_put_counted(dispatch->batch, dispatch->counts, rule, NF_DROP, NULL, invalid);
@@ -651,7 +650,7 @@ static void put_all(Dispatch *dispatch)
         PtNftBatch *batch = dispatch->batch;
 
         fw_settings_put(zones, dispatch->counts, dispatch->stages);
-        fw_settings_put_log(zones, CHAIN_UNASSIGNED, "unassigned", batch);
+        fw_settings_put_log(zones, CHAIN_UNASSIGNED, FW_REASON_NO_ZONE, batch);
         fw_put_counted(batch, dispatch->counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP,
                        NULL, "unassigned");
         dispatch->zoned = put_zoned(dispatch);

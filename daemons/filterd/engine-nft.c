@@ -36,6 +36,7 @@ struct FwEngine {
         uint32_t quiet_generation;
         bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
+        FwLogRules *log_rules;
 };
 
 struct PtObserved {
@@ -88,6 +89,11 @@ void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor)
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans)
 {
         engine->bans = bans;
+}
+
+void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules)
+{
+        engine->log_rules = rules;
 }
 
 PtNft *fw_engine_nft_socket(FwEngine *engine)
@@ -436,6 +442,19 @@ static void settle(FwEngine *engine, NftPlan *plan)
                 pt_memory_settle(plan->sent);
         }
         engine->distrusted = false;
+        if (engine->log_rules)
+                fw_log_rules_sweep(engine->log_rules, engine->layout);
+}
+
+/* Before a packet can be logged by them. */
+static void note_log_rules(FwEngine *engine, const NftPlan *plan)
+{
+        if (!engine->log_rules)
+                return;
+        if (plan->delta)
+                fw_log_rules_note_delta(engine->log_rules, plan->delta);
+        else
+                fw_log_rules_note(engine->log_rules, plan->layout);
 }
 
 /* The kernel does not have what the delta begins from: load the whole. */
@@ -661,6 +680,7 @@ static void try_commit(NftPlan *plan)
                 finish(plan, r, NULL);
                 return;
         }
+        note_log_rules(engine, plan);
         plan->sent = fw_stages_size(plan->stages);
         if (plan->sent >= QUIET_SIZE)
                 begin_quiet(engine);
@@ -673,6 +693,7 @@ static int commit(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone do
         NftPlan *plan = (NftPlan *) base;
 
         if (base->empty) {
+                note_log_rules(ctx->engine, plan);
                 settle(ctx->engine, plan);
                 done(0, userdata);
                 return 0;

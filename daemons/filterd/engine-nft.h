@@ -7,6 +7,7 @@
 #include "bans.h"
 #include "counters.h"
 #include "layout.h"
+#include "log-rules.h"
 #include "txn/engine.h"
 
 extern const PtEngine fw_engine_nft;
@@ -23,6 +24,8 @@ void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
  * somebody else's, and what it concerns is not verified before it is planned and committed again. */
 bool fw_engine_heard(FwEngine *engine, uint32_t port);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
+/* Which are told of rules that log; NULL: none. */
+void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules);
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */

@@ -23,6 +23,9 @@ struct FwManager {
         PtNftMonitor *monitor;
         FwConnections *connections;
         FwBans *bans;
+        FwLogRules *log_rules;
+        FwLog *log;
+        FwFollowers *followers;
         PtAuditReporter *reporter;
         GPtrArray *explanations;
 
@@ -211,6 +214,8 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                 return r;
         fw_bans_watch(manager->bans, bans_changed, manager);
         fw_engine_set_bans(manager->ctx.engine, manager->bans);
+        manager->log_rules = fw_log_rules_new();
+        fw_engine_set_log_rules(manager->ctx.engine, manager->log_rules);
         r = pt_nft_monitor_new(manager->ctx.netns_fd, manager->ctx.event, PT_MARK_NFT_TABLE,
                                changed, manager, &manager->monitor);
         if (r < 0)
@@ -237,6 +242,11 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                  * the marker. */
                 r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd, manager->bans,
                                        &manager->connections);
+                if (r == 0)
+                        r = fw_log_new(manager->ctx.event, manager->ctx.netns_fd,
+                                       manager->ctx.engine, manager->log_rules, &manager->log);
+                if (r == 0)
+                        r = fw_followers_new(manager->ctx.event, manager->log, &manager->followers);
                 if (r < 0)
                         return r;
         }
@@ -250,8 +260,13 @@ void fw_manager_free(FwManager *manager)
                 return;
         g_clear_pointer(&manager->explanations, g_ptr_array_unref);
         sd_event_source_disable_unref(manager->retry);
-        if (manager->ctx.engine)
+        fw_followers_free(manager->followers);
+        fw_log_free(manager->log);
+        if (manager->ctx.engine) {
                 fw_engine_watch(manager->ctx.engine, NULL);
+                fw_engine_set_log_rules(manager->ctx.engine, NULL);
+        }
+        fw_log_rules_free(manager->log_rules);
         pt_nft_monitor_free(manager->monitor);
         pt_participant_free(manager->participant);
         fw_bans_free(manager->bans);
@@ -275,6 +290,16 @@ FwEngine *fw_manager_engine(FwManager *manager)
 FwBans *fw_manager_bans(FwManager *manager)
 {
         return manager->bans;
+}
+
+const FwLog *fw_manager_log(const FwManager *manager)
+{
+        return manager->log;
+}
+
+FwFollowers *fw_manager_followers(FwManager *manager)
+{
+        return manager->followers;
 }
 
 FwConnections *fw_manager_connections(FwManager *manager)

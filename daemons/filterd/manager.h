@@ -8,6 +8,7 @@
 #include "connections.h"
 #include "drift.h"
 #include "engine-nft.h"
+#include "log-follow.h"
 #include "signals.h"
 #include "txn/audit-report.h"
 #include "txn/participant.h"
@@ -26,6 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 PtParticipant *fw_manager_participant(FwManager *manager);
 FwEngine *fw_manager_engine(FwManager *manager);
 FwBans *fw_manager_bans(FwManager *manager);
+const FwLog *fw_manager_log(const FwManager *manager);
+FwFollowers *fw_manager_followers(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);

@@ -149,26 +149,24 @@ static void put_dhcp_returns(PtNftBatch *batch, const char *chain)
         fw_finish(batch, rule, "guard/dhcp");
 }
 
-static void put_log(const FwZones *zones, struct nftnl_rule *rule, const char *comment,
+static void put_log(const FwZones *zones, struct nftnl_rule *rule, FwReason reason,
                     PtNftBatch *batch)
 {
         PtRate rate = fw_settings_log_rate(zones->settings);
-        g_autofree char *prefix = g_strndup(comment, PT_NFT_LOG_PREFIX_MAX);
 
         pt_nft_limit(rule, rate.count, rate.seconds);
-        pt_nft_log(rule, PT_MARK_NFLOG_GROUP, prefix);
+        pt_nft_log(rule, PT_MARK_NFLOG_GROUP, fw_reason_prefix(reason));
         fw_finish(batch, rule, "log");
 }
 
-void fw_settings_put_log(const FwZones *zones, const char *chain, const char *comment,
+void fw_settings_put_log(const FwZones *zones, const char *chain, FwReason reason,
                          PtNftBatch *batch)
 {
         if (zones->settings && zones->settings->log_default)
-                put_log(zones, pt_nft_rule_new(TABLE, chain), comment, batch);
+                put_log(zones, pt_nft_rule_new(TABLE, chain), reason, batch);
 }
 
-void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, const char *comment,
-                                 PtNftBatch *batch)
+void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, PtNftBatch *batch)
 {
         struct nftnl_rule *rule;
 
@@ -176,7 +174,7 @@ void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, const 
                 return;
         rule = pt_nft_rule_new(TABLE, chain);
         fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
-        put_log(zones, rule, comment, batch);
+        put_log(zones, rule, FW_REASON_INVALID, batch);
 }
 
 /* RFC 3704 2.2, strict: the way back to the source leads out where it came in. */
@@ -213,7 +211,7 @@ static void put_antispoof(const FwZones *zones, GHashTable *counts, PtNftBatch *
         if (zones->settings->log_default) {
                 rule = pt_nft_rule_new(TABLE, CHAIN_ANTISPOOF);
                 match_no_way_back(rule);
-                put_log(zones, rule, "guard/antispoof", batch);
+                put_log(zones, rule, FW_REASON_ANTISPOOF, batch);
         }
         rule = pt_nft_rule_new(TABLE, CHAIN_ANTISPOOF);
         match_no_way_back(rule);
@@ -245,7 +243,10 @@ static void put_blocked(const FwZones *zones, GHashTable *counts, FwStages *stag
                 if (zones->settings->log_default) {
                         rule = pt_nft_rule_new(TABLE, blocked[i].chain);
                         match_source(rule, blocked[i].family, set);
-                        put_log(zones, rule, comment, batch);
+                        put_log(zones, rule,
+                                blocked[i].guard == FW_GUARD_BOGONS ? FW_REASON_BOGONS
+                                                                    : FW_REASON_PRIVATE,
+                                batch);
                 }
                 rule = pt_nft_rule_new(TABLE, blocked[i].chain);
                 match_source(rule, blocked[i].family, set);

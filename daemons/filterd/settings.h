@@ -7,6 +7,7 @@
  * no rule matched. All of it is put and dropped together with the dispatch.
  */
 
+#include "filter/reason.h"
 #include "filter/zones.h"
 #include "stages.h"
 
@@ -21,13 +22,12 @@ void fw_settings_drop(const FwZones *zones, PtNftBatch *batch);
 bool fw_settings_has_lockout(const FwZones *zones);
 /* Jumps to the guards of a zone: they come first in its chains. */
 void fw_settings_put_guards(const FwZone *zone, const char *chain, PtNftBatch *batch);
-/* What is about to be dropped or refused with this comment is logged, if the settings say so: rules
+/* What is about to be dropped or refused for this reason is logged, if the settings say so: rules
  * that go before the one that does it. */
-void fw_settings_put_log(const FwZones *zones, const char *chain, const char *comment,
+void fw_settings_put_log(const FwZones *zones, const char *chain, FwReason reason,
                          PtNftBatch *batch);
 /* The same of packets of no connection. */
-void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, const char *comment,
-                                 PtNftBatch *batch);
+void fw_settings_put_log_invalid(const FwZones *zones, const char *chain, PtNftBatch *batch);
 /* Chains with counters; NULL-terminated. */
 extern const char *const fw_settings_chains[];
 /* Whether the chain is there under these settings. */

@@ -11,7 +11,7 @@
  * Names are for programs and never change; texts are for people.
  */
 
-#include "base/macros.h"
+#include "kind/kind.h"
 
 typedef enum FwReason {
         FW_REASON_RULE,      /* a rule decided, and is named beside it */
@@ -33,6 +33,7 @@ typedef enum FwReason {
         FW_REASON_INVALID_NAME = -EINVAL,
 } FwReason;
 
+extern const PtChoice fw_reasons[];          /* indexed by FwReason */
 const char *fw_reason_name(FwReason reason); /* "no-zone" */
 const char *fw_reason_text(FwReason reason); /* "it came by, or goes to, an interface of no zone" */
 /* What a line of the kernel begins with that was dropped or refused for this reason, "drop/NAME"; at

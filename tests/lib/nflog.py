@@ -1,97 +1,66 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads what a namespace's rules log to a group of nfnetlink_log (linux/netfilter/nfnetlink_log.h)."""
+"""What a lab's rules log, as filterd tells those who follow it (Filter1.Follow)."""
 
-import dataclasses
-import socket
-import struct
+import json
+import os
+import select
+import time
 
-import netns
+import dbus
 
-NETLINK_NETFILTER = 12
-NFNL_SUBSYS_ULOG = 4
-MSG_PACKET, MSG_CONFIG = 0, 1
-CFG_CMD, CFG_MODE, CFG_TIMEOUT, CFG_QTHRESH = 1, 2, 4, 5
-CMD_BIND = 1
-COPY_PACKET = 2
-ATTR_PAYLOAD, ATTR_PREFIX = 9, 10
-NLM_F_REQUEST, NLM_F_ACK = 1, 4
-NLMSG_ERROR = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Logged:
-    prefix: str
-    packet: bytes
-
-
-def _attribute(number, value):
-    return struct.pack("=HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
-
-
-def _attributes(data):
-    while len(data) >= 4:
-        size, number = struct.unpack_from("=HH", data)
-        if size < 4:
-            return
-        yield number & 0x3FFF, data[4:size]
-        data = data[(size + 3) & ~3 :]
+INTERFACE = "org.patronus.Filter1"
 
 
 class Log:
-    """Listens from when it is made; every packet is sent at once, not by threshold."""
+    """Listens from when it is made."""
 
-    def __init__(self, netns_path, group):
-        with netns.inside(netns_path):
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER)
-        self._socket.bind((0, 0))
-        self._logged = []
-        self._configure(group, _attribute(CFG_CMD, struct.pack("B", CMD_BIND)))
-        self._configure(group, _attribute(CFG_MODE, struct.pack(">IBB", 0xFFFF, COPY_PACKET, 0)))
-        # The smaller of this and the rule's threshold decides; the time-out is in hundredths of a second.
-        self._configure(group, _attribute(CFG_QTHRESH, struct.pack(">I", 1)) + _attribute(CFG_TIMEOUT, struct.pack(">I", 1)))
+    def __init__(self, lab, history=0, follow=True, **conditions):
+        proxy = dbus.bus.BusConnection(lab.bus).get_object(INTERFACE, "/org/patronus/Filter1", introspect=False)
+        options = {"history": dbus.UInt32(history), "follow": follow}
+        if conditions:
+            options["filter"] = dbus.Dictionary(conditions, signature="sv")
+        self._fd = proxy.Follow(dbus.Dictionary(options, signature="sv"), dbus_interface=INTERFACE).take()
+        self._text = b""
+        self.ended = False
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._socket.close()
+        self.close()
 
-    def _configure(self, group, attributes):
-        body = struct.pack(">BBH", 0, 0, group) + attributes
-        header = struct.pack("=IHHII", 16 + len(body), NFNL_SUBSYS_ULOG << 8 | MSG_CONFIG, NLM_F_REQUEST | NLM_F_ACK, 1, 0)
-        self._socket.send(header + body)
-        while True:
-            data = self._socket.recv(65536)
-            kind = struct.unpack_from("=H", data, 4)[0]
-            if kind == NLMSG_ERROR:
-                error = struct.unpack_from("=i", data, 16)[0]
-                assert error == 0, f"nfnetlink_log: {error}"
-                return
-            self._parse(data)
+    def close(self):
+        if self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
 
-    def _parse(self, data):
-        while len(data) >= 16:
-            size, kind = struct.unpack_from("=IH", data)
-            if kind == NFNL_SUBSYS_ULOG << 8 | MSG_PACKET:
-                found = dict(_attributes(data[20:size]))
-                self._logged.append(Logged(found.get(ATTR_PREFIX, b"").rstrip(b"\0").decode(), found.get(ATTR_PAYLOAD, b"")))
-            data = data[(size + 3) & ~3 :]
+    def _line(self, deadline):
+        while b"\n" not in self._text:
+            if self.ended or not select.select([self._fd], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                return None
+            data = os.read(self._fd, 65536)
+            self.ended = not data
+            self._text += data
+        line, self._text = self._text.split(b"\n", 1)
+        return json.loads(line)
 
     def next(self, timeout=5.0):
-        """The next packet; AssertionError when there is none in time."""
-        self._socket.settimeout(timeout)
-        while not self._logged:
-            try:
-                self._parse(self._socket.recv(65536))
-            except TimeoutError:
-                raise AssertionError(f"nothing was logged within {timeout} s") from None
-        return self._logged.pop(0)
+        """The next line; AssertionError when there is none in time."""
+        line = self._line(time.monotonic() + timeout)
+        assert line is not None, f"nothing was logged within {timeout} s"
+        return line
 
     def pending(self, quiet=0.3):
         """All that comes until nothing does for so long."""
         found = []
-        while True:
-            try:
-                found.append(self.next(quiet))
-            except AssertionError:
-                return found
+        while (line := self._line(time.monotonic() + quiet)) is not None:
+            found.append(line)
+        return found
+
+    def rest(self, timeout=20.0):
+        """All until it ends, without following."""
+        found, deadline = [], time.monotonic() + timeout
+        while (line := self._line(deadline)) is not None:
+            found.append(line)
+        assert self.ended, f"the log did not end within {timeout} s"
+        return found

@@ -7,7 +7,6 @@ import nflog
 import traffic
 from test_zone_sources import RULE, ZONE, passes
 
-GROUP = 20  # libpatronus/base/marks.h
 
 ZONES = "".join(ZONE.format(zone, f"interfaces: [{zone}]") for zone in ("wan", "lan", "dmz", "guest"))
 OPEN = "".join(RULE.format(f"open-{zone}", f"action: allow, from: {zone}") for zone in ("wan", "lan"))
@@ -48,10 +47,10 @@ def test_invalid(lab):
     row = traffic.Row("xmas", "xmas", "lan", "dmz", 4, "did not arrive", port=80)
     replace(lab, ZONES + OPEN)
     assert probe(lab, row) == ["did not arrive"]
-    with nflog.Log(lab.netns("router"), GROUP) as log:
+    with nflog.Log(lab) as log:
         lab.apply(settings("logInvalid: true"))
         assert probe(lab, row) == ["did not arrive"]
-        assert log.next().prefix == "invalid/forward"
+        assert log.next()["reason"] == "invalid"
     lab.apply(settings("invalid: allow"))
     assert probe(lab, row) == ["arrived"]
 
@@ -78,11 +77,11 @@ def test_antispoof(lab):
     for spoofed, plen in (("10.3.0.77", 32), ("fd00:3::77", 128)):
         lab.exec("lan", "ip", "addr", "add", f"{spoofed}/{plen}", "dev", "eth0", *(["nodad"] if plen == 128 else []))
     replace(lab, ZONES + OPEN + settings("antispoof: [lan], logDefault: true"))
-    with nflog.Log(lab.netns("router"), GROUP) as log:
+    with nflog.Log(lab) as log:
         for target, own, spoofed in (("10.1.0.2", "10.2.0.2", "10.3.0.77"), ("fd00:1::2", "fd00:2::2", "fd00:3::77")):
             assert passes(lab, "lan", target, own)
             assert not passes(lab, "lan", target, spoofed)
-            assert log.next().prefix == "guard/antispoof"
+            assert log.next()["reason"] == "antispoof"
     assert counter(lab, "guard/antispoof") == 2
     assert link_local(lab)
     lab.ctl("set", "FilterSettings/default", "antispoof=dmz,lan")
@@ -120,12 +119,13 @@ def test_bogons_and_private(lab):
 def test_log_of_what_no_rule_matched(lab):
     """Each place of its own name, and no faster than the rate."""
     replace(lab, ZONES + settings("logDefault: true, logRate: 5/minute"))
-    with nflog.Log(lab.netns("router"), GROUP) as log:
+    with nflog.Log(lab) as log:
         assert not passes(lab, "lan", "10.3.0.2")
         first = log.next()
-        assert first.prefix == "default/lan/any" and first.packet[12:20] == bytes([10, 2, 0, 2, 10, 3, 0, 2])
+        assert (first["reason"], first["from"], first["source"], first["destination"]) == ("default", "lan", "10.2.0.2", "10.3.0.2")
         assert not passes(lab, "guest", "10.4.0.1")
-        assert log.next().prefix == "default/guest/router"
+        second = log.next()
+        assert (second["reason"], second["from"], second["to"]) == ("default", "guest", "router")
         lab.exec("lan", "ping", "-c20", "-i0.01", "-W0.1", "10.3.0.2", check=False)
         assert 1 <= len(log.pending()) <= 5, "five at once, then one in twelve seconds"
     replace(lab, ZONES)
