@@ -16,7 +16,7 @@ typedef struct FwTag {
         uint8_t version; /* FW_TAG_VERSION */
         uint8_t flags;
         uint8_t part[2]; /* big endian: of a rule that is several in its chain (filter/match.h),
-                            and whether it is the one that logs */
+                            and whether it is one that goes before it */
         uint8_t uid[16];
         uint8_t generation[8]; /* first bytes of the object's digest: which state of the object this
                                   is */
@@ -24,8 +24,10 @@ typedef struct FwTag {
 #define FW_TAG_VERSION 2
 #define FW_TAG_CARRIED (1 << 0)
 
-/* The rule before a part that logs what the part matches: it has no counter. */
+/* The rules before a part that log what the part matches, and that mark its connection: they have no
+ * counter. */
 #define FW_PART_LOG 0x8000U
+#define FW_PART_SET 0x4000U
 
 /*
  * What a log line begins with: which rule, and in which state of it, 54 characters.
@@ -35,7 +37,7 @@ typedef struct FwTag {
  */
 char *fw_log_prefix(const FirewallRule *rule);
 
-/* `part` with FW_PART_LOG or without. */
+/* `part` with FW_PART_LOG, FW_PART_SET or neither. */
 void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret);
 bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */

@@ -3,6 +3,7 @@
 #include "emit-rule.h"
 
 #include "base/marks.h"
+#include "marks.h"
 #include "nat-emit.h"
 #include "nat.h"
 #include "objects.h"
@@ -43,6 +44,19 @@ size_t fw_rule_userdata(const FirewallRule *rule, unsigned part, bool carried,
         return pt_nft_userdata(comment, &tag, sizeof(tag), ret);
 }
 
+unsigned fw_rule_part_numbers(const FirewallRule *rule, unsigned part,
+                              unsigned ret[static FW_PART_RULES_MAX])
+{
+        unsigned n = 0;
+
+        if (fw_marks_connection(rule))
+                ret[n++] = part | FW_PART_SET;
+        if (fw_rule_logs(rule))
+                ret[n++] = part | FW_PART_LOG;
+        ret[n++] = part;
+        return n;
+}
+
 static void put_log(const FirewallRule *rule, struct nftnl_rule *r)
 {
         g_autofree char *rate = fw_object_rate_name(rule), *prefix = fw_log_prefix(rule);
@@ -76,6 +90,7 @@ static void put_decision(const FwRulePart *part, const FwMatch *match, struct nf
         int verdict = fw_rule_verdict(part->rule, &target);
 
         pt_nft_counter(r, part->count.packets, part->count.bytes);
+        fw_marks_put_packet(part->rule, match->family, r);
         if (!fw_rule_decides(part->rule)) {
                 if (fw_match_alone(part->rule))
                         pt_nft_verdict(r, NFT_RETURN, NULL);
@@ -100,9 +115,11 @@ struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNft
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         FwMatch match;
 
-        fw_match_part(part->rule, part->part & ~FW_PART_LOG, &match);
+        fw_match_part(part->rule, part->part & ~(FW_PART_LOG | FW_PART_SET), &match);
         fw_match_put(&match, TABLE, sets, batch, set_id, r);
-        if (part->part & FW_PART_LOG)
+        if (part->part & FW_PART_SET)
+                fw_marks_put_connection(part->rule, r);
+        else if (part->part & FW_PART_LOG)
                 put_log(part->rule, r);
         else if (fw_nat_of(part->rule, NULL))
                 fw_nat_put(&match, TABLE, batch, set_id, &part->count, r);

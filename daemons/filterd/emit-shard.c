@@ -14,7 +14,7 @@
 /* The rules of a shard as its chain has them: an entry may be several. */
 typedef struct ShardItem {
         const FirewallRule *rule;
-        unsigned part; /* perhaps with FW_PART_LOG */
+        unsigned part; /* of fw_rule_part_numbers() */
 } ShardItem;
 
 static GArray *shard_items(const FwShard *shard)
@@ -26,11 +26,13 @@ static GArray *shard_items(const FwShard *shard)
                 unsigned parts = fw_match_parts(item.rule);
 
                 for (unsigned part = 0; part < parts; part++) {
-                        item.part = part | FW_PART_LOG;
-                        if (fw_rule_logs(item.rule))
+                        unsigned numbers[FW_PART_RULES_MAX];
+                        unsigned n = fw_rule_part_numbers(item.rule, part, numbers);
+
+                        for (unsigned k = 0; k < n; k++) {
+                                item.part = numbers[k];
                                 g_array_append_val(items, item);
-                        item.part = part;
-                        g_array_append_val(items, item);
+                        }
                 }
         }
         return items;

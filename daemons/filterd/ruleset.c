@@ -3,6 +3,7 @@
 #include "bans.h"
 #include "filter/prologue.h"
 #include "killed.h"
+#include "marks.h"
 #include "ruleset-internal.h"
 
 #include <arpa/inet.h>
@@ -136,6 +137,7 @@ static void put_prologue(PtNftBatch *batch)
                 [FW_PROLOGUE_OUTPUT] = CHAIN_PROLOGUE_OUTPUT,
         };
 
+        fw_marks_put_base(batch);
         for (unsigned i = 0; i < fw_prologue_rows; i++)
                 put_row(&fw_prologue[i], chains[fw_prologue[i].chain], batch);
         fw_killed_put_base(batch);

@@ -2,6 +2,8 @@
 
 #include "touched.h"
 
+#include "emit-rule.h"
+
 #include "base/marks.h"
 
 #include <string.h>
@@ -139,13 +141,15 @@ void fw_touched_chain(FwTouched *touched, const char *name, const FirewallRule *
                 unsigned parts = fw_match_parts(rule);
 
                 for (unsigned part = 0; part < parts; part++) {
-                        FwTag tag;
+                        unsigned numbers[FW_PART_RULES_MAX];
+                        unsigned n_numbers = fw_rule_part_numbers(rule, part, numbers);
 
-                        fw_tag_of(rule, part | FW_PART_LOG, false, &tag);
-                        if (fw_rule_logs(rule))
+                        for (unsigned k = 0; k < n_numbers; k++) {
+                                FwTag tag;
+
+                                fw_tag_of(rule, numbers[k], false, &tag);
                                 g_array_append_val(tags, tag);
-                        fw_tag_of(rule, part, false, &tag);
-                        g_array_append_val(tags, tag);
+                        }
                 }
         }
         chain.n = tags->len;

@@ -195,7 +195,10 @@ static int find_rule(FwEvaluation *evaluation, May *may)
                 FwTruth truth = fw_matcher_ask(matcher, rule);
 
                 if (!fw_rule_decides(rule)) {
-                        if (truth != FW_NO && outcome->n_also < FW_ALSO_MAX)
+                        if (truth == FW_NO)
+                                continue;
+                        fw_packet_apply(&evaluation->packet, rule, truth == FW_YES);
+                        if (outcome->n_also < FW_ALSO_MAX)
                                 outcome->also[outcome->n_also++] = rule;
                 } else if (truth == FW_YES) {
                         outcome->rule = rule;

@@ -194,6 +194,8 @@ static unsigned count_choices(const FirewallRule *rule)
 
 static bool needs_family(const FwMatch *match)
 {
+        if (fw_rule_sets_dscp(match->rule)) /* it lies elsewhere in each */
+                return true;
         for (unsigned i = 0; i < match->n_terms; i++)
                 if (fw_dimensions[match->terms[i].dimension].needs & FW_NEED_FAMILY)
                         return true;

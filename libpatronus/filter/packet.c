@@ -55,6 +55,25 @@ void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension)
                       width % 8 == 0 ? fw_number_max(width / 8) : ((FwNumber) 1 << width) - 1);
 }
 
+void fw_packet_apply(FwPacket *packet, const FirewallRule *rule, bool certain)
+{
+        const FwRuleBox *box = fw_rule_box(rule);
+        FwSpan *mark = &packet->values[FW_DIM_MARK];
+
+        if (fw_rule_sets_mark(rule) && packet->here[FW_DIM_MARK]) {
+                FwNumber others = ~(FwNumber) box->set_mark.mask;
+                FwNumber lo = (mark->lo & others) | box->set_mark.value,
+                         hi = (mark->hi & others) | box->set_mark.value;
+
+                *mark = certain ? (FwSpan){lo, hi}
+                                : (FwSpan){lo & mark->lo & mark->hi, lo | hi | mark->lo | mark->hi};
+        }
+        if (fw_rule_sets_dscp(rule) && certain)
+                fw_packet_set(packet, FW_DIM_DSCP, box->set_dscp, box->set_dscp);
+        else if (fw_rule_sets_dscp(rule))
+                fw_packet_set_unknown(packet, FW_DIM_DSCP);
+}
+
 bool fw_packet_number(const FwPacket *packet, FwDimension dimension, FwNumber *ret)
 {
         const FwSpan *value = &packet->values[dimension];

@@ -50,6 +50,8 @@ void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumbe
 /* In network byte order, as many as the dimension has in the packet's family. */
 void fw_packet_set_bytes(FwPacket *packet, FwDimension dimension, const uint8_t *bytes);
 void fw_packet_set_interface(FwPacket *packet, FwDimension dimension, const char *name);
+/* What a rule makes of the packet that it is about (setMark, setDscp); not `certain`: if it matches. */
+void fw_packet_apply(FwPacket *packet, const FirewallRule *rule, bool certain);
 /* There is one, and it may be any. */
 void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension);
 /* The one number that the value is; false: it is not known, or not here. */

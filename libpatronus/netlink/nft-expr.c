@@ -3,6 +3,7 @@
 #include "netlink/nft-expr.h"
 
 #include <libnftnl/expr.h>
+#include <linux/ip.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <string.h>
@@ -63,16 +64,54 @@ void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uin
         nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_DREG, dreg);
 }
 
+void pt_nft_meta_set(struct nftnl_rule *rule, uint32_t key, uint32_t sreg)
+{
+        struct nftnl_expr *expr = add(rule, "meta");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_META_SREG, sreg);
+}
+
+void pt_nft_ct_set(struct nftnl_rule *rule, uint32_t key, uint32_t sreg)
+{
+        struct nftnl_expr *expr = add(rule, "ct");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_KEY, key);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CT_SREG, sreg);
+}
+
+void pt_nft_network_set(struct nftnl_rule *rule, uint32_t offset, uint32_t len, uint32_t sreg,
+                        bool checksum)
+{
+        struct nftnl_expr *expr = add(rule, "payload");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_LEN, len);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_SREG, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_TYPE,
+                           checksum ? NFT_PAYLOAD_CSUM_INET : NFT_PAYLOAD_CSUM_NONE);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_PAYLOAD_CSUM_OFFSET,
+                           checksum ? offsetof(struct iphdr, check) : 0);
+}
+
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len)
 {
         static const uint8_t zero[16];
+
+        pt_nft_bitwise(rule, reg, mask, zero, len);
+}
+
+void pt_nft_bitwise(struct nftnl_rule *rule, uint32_t reg, const void *mask, const void * xor,
+                    uint32_t len)
+{
         struct nftnl_expr *expr = add(rule, "bitwise");
 
         nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_SREG, reg);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_DREG, reg);
         nftnl_expr_set_u32(expr, NFTNL_EXPR_BITWISE_LEN, len);
         nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_MASK, mask, len);
-        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, zero, len);
+        nftnl_expr_set(expr, NFTNL_EXPR_BITWISE_XOR, xor, len);
 }
 
 void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *data, uint32_t len)

@@ -22,6 +22,16 @@ void pt_nft_ct_original(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
                     uint32_t dreg);
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len);
+/* (reg & mask) ^ xor, in the register. */
+void pt_nft_bitwise(struct nftnl_rule *rule, uint32_t reg, const void *mask, const void * xor,
+                    uint32_t len);
+void pt_nft_meta_set(struct nftnl_rule *rule, uint32_t key, uint32_t sreg);
+/* Does nothing to packets without a connection. */
+void pt_nft_ct_set(struct nftnl_rule *rule, uint32_t key, uint32_t sreg);
+/* Bytes of the network header; with `checksum`, that of an IPv4 header is mended: of whole 16-bit
+ * words only. */
+void pt_nft_network_set(struct nftnl_rule *rule, uint32_t offset, uint32_t len, uint32_t sreg,
+                        bool checksum);
 void pt_nft_cmp(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *data,
                 uint32_t len);
 void pt_nft_range(struct nftnl_rule *rule, uint32_t sreg, uint32_t op, const void *lo,

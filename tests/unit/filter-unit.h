@@ -157,8 +157,9 @@ static inline char *fw_random_spec(GRand *rand, bool uniform)
         }
 
         goes_on = g_rand_int_range(rand, 0, 12) == 0;
-        g_string_printf(spec, "{\"action\":\"%s\"",
-                        goes_on ? "continue" : fw_pick(rand, actions, 3));
+        g_string_printf(
+                spec, "{\"action\":\"%s\"%s", goes_on ? "continue" : fw_pick(rand, actions, 3),
+                goes_on && g_rand_boolean(rand) ? ",\"setMark\":\"0x3/0xf\",\"setDscp\":8" : "");
         if (g_rand_int_range(rand, 0, 8) != 0)
                 g_string_append_printf(spec, ",\"from\":\"%s\"", fw_pick(rand, fw_zone_names, 3));
         if (g_rand_int_range(rand, 0, 4) != 0)

@@ -330,6 +330,40 @@ static void test_audit_and_groups(void **state)
         tear_down(&world);
 }
 
+/* What a rule sets is what later ones see; what one may set is not known. */
+static void test_marks(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.2.0.2", 22);
+        World world;
+
+        set_up(&world);
+        fw_packet_set(&packet, FW_DIM_MARK, 0xab000001, 0xab000001);
+        fw_put_rule(world.slice, "set", 1,
+                    "{\"action\":\"continue\",\"setMark\":\"0x12/0x13\",\"setDscp\":7}");
+        fw_put_rule(world.slice, "pass", 2,
+                    "{\"action\":\"allow\",\"mark\":\"0xab000012\",\"dscp\":7}");
+        assert_packet(&world, &packet, FW_ALLOW,
+                      "FirewallRule/pass lets it pass; before that, FirewallRule/set counts it and "
+                      "goes on");
+        fw_put_rule(world.slice, "set", 1,
+                    "{\"action\":\"continue\",\"setMark\":\"0x12/0x13\",\"setDscp\":7,"
+                    "\"source\":{\"ports\":[9]},\"protocol\":\"tcp\"}");
+        assert_packet(&world, &packet, FW_REJECT,
+                      "no rule lets it pass to zone lan, and the default of zone wan is reject");
+        fw_packet_set(&packet, FW_DIM_SOURCE_PORT, 0, 65535);
+        assert_packet(
+                &world, &packet, FW_REJECT,
+                "no rule lets it pass to zone lan, and the default of zone wan is reject; or "
+                "FirewallRule/pass lets it pass, by what is not known of it beforehand; before "
+                "that, FirewallRule/set counts it and goes on");
+        /* Bits outside the mask stay known. */
+        fw_put_rule(world.slice, "pass", 2, "{\"action\":\"allow\",\"mark\":\"0x0/0x20\"}");
+        assert_packet(&world, &packet, FW_ALLOW,
+                      "FirewallRule/pass lets it pass; before that, FirewallRule/set counts it and "
+                      "goes on");
+        tear_down(&world);
+}
+
 static void put_settings(World *world, const char *spec)
 {
         g_autofree char *text = g_strdup_printf("{\"apiVersion\":\"patronus.firewall/"
@@ -731,14 +765,23 @@ static void test_index(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_defaults),    cmocka_unit_test(test_rules),
-                cmocka_unit_test(test_unknown),     cmocka_unit_test(test_settings),
-                cmocka_unit_test(test_translation), cmocka_unit_test(test_bans),
-                cmocka_unit_test(test_refused),     cmocka_unit_test(test_protocols),
-                cmocka_unit_test(test_prologue),    cmocka_unit_test(test_from_router),
-                cmocka_unit_test(test_sources),     cmocka_unit_test(test_given_zones),
-                cmocka_unit_test(test_index),       cmocka_unit_test(test_flags_lengths_interfaces),
-                cmocka_unit_test(test_floating),    cmocka_unit_test(test_audit_and_groups),
+                cmocka_unit_test(test_defaults),
+                cmocka_unit_test(test_rules),
+                cmocka_unit_test(test_unknown),
+                cmocka_unit_test(test_settings),
+                cmocka_unit_test(test_translation),
+                cmocka_unit_test(test_bans),
+                cmocka_unit_test(test_refused),
+                cmocka_unit_test(test_protocols),
+                cmocka_unit_test(test_prologue),
+                cmocka_unit_test(test_from_router),
+                cmocka_unit_test(test_sources),
+                cmocka_unit_test(test_given_zones),
+                cmocka_unit_test(test_index),
+                cmocka_unit_test(test_flags_lengths_interfaces),
+                cmocka_unit_test(test_floating),
+                cmocka_unit_test(test_marks),
+                cmocka_unit_test(test_audit_and_groups),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,10 +203,21 @@ static const PtField rule_fields[] = {
                 .doc = "A rule in audit mode counts and logs what it would have done, and does "
                        "nothing else: what it matches goes on to the next rule.",
                 .example = "audit"),
+        [FW_RULE_SET_MARK] = PT_BOXED(FirewallRule, FwRuleBox, box, mark, set_mark, "setMark", 0,
+                .doc = "What the mark of the packet becomes where the mask has bits, which are the "
+                       "lowest eight at most. All further packets of the connection, both ways, "
+                       "get the eight bits again. The mark is for queues, for later rules and for "
+                       "other programs' rules; a packet's way is chosen before.",
+                .example = "0x10/0xff"),
+        [FW_RULE_SET_DSCP] = PT_BOXED(FirewallRule, FwRuleBox, box, u8, set_dscp, "setDscp", 0,
+                .max = 63,
+                .doc = "The DiffServ code point that the packet and all further ones of the "
+                       "connection get, both ways (RFC 2474). Later rules see it.",
+                .example = "46"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_MODE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_SET_DSCP + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -106,6 +106,8 @@ enum {
         FW_RULE_DIRECTION,
         FW_RULE_GROUP,
         FW_RULE_MODE,
+        FW_RULE_SET_MARK,
+        FW_RULE_SET_DSCP,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -201,13 +203,15 @@ typedef struct FwRuleBox {
         char *schedule;       /* Schedule, or NULL: always */
         int reject_with;      /* FwRejectWith; absent is FW_REJECT_DEFAULT */
         FwTcpFlags tcp_flags;
-        PtList lengths;    /* PtPortRange: bytes of the IP packet; a set */
-        PtList interfaces; /* char *: names, or globs that end in "*"; a set */
-        bool floating;     /* default false */
-        bool quick;        /* of floating ones; default true */
-        int direction;     /* FwDirection; of floating ones */
-        char *group;       /* RuleGroup, or NULL */
-        int mode;          /* FwRuleMode */
+        PtList lengths;       /* PtPortRange: bytes of the IP packet; a set */
+        PtList interfaces;    /* char *: names, or globs that end in "*"; a set */
+        bool floating;        /* default false */
+        bool quick;           /* of floating ones; default true */
+        int direction;        /* FwDirection; of floating ones */
+        char *group;          /* RuleGroup, or NULL */
+        int mode;             /* FwRuleMode */
+        PtMarkMatch set_mark; /* bits of PT_MARK_RULES (base/marks.h), if present */
+        uint8_t set_dscp;     /* if present */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -501,6 +505,9 @@ FwRulePlace fw_rule_place(const FirewallRule *rule);
 bool fw_rule_decides(const FirewallRule *rule);
 /* One in audit mode logs unless it says that it does not. */
 bool fw_rule_logs(const FirewallRule *rule);
+/* Whether it does something to connections beside its verdict, in force as it is. */
+bool fw_rule_sets_mark(const FirewallRule *rule);
+bool fw_rule_sets_dscp(const FirewallRule *rule);
 /* What a log says of it: "drop", "continue", "audit:drop". */
 const char *fw_rule_verdict_name(const FirewallRule *rule);
 /* -1, 0, 1: the order of evaluation: place, then priority, then position, then name by bytes; those

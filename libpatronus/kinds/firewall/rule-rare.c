@@ -2,6 +2,7 @@
 
 /* What few rules have: rows of their structs, choices, and what must go together. */
 
+#include "base/marks.h"
 #include "kinds/firewall/endpoint.h"
 
 #include <netinet/in.h>
@@ -98,6 +99,21 @@ FwRulePlace fw_rule_place(const FirewallRule *rule)
 bool fw_rule_decides(const FirewallRule *rule)
 {
         return rule->action != FW_CONTINUE && fw_rule_box(rule)->mode != FW_MODE_AUDIT;
+}
+
+static bool acts(const FirewallRule *rule, unsigned field)
+{
+        return pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT;
+}
+
+bool fw_rule_sets_mark(const FirewallRule *rule)
+{
+        return acts(rule, FW_RULE_SET_MARK);
+}
+
+bool fw_rule_sets_dscp(const FirewallRule *rule)
+{
+        return acts(rule, FW_RULE_SET_DSCP);
 }
 
 bool fw_rule_logs(const FirewallRule *rule)
@@ -228,11 +244,44 @@ static int check_schedule(const FirewallRule *rule, PtDiagnostics *diag)
         return 0;
 }
 
+/* What a rule sets is for packets that go on. */
+static int check_sets(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        static const struct {
+                unsigned field;
+                const char *pointer;
+        } rows[] = {
+                {FW_RULE_SET_MARK, "/spec/setMark"},
+                {FW_RULE_SET_DSCP, "/spec/setDscp"},
+        };
+        PtMarkMatch mark = fw_rule_box(rule)->set_mark;
+        int r = 0;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+                if (!pt_object_has(&rule->object, rows[i].field) || rule->action == FW_ALLOW ||
+                    rule->action == FW_CONTINUE)
+                        continue;
+                pt_diag_error(diag, "needs-allow", rows[i].pointer,
+                              "a packet that goes nowhere has nothing to carry; remove this, or "
+                              "write \"action: allow\" or \"action: continue\"");
+                r = -EINVAL;
+        }
+        if (pt_object_has(&rule->object, FW_RULE_SET_MARK) && (mark.mask & ~PT_MARK_RULES) != 0) {
+                pt_diag_error(diag, "reserved-bits", "/spec/setMark",
+                              "rules may set the bits 0x%x of a mark, the others are of other "
+                              "programs; write 0x%x/0x%x",
+                              PT_MARK_RULES, mark.value & PT_MARK_RULES, mark.mask & PT_MARK_RULES);
+                r = -EINVAL;
+        }
+        return r;
+}
+
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 {
         int r = check_reject(rule, diag);
 
-        if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0)
+        if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0 ||
+            check_sets(rule, diag) < 0)
                 r = -EINVAL;
         if (check_schedule(rule, diag) < 0)
                 r = -EINVAL;
