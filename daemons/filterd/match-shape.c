@@ -114,12 +114,18 @@ uint32_t fw_match_shape(const FirewallRule *rule, unsigned *ret_keys)
 
 size_t fw_shape_key_len(uint32_t shape)
 {
-        size_t len = 0;
+        size_t len = 0, width = 0;
+        unsigned n = 0;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(key_dimensions); i++)
-                if (SHAPE_HAS(shape, i))
-                        len += in_registers(width_of(shape, i));
-        return len;
+                if (SHAPE_HAS(shape, i)) {
+                        width = width_of(shape, i);
+                        len += in_registers(width);
+                        n++;
+                }
+        /* A key of one part is as long as that: nft 1.0.6 ends with a failed assertion when it lists
+         * another. */
+        return n == 1 ? width : len;
 }
 
 uint32_t fw_shape_key_type(uint32_t shape)

@@ -10,6 +10,8 @@ from filter_oracle import (AH, ESP, HOSTS, ICMP, ICMP6, ICMP_NAMES, MARKS, PROTO
 PORTS = (1, 22, 53, 80, 1023, 1024, 1025, 2000, 2001, 2002, 2047, 2048, 65534, 65535)
 MACS = tuple(f"02:00:5e:00:00:{number:02x}" for number in range(1, 7))
 CODE_POINTS = (0, 10, 46, 47, 63)
+LENGTHS = (42, 54, 62, 66, 74, 86)  # of the tests' packets, some
+GROUPS = ("guests", "servers", "trial")
 MARK_MATCHES = ("0x11", "0x10/0xf0", "0x1/0x1", "0xff000000/0xff000000", "0x0/0xff")
 
 
@@ -49,6 +51,7 @@ def draw_aliases(draw, world):
                                                               for text in some_address_texts(draw, draw.choice(list(HOSTS)), family)]}
     world.aliases["ports"] = {"type": "port", "ports": some_port_texts(draw)}
     world.aliases["macs"] = {"type": "mac", "macs": some(draw, MACS)}
+    world.groups = {name: {"enabled": draw.random() < 0.6} for name in GROUPS}
     world.services["shop"] = {"tcp": some_port_texts(draw), "udp": some_port_texts(draw, 1), "sctp": some_port_texts(draw, 1)}
     if draw.random() < 0.5:
         world.services["ssh"] = {"tcp": some_port_texts(draw, 2)}
@@ -108,6 +111,30 @@ def draw_icmp(draw, spec):
     return family
 
 
+def draw_rare(draw, spec):
+    """What few rules ask, and how they stand among the others."""
+    if spec.get("protocol") == "tcp" and draw.random() < 0.3:
+        names = draw.sample(("syn", "ack", "fin"), 2)
+        spec["tcpFlags"] = draw.choice(({"set": names[:1]}, {"clear": names[:1]}, {"set": names[:1], "clear": names[1:]}))
+    if draw.random() < 0.1:
+        first = draw.choice(LENGTHS)
+        spec["length"] = sorted({str(first), f"{first + 1}-{first + draw.choice((1, 20))}"} if draw.random() < 0.5 else {str(first)})
+    if draw.random() < 0.1:
+        spec["interfaces"] = some(draw, ("wan", "lan", "dmz", "w*", "eth7"), 1, 2)
+    if draw.random() < 0.15:
+        spec["floating"] = True
+        if draw.random() < 0.5:
+            spec["quick"] = False
+        if draw.random() < 0.5:
+            spec["direction"] = draw.choice(("in", "any") if spec.get("to") == "router" else ("in", "out", "any"))
+    if draw.random() < 0.2:
+        spec["group"] = draw.choice(GROUPS)
+    if draw.random() < 0.1 and "quick" not in spec:
+        spec["action"] = "continue"
+    elif draw.random() < 0.1:
+        spec["mode"] = "audit"
+
+
 def draw_rule(draw):
     spec = {"action": draw.choice(("allow", "allow", "drop")), "priority": draw.choice((100, 200, 200, 200, 300))}
     source, target = draw.choice(("any", *HOSTS)), draw.choice(("any", "router", *HOSTS, *HOSTS))
@@ -140,7 +167,8 @@ def draw_rule(draw):
         spec["states"] = some(draw, ("new", "invalid", "untracked"), 1, 2)
     if draw.random() < 0.1:
         spec |= {"log": True, "logRate": "1/day"}
-    asks = spec.keys() - {"action", "priority", "from", "to", "family", "log", "logRate"}
+    draw_rare(draw, spec)
+    asks = spec.keys() - {"action", "priority", "from", "to", "family", "log", "logRate", "floating", "quick", "direction", "group", "mode"}
     return spec if asks else draw_rule(draw)  # what matches nearly all would hide all that comes after it
 
 

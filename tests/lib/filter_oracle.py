@@ -17,6 +17,7 @@ PROTOCOLS = {"tcp": TCP, "udp": UDP, "sctp": SCTP, "esp": ESP, "ah": AH, "icmp":
 # The hop limit says what other programs' rules make of a packet: a mark, or no tracking.
 MARKS = {60: 0, 61: 0x11, 62: 0x10, 63: 0xFF000011}
 UNTRACKED_HOPS = 70
+FLAGS = ("fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr")  # RFC 9293 3.1, RFC 3168; the lowest bit first
 # name: type in each family (IANA, ICMP Type Numbers and ICMPv6 Parameters)
 ICMP_NAMES = {"echo-request": {4: 8, 6: 128}, "echo-reply": {4: 0, 6: 129}, "destination-unreachable": {4: 3, 6: 1},
               "time-exceeded": {4: 11, 6: 3}, "packet-too-big": {6: 2}, "timestamp-request": {4: 13}, "mld2-report": {6: 143}}
@@ -46,6 +47,11 @@ class Packet:
     dport: int = 0
     flags: int = frames.TCP_SYN
     icmp: tuple = (0, 0)
+    size: int = 0  # bytes of the IP packet, if it is not as frame_wire sends it
+
+    @property
+    def length(self):
+        return self.size or len(frames.frame("02:00:00:00:00:01", self, bytes(frames.TOKEN))) - frames.ETHERNET
 
     @property
     def family(self):
@@ -92,12 +98,13 @@ def in_addresses(texts, address):
 
 
 class World:
-    """Zones, aliases, services and rules, as they are configured."""
+    """Zones, aliases, services, groups and rules, as they are configured."""
 
     def __init__(self):
         self.aliases = {}
         self.services = {}
-        self.rules = []  # (name, priority, spec)
+        self.groups = {}
+        self.rules = []  # (name, spec)
 
     def documents(self):
         def document(kind, name, spec):
@@ -110,6 +117,8 @@ class World:
             yield document("Alias", name, spec)
         for name, spec in self.services.items():
             yield document("Service", name, spec)
+        for name, spec in self.groups.items():
+            yield document("RuleGroup", name, spec)
         for name, spec in self.rules:
             yield document("FirewallRule", name, spec)
 
@@ -185,6 +194,25 @@ class World:
         wanted = source.get("macs", []) + [text for alias in source.get("macAliases", []) for text in self.aliases[alias]["macs"]]
         return ("macs" not in source and "macAliases" not in source) or mac in wanted
 
+    @staticmethod
+    def flags_match(asked, packet):
+        bits = {name: 1 << bit for bit, name in enumerate(FLAGS)}
+        wanted, unwanted = (sum(bits[name] for name in asked.get(word, ())) for word in ("set", "clear"))
+        return packet.protocol == TCP and packet.flags & wanted == wanted and not packet.flags & unwanted
+
+    @staticmethod
+    def interfaces_match(spec, packet):
+        """The interfaces of a lab's router have the names of its hosts; all packets here are forwarded."""
+        def fits(name):
+            return any(name == each or (each.endswith("*") and name.startswith(each[:-1])) for each in spec["interfaces"])
+
+        if "interfaces" not in spec:
+            return True
+        arrives, leaves = fits(packet.from_host), fits(packet.to_host)
+        if not spec.get("floating"):
+            return arrives
+        return {"in": arrives, "out": leaves, "any": arrives or leaves}[spec.get("direction", "any")]
+
     def matches(self, spec, packet):
         source, destination = spec.get("source", {}), spec.get("destination", {})
         return (
@@ -197,15 +225,32 @@ class World:
             and spec.get("dscp", packet.dscp) == packet.dscp
             and ("mark" not in spec or self.mark_matches(spec["mark"], packet))
             and ("states" not in spec or packet.state in spec["states"])
+            and ("tcpFlags" not in spec or self.flags_match(spec["tcpFlags"], packet))
+            and ("length" not in spec or in_ports(spec["length"], packet.length))
+            and self.interfaces_match(spec, packet)
             and self.protocol_matches(spec, packet)
         )
 
+    def in_order(self):
+        """Floating rules, those of the zones, and floating ones that are not quick, of which the last is asked first."""
+        ordered = sorted(self.rules, key=lambda rule: rule[1]["priority"])  # stable: the order of the file
+        floating = [rule for rule in ordered if rule[1].get("floating")]
+        yield from (rule for rule in floating if rule[1].get("quick", True))
+        yield from (rule for rule in ordered if not rule[1].get("floating"))
+        yield from reversed([rule for rule in floating if not rule[1].get("quick", True)])
+
+    def trace(self, packet):
+        """Names of the rules that count the packet, and of the one that decides, with what it does; (names, None, "drop") of none."""
+        counted = []
+        for name, spec in self.in_order():
+            if not self.groups.get(spec.get("group"), {}).get("enabled", True) or not self.matches(spec, packet):
+                continue
+            counted.append(name)
+            if spec.get("mode") != "audit" and spec["action"] != "continue":
+                return counted, name, spec["action"]
+        return counted, None, "drop"
+
     def decide(self, packet):
         """The rule's name and whether the packet arrives."""
-        ordered = sorted(self.rules, key=lambda rule: rule[1]["priority"])  # stable: the order of the file
-        for name, spec in ordered:
-            if self.matches(spec, packet):
-                return name, spec["action"] == "allow"
-        return None, False
-
-
+        _, name, action = self.trace(packet)
+        return name, action == "allow"

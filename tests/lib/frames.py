@@ -7,6 +7,8 @@ import struct
 
 TCP_SYN, TCP_ACK = 0x02, 0x10
 ESP = 50
+ETHERNET = 14  # bytes of the header
+TOKEN = 14  # bytes that the tests' packets carry to be known by
 
 
 def checksum(data):

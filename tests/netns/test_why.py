@@ -32,7 +32,7 @@ def batch(lab, questions, *options, code=0):
 def question(packet):
     """A packet of the oracle, as people write it."""
     asked = {"in": packet.from_host, "src": packet.source, "dst": packet.destination, "proto": packet.protocol, "mac": packet.mac,
-             "dscp": packet.dscp, "state": packet.state, "mark": hex(MARKS.get(packet.hops, 0))}
+             "dscp": packet.dscp, "state": packet.state, "length": packet.length, "mark": hex(MARKS.get(packet.hops, 0))}
     if packet.has_ports:
         asked.update(sport=packet.sport, dport=packet.dport)
     if packet.protocol == TCP:
@@ -71,7 +71,7 @@ def test_frames_meet_what_is_said(lab, wire, seed):
         wrong = [f"{packet}: {'arrived' if packet.number in arrived else 'did not arrive'}: {answer}"
                  for packet, answer in zip(packets, answers) if (packet.number in arrived) != (packet.number in said)]
         assert not wrong, "\n".join(wrong[:5])
-        # An answer that is not certain says so; of these packets all is known but their length.
+        # An answer that is not certain says so; of these packets all is known.
         assert not [answer for answer in answers if "doubt" in answer]
         # The same rule decides as by the oracle.
         wrong = [f"{packet}: {answer.get('rule')}, not {world.decide(packet)[0]}" for packet, answer in zip(packets, answers)
