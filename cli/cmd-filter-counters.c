@@ -25,7 +25,7 @@ const CtlTarget ctl_filter = {
 };
 
 typedef struct Counter {
-        char *kind, *name, *klass;
+        char *kind, *name, *klass, *notes;
         uint64_t packets, bytes;
         bool carried;
         uint64_t packet_rate, byte_rate; /* a second */
@@ -38,6 +38,7 @@ static void counter_free(void *p)
         g_free(counter->kind);
         g_free(counter->name);
         g_free(counter->klass);
+        g_free(counter->notes);
         g_free(counter);
 }
 
@@ -53,12 +54,12 @@ static bool is_wanted(const Ctl *ctl, char *const *kinds, const char *kind, cons
 
 static int read_counter(const Ctl *ctl, char *const *kinds, sd_bus_message *m, GPtrArray *counters)
 {
-        const char *kind, *name, *klass;
+        const char *kind, *name, *klass, *notes;
         Counter read = {0};
         int carried, r;
 
-        r = sd_bus_message_read(m, "(sssttb)", &kind, &name, &klass, &read.packets, &read.bytes,
-                                &carried);
+        r = sd_bus_message_read(m, "(sssttbs)", &kind, &name, &klass, &read.packets, &read.bytes,
+                                &carried, &notes);
         if (r <= 0)
                 return r;
         if (is_wanted(ctl, kinds, kind, name)) {
@@ -68,6 +69,7 @@ static int read_counter(const Ctl *ctl, char *const *kinds, sd_bus_message *m, G
                 counter->name = g_strdup(name);
                 counter->klass = g_strdup(klass);
                 counter->carried = carried;
+                counter->notes = g_strdup(notes);
                 g_ptr_array_add(counters, counter);
         }
         return 1;
@@ -84,7 +86,7 @@ static int read_page(Ctl *ctl, char *const *kinds, char **next, GPtrArray *count
                     "s", *next, "limit", "u", (uint32_t) PAGE);
         if (r != CTL_DONE)
                 return r;
-        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(sssttb)");
+        r = sd_bus_message_enter_container(reply, SD_BUS_TYPE_ARRAY, "(sssttbs)");
         while (r >= 0 && (r = read_counter(ctl, kinds, reply, counters)) > 0)
                 ;
         if (r >= 0)
@@ -143,6 +145,8 @@ static struct json_object *to_json(const Counter *counter, bool rates)
         json_object_object_add(row, "packets", json_object_new_uint64(counter->packets));
         json_object_object_add(row, "bytes", json_object_new_uint64(counter->bytes));
         json_object_object_add(row, "carried", json_object_new_boolean(counter->carried));
+        if (*counter->notes)
+                json_object_object_add(row, "notes", json_object_new_string(counter->notes));
         if (rates) {
                 json_object_object_add(row, "packetsPerSecond",
                                        json_object_new_uint64(counter->packet_rate));
@@ -166,6 +170,7 @@ static int print_totals(Ctl *ctl, char *const *kinds)
         ctl_rows_column(rows, "PACKETS", "packets", CTL_COLUMN_RIGHT);
         ctl_rows_column(rows, "BYTES", "bytes", CTL_COLUMN_RIGHT);
         ctl_rows_column(rows, "CARRIED", "carried", 0);
+        ctl_rows_column(rows, "NOTES", "notes", 0);
         for (unsigned i = 0; i < counters->len; i++) {
                 pt_auto_json *row = to_json(g_ptr_array_index(counters, i), false);
 

@@ -38,11 +38,12 @@ typedef struct Reply {
 static void append_row(const FwCounterRow *row, void *userdata)
 {
         Reply *reply = userdata;
+        g_autofree char *notes = row->rule ? fw_rule_notes(row->rule) : NULL;
 
         if (reply->result >= 0)
-                reply->result = sd_bus_message_append(reply->m, "(sssttb)", row->kind, row->name,
+                reply->result = sd_bus_message_append(reply->m, "(sssttbs)", row->kind, row->name,
                                                       row->klass, row->packets, row->bytes,
-                                                      (int) row->carried);
+                                                      (int) row->carried, notes ?: "");
 }
 
 static int append_counters(FwManager *manager, const Options *options, sd_bus_message *answer,
@@ -53,7 +54,7 @@ static int append_counters(FwManager *manager, const Options *options, sd_bus_me
         g_autofree char *next = NULL;
         int r;
 
-        r = sd_bus_message_open_container(answer, 'a', "(sssttb)");
+        r = sd_bus_message_open_container(answer, 'a', "(sssttbs)");
         if (r < 0)
                 return r;
         r = fw_list_counters(fw_manager_engine(manager), after, options->limit, append_row, &reply,

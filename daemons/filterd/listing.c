@@ -293,6 +293,7 @@ static int list_class(Listing *listing, const FwClass *klass, unsigned from, uns
                 if (nat && fw_nat_of(rule_at(klass, from + i), &side) && side == FW_NAT_BACK)
                         continue; /* counted when it arrived */
                 rows[i].kind = object->kind->name;
+                rows[i].rule = nat ? NULL : rule_at(klass, from + i);
                 rows[i].name = object->name;
                 rows[i].klass = nat ? klass->to : klass->name;
                 listing->each(&rows[i], listing->userdata);

@@ -16,7 +16,8 @@ typedef struct FwCounterRow {
         const char *name;  /* "web"; "prologue/established", "default/lan/wan", "invalid/forward" */
         const char *klass; /* "lan/wan"; of a translation its zone, "wan" or "any"; or "" */
         uint64_t packets, bytes;
-        bool carried; /* begun at a value from before an edit or a move */
+        bool carried;             /* begun at a value from before an edit or a move */
+        const FirewallRule *rule; /* effective; NULL: no FirewallRule */
 } FwCounterRow;
 
 /*

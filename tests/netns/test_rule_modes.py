@@ -74,6 +74,10 @@ def test_continue_counts_a_packet_once(lab):
     lab.apply(ZONES + rule("pass", action="allow", destination={"ports": [7001]}))
     assert_passes(lab, {7001: True})
     assert counted(lab)["pass"] == 6 and counted(lab)["overlap"] == 8
+    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
+    notes = {row["name"]: row.get("notes") for row in rows if row["kind"] == "FirewallRule"}
+    assert notes == {"overlap": "continue", "plain": "continue", "noted": "continue", "floats": "floating, continue",
+                     "audits": "floating late, audit", "pass": None, "after": "continue"}
 
 
 def test_a_group_is_one_switch_and_one_transaction(lab):

@@ -508,8 +508,9 @@ bool fw_rule_logs(const FirewallRule *rule);
 /* Whether it does something to connections beside its verdict, in force as it is. */
 bool fw_rule_sets_mark(const FirewallRule *rule);
 bool fw_rule_sets_dscp(const FirewallRule *rule);
-/* What a log says of it: "drop", "continue", "audit:drop". */
-const char *fw_rule_verdict_name(const FirewallRule *rule);
+/* What is unusual about it, for lists: "floating late, audit, group guests"; NULL: nothing. The
+ * caller's. */
+char *fw_rule_notes(const FirewallRule *rule);
 /* -1, 0, 1: the order of evaluation: place, then priority, then position, then name by bytes; those
  * three backwards in FW_PLACE_LATE. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);

@@ -123,17 +123,22 @@ bool fw_rule_logs(const FirewallRule *rule)
         return pt_object_has(&rule->object, FW_RULE_LOG) ? box->log : box->mode == FW_MODE_AUDIT;
 }
 
-const char *fw_rule_verdict_name(const FirewallRule *rule)
+char *fw_rule_notes(const FirewallRule *rule)
 {
-        static const char *const audits[FW_ACTION_MAX] = {
-                [FW_ALLOW] = "audit:allow",
-                [FW_DROP] = "audit:drop",
-                [FW_REJECT] = "audit:reject",
-                [FW_CONTINUE] = "audit:continue",
-        };
+        const FwRuleBox *box = fw_rule_box(rule);
+        g_autoptr(GString) out = g_string_new(NULL);
 
-        return fw_rule_box(rule)->mode == FW_MODE_AUDIT ? audits[rule->action]
-                                                        : fw_rule_actions[rule->action].name;
+        if (fw_rule_place(rule) == FW_PLACE_QUICK)
+                g_string_append(out, ", floating");
+        if (fw_rule_place(rule) == FW_PLACE_LATE)
+                g_string_append(out, ", floating late");
+        if (rule->action == FW_CONTINUE)
+                g_string_append(out, ", continue");
+        if (box->mode == FW_MODE_AUDIT)
+                g_string_append(out, ", audit");
+        if (box->group)
+                g_string_append_printf(out, ", group %s", box->group);
+        return out->len > 0 ? g_strdup(out->str + strlen(", ")) : NULL;
 }
 
 bool fw_rule_looks_in(const FirewallRule *rule)
