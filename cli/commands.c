@@ -425,6 +425,27 @@ const CtlCommand ctl_commands[] = {
                     "--proto icmpv6 -f policy.yaml\n"
                     "patronusctl filter why --batch packets.jsonl",
          .run = ctl_run_filter_why},
+        {.name = "filter alias",
+         .arguments = {{CTL_WORD_NAME, 1, 1}},
+         .doc = "Show the sources of one alias, and what was wrong with them",
+         .help = "With the lines of a list that were left out, and why: the first twelve, and how "
+                 "many there are.",
+         .example = "patronusctl filter alias bad-hosts",
+         .run = ctl_run_filter_alias},
+        {.name = "filter aliases",
+         .doc = "List what aliases hold at run time, and from where",
+         .help = "A row for each source of each alias: a list that is fetched (url), names, "
+                 "interfaces (local), countries and autonomous systems (places). What failed keeps "
+                 "what it had. Aliases without such a source are not listed: \"get Alias\" shows "
+                 "what is configured.",
+         .run = ctl_run_filter_aliases},
+        {.name = "filter refresh",
+         .arguments = {{CTL_WORD_NAME, 1, 1}},
+         .doc = "Ask all sources of an alias now",
+         .help = "Whole, also what has not changed since. It is only begun: \"filter alias\" shows "
+                 "how it ended. What comes is in force at once, and is no revision.",
+         .example = "patronusctl filter refresh bad-hosts",
+         .run = ctl_run_filter_refresh},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "

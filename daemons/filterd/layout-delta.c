@@ -526,7 +526,8 @@ static void forget_plain(FwLayoutDelta *delta)
         delta->rules = kept;
 }
 
-int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
+int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *diag,
+                 FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
         g_autoptr(GHashTable) services = NULL, groups = NULL, again = NULL;
@@ -566,7 +567,8 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         }
         edge = change_scopes(delta);
         r = fw_sets_change(layout->sets, layout->slice, slice,
-                           rules->len == 0 && nat->len == 0 && !compare.zones, diag, &delta->sets);
+                           rules->len == 0 && nat->len == 0 && !compare.zones, live, diag,
+                           &delta->sets);
         if (r < 0)
                 return r;
         change_objects(delta);

@@ -57,3 +57,12 @@ void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t remove
         if (!signals->pause)
                 tell(signals);
 }
+
+void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const char *source,
+                                bool changed, const char *error)
+{
+        if (bus_of(signals))
+                (void) sd_bus_emit_signal(bus_of(signals), pt_daemon_class(signals->daemon)->path,
+                                          INTERFACE, "AliasRefreshed", "tssbs", ++signals->sequence,
+                                          alias, source, changed, error ?: "");
+}

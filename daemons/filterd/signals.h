@@ -24,3 +24,6 @@ typedef struct FwSignals {
 void fw_signals_done(FwSignals *signals);
 void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t removed, uint32_t total);
 void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t usec);
+/* `error`: NULL when it went well. */
+void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const char *source,
+                                bool changed, const char *error);

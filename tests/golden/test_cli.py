@@ -356,7 +356,7 @@ def complete(ctl, line):
 def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl ap") == ["apply"]
     assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
-    assert complete(ctl, "patronusctl filter ") == ["connections", "log", "ban", "unban", "bans", "why", "drift", "counters"]
+    assert complete(ctl, "patronusctl filter ") == ["connections", "log", "ban", "unban", "bans", "why", "alias", "aliases", "refresh", "drift", "counters"]
     assert complete(ctl, "patronusctl help fil") == ["filter"]
     assert complete(ctl, "patronusctl help filter cou") == ["counters"]
     assert complete(ctl, "patronusctl filter connections ass") == ["assured="]

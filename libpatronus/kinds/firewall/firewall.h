@@ -345,8 +345,92 @@ typedef enum FwAliasType {
 /* Aliases that include aliases that include aliases... */
 #define FW_ALIAS_DEPTH_MAX 16
 
+typedef enum FwListFormat {
+        FW_LIST_LINES,
+        FW_LIST_CSV,
+        FW_LIST_JSON,
+        FW_LIST_FORMAT_MAX,
+        FW_LIST_FORMAT_INVALID = -EINVAL,
+} FwListFormat;
+
+typedef enum FwSeparator {
+        FW_SEPARATOR_COMMA,
+        FW_SEPARATOR_SEMICOLON,
+        FW_SEPARATOR_TAB,
+        FW_SEPARATOR_MAX,
+        FW_SEPARATOR_INVALID = -EINVAL,
+} FwSeparator;
+
+typedef enum FwContinent {
+        FW_CONTINENT_AF,
+        FW_CONTINENT_AN,
+        FW_CONTINENT_AS,
+        FW_CONTINENT_EU,
+        FW_CONTINENT_NA,
+        FW_CONTINENT_OC,
+        FW_CONTINENT_SA,
+        FW_CONTINENT_MAX,
+        FW_CONTINENT_INVALID = -EINVAL,
+} FwContinent;
+
+extern const PtChoice fw_list_formats[], fw_separators[], fw_continents[];
+
+/* Bits of FwAliasUrl.present. */
+enum {
+        FW_URL_URL,
+        FW_URL_FORMAT,
+        FW_URL_PATH,
+        FW_URL_COLUMN,
+        FW_URL_SEPARATOR,
+        FW_URL_REFRESH,
+};
+
+/* A list that others publish. */
+typedef struct FwAliasUrl {
+        uint64_t present;
+        char *url;
+        int format;       /* FwListFormat; default FW_LIST_LINES */
+        char *path;       /* of JSON: members to the entries, between dots; "*" is all of them */
+        uint16_t column;  /* of CSV, from 1; see fw_url_column() */
+        int separator;    /* FwSeparator; default FW_SEPARATOR_COMMA */
+        uint64_t refresh; /* microseconds; see fw_url_refresh() */
+} FwAliasUrl;
+
+#define FW_URL_REFRESH_DEFAULT_USEC (UINT64_C(3600) * G_USEC_PER_SEC)
+#define FW_URL_PATH_MAX 256
+unsigned fw_url_column(const FwAliasUrl *url);
+uint64_t fw_url_refresh(const FwAliasUrl *url);
+
+/* Names of one alias: each is asked for again and again. */
+#define FW_ALIAS_NAMES_MAX 1024
+
+/* What few aliases have: where entries come from at run time. */
+typedef struct FwAliasBox {
+        FwAliasUrl url;
+        PtList names;      /* char *: host names; a set */
+        PtList interfaces; /* char *: names, or globs that end in "*"; a set */
+        PtList countries;  /* char *: two capital letters; a set */
+        PtList continents; /* int: FwContinent; a set */
+        PtList asns;       /* uint32_t; a set */
+        bool invert;
+} FwAliasBox;
+
 /* Bits of Alias.object.present. */
-enum { ALIAS_TYPE, ALIAS_ADDRESSES, ALIAS_PORTS, ALIAS_MACS, ALIAS_ALIASES, ALIAS_DATASET };
+enum {
+        ALIAS_TYPE,
+        ALIAS_ADDRESSES,
+        ALIAS_PORTS,
+        ALIAS_MACS,
+        ALIAS_ALIASES,
+        ALIAS_DATASET,
+        ALIAS_URL,
+        ALIAS_NAMES,
+        ALIAS_INTERFACES,
+        ALIAS_COUNTRIES,
+        ALIAS_CONTINENTS,
+        ALIAS_ASNS,
+        ALIAS_INVERT,
+};
 
 typedef struct Alias {
         PtObject object;
@@ -356,7 +440,11 @@ typedef struct Alias {
         PtList macs;      /* PtMac; a set */
         PtList aliases;   /* char *: Alias; a set */
         char *dataset;    /* or NULL */
+        FwAliasBox *box;  /* NULL: nothing of it; see fw_alias_box() */
 } Alias;
+
+/* One with nothing in it when the alias has none. */
+const FwAliasBox *fw_alias_box(const Alias *alias);
 
 extern const PtChoice fw_alias_types[]; /* indexed by FwAliasType */
 extern const PtKind pt_kind_alias;
@@ -448,7 +536,14 @@ enum {
         SETTINGS_BLOCK_BOGONS,
         SETTINGS_BLOCK_PRIVATE,
         SETTINGS_HELPERS,
+        SETTINGS_GEOIP_DATABASE,
+        SETTINGS_ASN_DATABASE,
 };
+
+/* Where Debian's geoipupdate puts what it fetches. */
+#define FW_GEOIP_DATABASE "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+#define FW_ASN_DATABASE "/var/lib/GeoIP/GeoLite2-ASN.mmdb"
+#define FW_PATH_MAX 1024
 
 /* The one object of it, "default", may be absent: then all is as the defaults say. */
 typedef struct FilterSettings {
@@ -464,6 +559,8 @@ typedef struct FilterSettings {
         PtList block_bogons;  /* char *: Zone; a set */
         PtList block_private; /* char *: Zone; a set */
         PtList helpers;       /* int: FwHelper, those that rules may name; absent: all */
+        char *geoip_database; /* path; see fw_settings_geoip_database() */
+        char *asn_database;   /* path */
 } FilterSettings;
 
 extern const PtKind pt_kind_filter_settings;
@@ -474,6 +571,8 @@ FwAction fw_settings_forward(const FilterSettings *settings);
 FwAction fw_settings_output(const FilterSettings *settings);
 FwAction fw_settings_invalid(const FilterSettings *settings);
 PtRate fw_settings_log_rate(const FilterSettings *settings);
+const char *fw_settings_geoip_database(const FilterSettings *settings);
+const char *fw_settings_asn_database(const FilterSettings *settings);
 bool fw_settings_helper(const FilterSettings *settings, FwHelper helper); /* may be named */
 
 /* A box with nothing in it when the endpoint or the rule has none, so that its lists can be read
