@@ -131,7 +131,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
                        "Packets as JSON lines, with the names of these options as keys; answers "
                        "are lines too."},
-        [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE, "Go on with what comes, until interrupted."},
+        [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE,
+                        "Go on with what comes, until interrupted."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_HOP_LIMIT + 1) - CTL_BIT(CTL_FROM))
@@ -424,17 +425,32 @@ const CtlCommand ctl_commands[] = {
                     "--proto icmpv6 -f policy.yaml\n"
                     "patronusctl filter why --batch packets.jsonl",
          .run = ctl_run_filter_why},
+        {.name = "filter alias",
+         .arguments = {{CTL_WORD_NAME, 1, 1}},
+         .doc = "Show the sources of one alias, and what was wrong with them",
+         .help = "With the lines of a list that were left out, and why: the first twelve, and how "
+                 "many there are.",
+         .example = "patronusctl filter alias bad-hosts",
+         .run = ctl_run_filter_alias},
+        {.name = "filter aliases",
+         .doc = "List what aliases hold at run time, and from where",
+         .help = "A row for each source of each alias: a list that is fetched (url), names, "
+                 "interfaces (local), countries and autonomous systems (places). What failed keeps "
+                 "what it had. Aliases without such a source are not listed: \"get Alias\" shows "
+                 "what is configured.",
+         .run = ctl_run_filter_aliases},
+        {.name = "filter refresh",
+         .arguments = {{CTL_WORD_NAME, 1, 1}},
+         .doc = "Ask all sources of an alias now",
+         .help = "Whole, also what has not changed since. It is only begun: \"filter alias\" shows "
+                 "how it ended. What comes is in force at once, and is no revision.",
+         .example = "patronusctl filter refresh bad-hosts",
+         .run = ctl_run_filter_refresh},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "
                  "shown.",
          .run = ctl_run_filter_drift},
-        {.name = "filter servers",
-         .doc = "List the servers that forwards lead to, and which of them are alive",
-         .help = "Those of ServerPools that rules in force name. New connections are led to those "
-                 "that are active: servers that are alive, or the fallback when none is. The last "
-                 "failure is shown even when it is long ago.",
-         .run = ctl_run_filter_servers},
         {.name = "filter counters",
          .options = CTL_BIT(CTL_KIND) | CTL_BIT(CTL_NAME) | CTL_BIT(CTL_WATCH),
          .doc = "Show the packet filter's counters",

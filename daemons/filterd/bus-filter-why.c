@@ -35,6 +35,7 @@ static void call_free(void *p)
         pt_worker_free(call->worker);
         sd_bus_message_unref(call->message);
         pt_slice_unref(call->explain.slice);
+        fw_live_unref(call->explain.live);
         pt_closep(&call->explain.fd);
         pt_closep(&call->questions);
         pt_closep(&call->answers);
@@ -61,6 +62,7 @@ static Call *call_new(FwManager *manager, sd_bus_message *m, bool batch)
                 .fd = -EBADF,
                 .bans = fw_manager_bans(manager),
                 .state_dir = fw_manager_state_dir(manager),
+                .live = layout ? fw_live_ref(fw_sets_live(layout->sets)) : NULL,
                 .netns_fd = fw_manager_netns(manager),
                 .foreign = !batch,
         };

@@ -51,4 +51,6 @@ GPtrArray *fw_explanations_new(void);
 int fw_method_follow(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_property_log(sd_bus *bus, const char *path, const char *interface, const char *property,
                     sd_bus_message *reply, void *userdata, sd_bus_error *error);
-int fw_method_list_servers(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_list_aliases(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_alias_state(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_refresh_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);

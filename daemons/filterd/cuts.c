@@ -206,7 +206,7 @@ static int judge(const Cuts *cuts, const FwOutcome *outcome, char **ret_why)
 static int evaluate(Cuts *cuts, char **ret_why)
 {
         const FwPlanned *planned = cuts->planned;
-        const FwSource source = {planned->slice, planned->state_dir};
+        const FwSource source = {planned->slice, planned->state_dir, planned->live};
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(FwLists) lists = NULL;
         FwWorld world = {

@@ -15,6 +15,7 @@
 
 #include "bans.h"
 #include "filter/effective.h"
+#include "filter/live.h"
 #include "txn/tuple.h"
 
 typedef struct FwPlanned {
@@ -22,6 +23,7 @@ typedef struct FwPlanned {
         FwEffective *effective; /* of the slice's rules, perhaps of others' too */
         const FwBans *bans;     /* may be NULL */
         const char *state_dir;
+        FwLive *live; /* what aliases hold beside the slice; may be NULL */
         int netns_fd;
 } FwPlanned;
 

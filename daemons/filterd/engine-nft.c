@@ -6,9 +6,9 @@
 #include "base/marks.h"
 #include "base/memory.h"
 #include "cuts.h"
+#include "describe.h"
 #include "emit.h"
 #include "objects.h"
-#include "pools.h"
 
 #include <string.h>
 
@@ -20,14 +20,6 @@
 /* From this size on the monitor does not listen: the messages of a transaction of elements are
  * several times its size, and must fit into the monitor's buffer. */
 #define QUIET_SIZE (256U * 1024U)
-/* Estimates for the plan, measured: microseconds a rule or key of a whole load, and of a change. */
-#define USEC_RULE_LOADED 40
-#define USEC_KEY_LOADED 10
-#define USEC_EACH_CHANGED 60
-#define USEC_COMMIT 300
-/* Nanoseconds an element of an alias's set. */
-#define NSEC_MEMBER_CHANGED 700
-
 struct FwEngine {
         PtNft *nft;
         FwLayout *layout; /* in force; NULL: not known */
@@ -38,9 +30,9 @@ struct FwEngine {
         bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
         FwLogRules *log_rules;
-        FwHealth *health;
-        void (*pools_settled)(void *userdata);
-        void *pools_userdata;
+        FwLive *live; /* for the next plan */
+        void (*settled)(void *userdata);
+        void *settled_userdata;
 };
 
 struct PtObserved {
@@ -52,6 +44,7 @@ struct PtObserved {
 typedef struct NftPlan {
         PtPlan plan;
         PtSlice *wanted;
+        FwLive *live;         /* what the aliases of it hold beside it; may be NULL */
         FwLayoutDelta *delta; /* of the layout in force; or */
         FwLayout *layout;     /* the whole anew */
         FwMarker from;        /* what the kernel has, if the marker can be relied on */
@@ -100,15 +93,17 @@ void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules)
         engine->log_rules = rules;
 }
 
-FwHealth *fw_engine_health(FwEngine *engine)
+void fw_engine_set_live(FwEngine *engine, FwLive *live)
 {
-        return engine->health;
+        fw_live_ref(live);
+        fw_live_unref(engine->live);
+        engine->live = live;
 }
 
-void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), void *userdata)
+void fw_engine_on_settled(FwEngine *engine, void (*settled)(void *userdata), void *userdata)
 {
-        engine->pools_settled = settled;
-        engine->pools_userdata = userdata;
+        engine->settled = settled;
+        engine->settled_userdata = userdata;
 }
 
 PtNft *fw_engine_nft_socket(FwEngine *engine)
@@ -130,11 +125,6 @@ static int setup(PtEngineCtx *ctx)
                 g_free(engine);
                 return r;
         }
-        /* Before anything is loaded: what was dead stays so until it answers. */
-        engine->health = fw_health_new();
-        r = fw_health_learn(engine->health, engine->nft);
-        if (r < 0)
-                pt_log(LOG_WARNING, "which servers were alive cannot be read: %s", strerror(-r));
         ctx->engine = engine;
         return 0;
 }
@@ -146,7 +136,7 @@ static void teardown(PtEngineCtx *ctx)
         if (!engine)
                 return;
         fw_layout_free(engine->layout);
-        fw_health_free(engine->health);
+        fw_live_unref(engine->live);
         pt_nft_close(engine->nft);
         g_free(engine);
 }
@@ -201,162 +191,35 @@ static void plan_free(PtPlan *base)
         fw_touched_free(plan->touched);
         fw_stages_free(plan->stages);
         pt_slice_unref(plan->wanted);
+        fw_live_unref(plan->live);
         g_clear_pointer(&plan->plan.steps, g_ptr_array_unref);
         g_free(plan);
-}
-
-static void step(NftPlan *plan, unsigned n, const char *what)
-{
-        if (n > 0)
-                g_ptr_array_add(plan->plan.steps,
-                                g_strdup_printf("%s %u rule%s", what, n, n == 1 ? "" : "s"));
-}
-
-static size_t entries_of(const FwSetChange *change, const GByteArray *packed)
-{
-        return packed->len / (fw_part_key_len(change->part) * (change->intervals ? 2 : 1));
-}
-
-/* Returns how long the kernel will take for it, in microseconds. */
-static uint64_t describe_sets(NftPlan *plan, const FwSets *sets)
-{
-        const GPtrArray *changes = fw_sets_changes(sets);
-        uint64_t n = 0;
-
-        for (unsigned i = 0; i < changes->len; i++) {
-                const FwSetChange *change = g_ptr_array_index(changes, i);
-                size_t added = entries_of(change, change->added);
-                size_t removed = entries_of(change, change->removed);
-                const char *what = !change->before  ? "make"
-                                   : !change->after ? "delete"
-                                   : strcmp(change->before, change->after) != 0
-                                           ? "replace with a larger one"
-                                           : "change";
-
-                n += added + removed;
-                if (plan->plan.steps->len == PT_PLAN_STEPS_MAX)
-                        continue;
-                g_ptr_array_add(plan->plan.steps,
-                                g_strdup_printf("%s the set %s: %zu entries enter, %zu leave", what,
-                                                change->after ?: change->before, added, removed));
-        }
-        return n * NSEC_MEMBER_CHANGED / 1000;
-}
-
-static void describe_delta(NftPlan *plan)
-{
-        const FwLayoutDelta *delta = plan->delta;
-        unsigned n = delta->created + delta->updated + delta->deleted;
-
-        step(plan, delta->created, "add");
-        step(plan, delta->updated, "replace");
-        step(plan, delta->deleted, "remove");
-        if (delta->dispatch)
-                g_ptr_array_add(plan->plan.steps, g_strdup("replace the dispatch of zones"));
-        plan->plan.commit_usec = USEC_COMMIT + (uint64_t) n * USEC_EACH_CHANGED;
-        if (delta->sets)
-                plan->plan.commit_usec += describe_sets(plan, delta->sets);
-        plan->plan.empty = fw_delta_is_empty(delta);
-}
-
-static uint64_t members_of(const FwSets *sets)
-{
-        const GPtrArray *changes = fw_sets_changes(sets);
-        uint64_t n = 0;
-
-        for (unsigned i = 0; i < changes->len; i++) {
-                const FwSetChange *change = g_ptr_array_index(changes, i);
-
-                n += entries_of(change, change->added);
-        }
-        return n;
-}
-
-static void add_load(const FwClass *klass, void *userdata)
-{
-        uint64_t *usec = userdata;
-
-        for (unsigned i = 0; i < klass->units->len; i++) {
-                const FwUnit *unit = g_ptr_array_index(klass->units, i);
-
-                /* Nearly all of a stretch are elements; those of ranges cost a rule. */
-                *usec += unit->shape ? g_hash_table_size(unit->keys) * USEC_KEY_LOADED
-                                     : unit->n * USEC_RULE_LOADED;
-        }
-}
-
-static uint64_t estimate_load(const FwLayout *layout)
-{
-        uint64_t usec = USEC_COMMIT;
-
-        fw_layout_foreach_class(layout, add_load, &usec);
-        return usec + members_of(layout->sets) * NSEC_MEMBER_CHANGED / 1000;
-}
-
-typedef struct WithoutTo {
-        unsigned n;
-        const PtObject *first; /* by name */
-} WithoutTo;
-
-static bool is_without_to(const PtObject *object)
-{
-        return object && object->kind == &pt_kind_firewall_rule &&
-               !pt_object_has(object, FW_RULE_TO) &&
-               g_strcmp0(((const FirewallRule *) object)->from, FW_ZONE_ROUTER) != 0;
-}
-
-static int count_without_to(const PtObject *before, const PtObject *after, void *userdata)
-{
-        WithoutTo *without = userdata;
-
-        if (!is_without_to(after) || is_without_to(before))
-                return 0;
-        without->n++;
-        if (!without->first || pt_object_compare_identity(after, without->first) < 0)
-                without->first = after;
-        return 0;
-}
-
-/* Absent `to` includes the router, which surprises people who thought of zones: said once a plan. */
-static void notice_without_to(const PtSlice *before, const PtSlice *wanted, PtDiagnostics *diag)
-{
-        g_autoptr(PtSlice) empty = pt_slice_new();
-        WithoutTo without = {0};
-
-        (void) pt_slice_compare(before ?: empty, wanted, count_without_to, &without);
-        if (without.n > 0)
-                pt_diag_notice(
-                        diag, "includes-router", "",
-                        "%u rule%s without `to` (%s%s) appl%s to the router itself too; name "
-                        "a zone to leave it out",
-                        without.n, without.n == 1 ? "" : "s", without.first->name,
-                        without.n == 1 ? "" : ", ...", without.n == 1 ? "ies" : "y");
 }
 
 /* `observed`: what the kernel has of a marker that can be relied on, or NULL. */
 static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observed,
                       PtDiagnostics *diag)
 {
-        FwSource source = {plan->wanted, ctx->state_dir};
+        FwSource source = {plan->wanted, ctx->state_dir, plan->live};
+        PtDigest live;
         int r = fw_layout_new(plan->wanted, diag, &plan->layout);
 
         if (r < 0)
                 return r;
-        plan->layout->health = ((FwEngine *) ctx->engine)->health;
+        fw_live_digest(plan->live, &live);
         plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
-                      fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir);
+                      pt_digest_equal(&observed->marker.live, &live) &&
+                      fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir, plan->live);
         plan->plan.empty = plan->adopt;
-        if (plan->adopt) {
-                fw_pools_trust(plan->layout->pools, plan->layout->health);
+        if (plan->adopt)
                 return 0;
-        }
         r = fw_sets_load(plan->layout->sets, &source, diag);
         if (r < 0)
                 return r;
         g_ptr_array_add(plan->plan.steps,
                         g_strdup_printf("load the whole ruleset, %zu rules",
                                         pt_slice_count(plan->wanted, &pt_kind_firewall_rule)));
-        plan->plan.commit_usec = estimate_load(plan->layout);
+        plan->plan.commit_usec = fw_estimate_load(plan->layout);
         return 0;
 }
 
@@ -391,7 +254,7 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         FwEngine *engine = ctx->engine;
         NftPlan *plan = g_new0(NftPlan, 1);
         bool known, same_revision;
-        PtDigest in_force;
+        PtDigest in_force, live_in_force, live;
         int r;
 
         engine->disturbed = false;
@@ -399,29 +262,35 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         plan->plan.steps = g_ptr_array_new_with_free_func(g_free);
         plan->plan.impact = PT_IMPACT_LIVE;
         plan->wanted = pt_slice_ref(wanted);
+        plan->live = fw_live_ref(engine->live);
+        fw_live_digest(plan->live, &live);
         pt_slice_root(wanted, &plan->plan.root);
 
         plan->from = observed->marker;
         known = observed->found && observed->marker.version == FW_LAYOUT_VERSION &&
                 !observed->marker.unswept && !engine->distrusted;
-        same_revision = known && observed->marker.revision == revision;
+        same_revision = known && observed->marker.revision == revision &&
+                        pt_digest_equal(&observed->marker.live, &live);
         note_other_layout(plan, observed);
         if (known && engine->layout) {
                 pt_slice_root(engine->layout->slice, &in_force);
-                known = pt_digest_equal(&in_force, &observed->marker.root);
+                fw_live_digest(fw_sets_live(engine->layout->sets), &live_in_force);
+                known = pt_digest_equal(&in_force, &observed->marker.root) &&
+                        pt_digest_equal(&live_in_force, &observed->marker.live);
         }
 
-        r = known && engine->layout ? fw_delta_new(engine->layout, wanted, diag, &plan->delta)
-                                    : -EUCLEAN;
+        r = known && engine->layout
+                    ? fw_delta_new(engine->layout, wanted, plan->live, diag, &plan->delta)
+                    : -EUCLEAN;
         if (r == 0)
-                describe_delta(plan);
+                fw_describe_delta(plan->delta, &plan->plan);
         else if (r == -EUCLEAN)
                 r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL, diag);
         plan->plan.empty = plan->plan.empty && same_revision;
         if (r == 0)
                 r = probe_helpers(engine, plan, diag);
         if (r == 0)
-                notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
+                fw_notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
         if (r < 0) {
                 plan_free(&plan->plan);
                 return r;
@@ -439,6 +308,7 @@ static int cuts(PtEngineCtx *ctx, const PtPlan *base, const PtTuple *tuple, char
                 .effective = plan->delta ? plan->delta->layout->effective : plan->layout->effective,
                 .bans = engine->bans,
                 .state_dir = ctx->state_dir,
+                .live = plan->live,
                 .netns_fd = ctx->netns_fd,
         };
 
@@ -468,8 +338,8 @@ static void settle(FwEngine *engine, NftPlan *plan)
         engine->distrusted = false;
         if (engine->log_rules)
                 fw_log_rules_sweep(engine->log_rules, engine->layout);
-        if (engine->pools_settled)
-                engine->pools_settled(engine->pools_userdata);
+        if (engine->settled)
+                engine->settled(engine->settled_userdata);
 }
 
 /* Before a packet can be logged by them. */
@@ -486,14 +356,12 @@ static void note_log_rules(FwEngine *engine, const NftPlan *plan)
 /* The kernel does not have what the delta begins from: load the whole. */
 static int fall_back(FwEngine *engine, NftPlan *plan)
 {
-        FwSource source = {plan->wanted, plan->ctx->state_dir};
+        FwSource source = {plan->wanted, plan->ctx->state_dir, plan->live};
         int r;
 
         fw_delta_free(g_steal_pointer(&plan->delta));
         engine->distrusted = true;
         r = fw_layout_new(plan->wanted, plan->diag, &plan->layout);
-        if (r >= 0)
-                plan->layout->health = engine->health;
         return r < 0 ? r : fw_sets_load(plan->layout->sets, &source, plan->diag);
 }
 
@@ -543,6 +411,7 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         uint32_t generation;
         int r;
 
+        fw_live_digest(plan->live, &marker.live);
         r = pt_nft_generation(engine->nft, &generation);
         if (r == 0)
                 r = list_sets(engine, plan, &sets);
@@ -752,12 +621,15 @@ static int check_alone(FwEngine *engine, PtDiagnostics *diag)
 static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
 {
         FwMarker marker;
+        PtDigest live;
         int r = read_marker(engine, &marker);
 
         if (r < 0 && r != -ENOENT)
                 return r;
+        fw_live_digest(plan->live, &live);
         if (r == -ENOENT || marker.revision != plan->plan.revision ||
-            !pt_digest_equal(&marker.root, &plan->plan.root)) {
+            !pt_digest_equal(&marker.root, &plan->plan.root) ||
+            !pt_digest_equal(&marker.live, &live)) {
                 pt_diag_error(diag, "not-in-force", "",
                               "the kernel's marker does not say revision %" PRIu64
                               ": something else changed the table",
@@ -808,7 +680,6 @@ static const PtKind *const owned[] = {
         &pt_kind_nat_settings,
         &pt_kind_rule_group,
         &pt_kind_schedule,
-        &pt_kind_server_pool,
         &pt_kind_service,
         &pt_kind_zone,
         NULL,

@@ -283,7 +283,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         g_autoptr(GPtrArray) foreign = NULL;
         g_autoptr(GString) lines = g_string_sized_new(WRITE_SIZE + 4096);
         Explainer explainer = {.explain = explain, .diag = diag, .out = lines};
-        FwSource source = {.state_dir = explain->state_dir};
+        FwSource source = {.state_dir = explain->state_dir, .live = explain->live};
         const char *text;
         size_t size = 0;
         int r = map_questions(questions, &text, &size);

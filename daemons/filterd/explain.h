@@ -20,6 +20,7 @@ typedef struct FwExplain {
         int fd;         /* of a slice as text (txn/slice.h), of a stranger; negative: none */
         const FwBans *bans;
         const char *state_dir;
+        FwLive *live; /* what aliases hold beside the slice; may be NULL */
         int netns_fd;
         bool foreign; /* answers name other programs' chains that may drop what we let pass */
 } FwExplain;

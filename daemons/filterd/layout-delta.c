@@ -4,7 +4,6 @@
 
 #include "nat.h"
 #include "objects.h"
-#include "pools.h"
 
 #include <string.h>
 
@@ -15,7 +14,7 @@ typedef struct Compare {
         GHashTable *groups;        /* the same */
         GArray *nat;               /* FwNatChange */
         GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
-        bool zones, nat_settings, pools;
+        bool zones, nat_settings;
 } Compare;
 
 static void note(FwLayoutDelta *delta, bool before, bool after)
@@ -97,8 +96,6 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 compare->zones = true;
         if (kind == &pt_kind_nat_settings)
                 compare->nat_settings = true;
-        if (kind == &pt_kind_server_pool)
-                compare->pools = true;
         if (kind == &pt_kind_service)
                 add_name(&compare->services, before ?: after);
         if (kind == &pt_kind_rule_group)
@@ -121,8 +118,7 @@ static bool names_changed(const Compare *compare, const PtList *services)
         return false;
 }
 
-/* A NAT rule that is the same in both slices, but not what NatSettings, services and its pool make of
- * it. */
+/* A NAT rule that is the same in both slices, but not what NatSettings and services make of it. */
 static int compare_same_nat(const PtObject *object, void *userdata)
 {
         Compare *compare = userdata;
@@ -131,7 +127,6 @@ static int compare_same_nat(const PtObject *object, void *userdata)
         if (pt_slice_get(compare->delta->slice, &pt_kind_nat_rule, object->name) != object ||
             (fw_nat_in_force(&compare->before, nat) == fw_nat_in_force(&compare->after, nat) &&
              fw_nat_reflects(&compare->before, nat) == fw_nat_reflects(&compare->after, nat) &&
-             fw_nat_pool(&compare->before, nat) == fw_nat_pool(&compare->after, nat) &&
              !names_changed(compare, &nat->services)))
                 return 0;
         if (!compare->again)
@@ -485,20 +480,6 @@ static int change_nat(Compare *compare, PtDiagnostics *diag)
                             delta->changes, diag, &delta->nat_scopes, &delta->dispatch);
 }
 
-static int change_pools(const Compare *compare, PtDiagnostics *diag)
-{
-        FwLayoutDelta *delta = compare->delta;
-        g_autoptr(GHashTable) pools = NULL;
-        int r;
-
-        if (compare->nat->len == 0)
-                return 0; /* whatever changed, no rule in force names it */
-        r = fw_pools_new(&compare->after, delta->layout->pools, diag, &pools);
-        if (r == 0 && !fw_pools_same(pools, delta->layout->pools))
-                delta->pools = g_steal_pointer(&pools);
-        return r;
-}
-
 static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
 {
         for (unsigned i = 0; i < delta->changes->len; i++)
@@ -545,7 +526,8 @@ static void forget_plain(FwLayoutDelta *delta)
         delta->rules = kept;
 }
 
-int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret)
+int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *diag,
+                 FwLayoutDelta **ret)
 {
         g_autoptr(FwLayoutDelta) delta = g_new0(FwLayoutDelta, 1);
         g_autoptr(GHashTable) services = NULL, groups = NULL, again = NULL;
@@ -571,7 +553,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
         services = compare.services;
         groups = compare.groups;
-        if (compare.nat_settings || compare.pools || services)
+        if (compare.nat_settings || services)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_same_nat,
                                         &compare);
         again = compare.again;
@@ -585,7 +567,8 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
         }
         edge = change_scopes(delta);
         r = fw_sets_change(layout->sets, layout->slice, slice,
-                           rules->len == 0 && nat->len == 0 && !compare.zones, diag, &delta->sets);
+                           rules->len == 0 && nat->len == 0 && !compare.zones, live, diag,
+                           &delta->sets);
         if (r < 0)
                 return r;
         change_objects(delta);
@@ -598,8 +581,6 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayout
                 if (!goes(delta, klass))
                         change_class(delta, klass, rules);
         r = change_nat(&compare, diag);
-        if (r >= 0)
-                r = change_pools(&compare, diag);
         if (r < 0)
                 return r;
         forget_plain(delta);
@@ -611,8 +592,7 @@ bool fw_delta_is_empty(const FwLayoutDelta *delta)
 {
         if (delta->sets && fw_sets_changes(delta->sets)->len > 0)
                 return false;
-        return !delta->dispatch && !delta->pools && delta->patches->len == 0 &&
-               delta->changes->len == 0;
+        return !delta->dispatch && delta->patches->len == 0 && delta->changes->len == 0;
 }
 
 static void apply_patch(const FwPatch *patch)
@@ -690,10 +670,6 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 layout->sets = g_steal_pointer(&delta->sets);
                 fw_sets_settle(layout->sets);
         }
-        if (delta->pools) {
-                g_hash_table_unref(layout->pools);
-                layout->pools = g_steal_pointer(&delta->pools);
-        }
         if (delta->nat_scopes) {
                 g_hash_table_unref(layout->nat->scopes);
                 layout->nat->scopes = g_steal_pointer(&delta->nat_scopes);
@@ -710,7 +686,6 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->patches, g_array_unref);
         g_clear_pointer(&delta->rules, g_array_unref);
         g_clear_pointer(&delta->pairs, g_array_unref);
-        g_clear_pointer(&delta->pools, g_hash_table_unref);
         g_clear_pointer(&delta->nat_scopes, g_hash_table_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
         g_clear_pointer(&delta->objects, g_hash_table_unref);

@@ -36,7 +36,6 @@ typedef struct FwLayoutDelta {
         GHashTable *objects;    /* NULL: the same; of objects.h */
         FwSets *sets;           /* NULL: the same */
         GHashTable *nat_scopes; /* NULL: the same */
-        GHashTable *pools;      /* NULL: the same */
         bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */
         GArray *rules;          /* FwRuleChange of what no slice holds; patches borrow */
         GArray *patches;        /* FwPatch */
@@ -44,8 +43,10 @@ typedef struct FwLayoutDelta {
         unsigned created, updated, deleted; /* rules */
 } FwLayoutDelta;
 
-/* -EUCLEAN: the contents of a set are not known any more; the whole must be loaded. */
-int fw_delta_new(FwLayout *layout, PtSlice *slice, PtDiagnostics *diag, FwLayoutDelta **ret);
+/* `live`: what aliases hold beside the slice from then on, or NULL. -EUCLEAN: the contents of a set
+ * are not known any more; the whole must be loaded. */
+int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *diag,
+                 FwLayoutDelta **ret);
 bool fw_delta_is_empty(const FwLayoutDelta *delta);
 /* The layout becomes what the delta says; patches and changes must not be used any more. */
 void fw_delta_apply(FwLayoutDelta *delta);

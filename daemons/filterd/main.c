@@ -12,6 +12,7 @@
 /* What the options say, before there is a manager. */
 typedef struct Main {
         bool early;
+        char *fetch;
         FwManager *manager;
 } Main;
 
@@ -33,13 +34,32 @@ static int set_early(PtDaemon *daemon, const char *value)
         return 0;
 }
 
+static int set_fetch(PtDaemon *daemon, const char *value)
+{
+        Main *self = get_main(daemon);
+
+        g_free(self->fetch);
+        self->fetch = g_strdup(value);
+        return value[0] == '/' ? 0 : -EINVAL;
+}
+
+static void main_free(void *p)
+{
+        Main *self = p;
+
+        if (!self)
+                return;
+        g_free(self->fetch);
+        g_free(self);
+}
+
 static int start(PtDaemon *daemon)
 {
         Main *self = get_main(daemon);
         int r;
 
         pt_access_add_peer(pt_daemon_access(daemon), pt_participant_owner());
-        r = fw_manager_new(daemon, self->early, &self->manager);
+        r = fw_manager_new(daemon, self->early, self->fetch, &self->manager);
         if (r < 0)
                 return r;
         return self->early ? 1 : 0;
@@ -63,6 +83,7 @@ static void stop(PtDaemon *daemon)
 
 static const PtDaemonOption options[] = {
         {"early", NULL, "load the confirmed ruleset, or a closed one, and leave", set_early},
+        {"fetch", "PATH", "patronus-fetch, or the socket where it is reached", set_fetch},
         {0},
 };
 
@@ -76,7 +97,7 @@ static const PtDaemonClass filterd = {
         .start = start,
         .attach = attach,
         .stop = stop,
-        .free_userdata = g_free,
+        .free_userdata = main_free,
 };
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/marks.h"
+#include "config.h"
 
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
@@ -26,7 +27,6 @@ struct FwManager {
         FwLogRules *log_rules;
         FwLog *log;
         FwFollowers *followers;
-        FwChecker *checker;
         PtAuditReporter *reporter;
         GPtrArray *explanations;
 
@@ -39,6 +39,10 @@ struct FwManager {
         unsigned burst;
         FwDriftLog drifts;
         FwSignals signals;
+        FwFeeds *feeds;
+        bool refreshing; /* what feeds gave is on its way into force */
+        bool refreshed;  /* and more has come since */
+        GArray *told;    /* Told: who hears of it when it is in force */
 };
 
 static uint64_t now_usec(void)
@@ -146,14 +150,148 @@ static void bans_changed(uint32_t added, uint32_t removed, void *userdata)
         fw_signals_bans_changed(&manager->signals, added, removed, fw_bans_count(manager->bans));
 }
 
-static void server_changed(const FwServerRow *row, void *userdata)
+/* What aliases hold at run time. */
+
+#define LIVE_FOLDER "filterd"       /* in the state directory, made by the installation */
+#define LIVE_FOLDER_VOLATILE "live" /* in the run directory, when there is none */
+#define FETCH_SOCKET PT_RUN_DIR "/fetch"
+#define FETCH_PROGRAM PT_LIBEXEC_DIR "/patronus-fetch"
+
+/* A source that gave something else. */
+typedef struct Told {
+        char *alias;
+        FwLiveSort sort;
+} Told;
+
+static void told_clear(void *p)
+{
+        g_free(((Told *) p)->alias);
+}
+
+static void bring_live(FwManager *manager);
+
+static void live_in_force(int result, void *userdata)
 {
         FwManager *manager = userdata;
-        g_autoptr(GString) address = g_string_new(NULL);
 
-        pt_address_range_format(&row->address, address);
-        fw_signals_server_changed(&manager->signals, row->pool, address->str, row->port,
-                                  fw_server_state_to_string(row->state));
+        manager->refreshing = false;
+        if (manager->refreshed) {
+                bring_live(manager);
+                return;
+        }
+        for (guint i = 0; result >= 0 && i < manager->told->len; i++) {
+                const Told *told = &g_array_index(manager->told, Told, i);
+
+                fw_signals_alias_refreshed(&manager->signals, told->alias,
+                                           fw_live_sort_to_string(told->sort), true, NULL);
+        }
+        if (result >= 0)
+                g_array_set_size(manager->told, 0);
+}
+
+/* A failure is the participant's to try again, with the newest. */
+static void bring_live(FwManager *manager)
+{
+        manager->refreshed = manager->refreshing;
+        fw_engine_set_live(manager->ctx.engine, fw_feeds_live(manager->feeds));
+        if (manager->refreshing)
+                return;
+        manager->refreshing = true;
+        if (pt_participant_reconcile_idle(manager->participant, live_in_force, manager) < 0)
+                manager->refreshing = false;
+}
+
+static void live_changed(void *userdata)
+{
+        FwManager *manager = userdata;
+
+        if (fw_engine_layout(manager->ctx.engine))
+                bring_live(manager);
+        else
+                fw_engine_set_live(manager->ctx.engine, fw_feeds_live(manager->feeds));
+}
+
+static void feed_refreshed(const char *alias, FwLiveSort sort, bool any, const char *error,
+                           void *userdata)
+{
+        FwManager *manager = userdata;
+        Told told = {g_strdup(alias), sort};
+
+        if (any && manager->refreshing) {
+                g_array_append_val(manager->told, told);
+                return;
+        }
+        g_free(told.alias);
+        fw_signals_alias_refreshed(&manager->signals, alias, fw_live_sort_to_string(sort), any,
+                                   error);
+}
+
+static void feeds_stale(unsigned n, const char *text, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        pt_participant_set_condition(manager->participant, "AliasesStale", text);
+}
+
+/* Follows what is in force. */
+static void in_force(void *userdata)
+{
+        FwManager *manager = userdata;
+
+        fw_feeds_follow(manager->feeds, fw_engine_layout(manager->ctx.engine)->slice);
+}
+
+static int open_feeds(FwManager *manager, const char *fetch)
+{
+        g_autofree char *folder = g_build_filename(manager->ctx.state_dir, LIVE_FOLDER, NULL);
+        g_autofree char *other = g_build_filename(manager->ctx.run_dir, LIVE_FOLDER_VOLATILE, NULL);
+        bool kept = access(folder, R_OK | X_OK) == 0;
+        FwFeedsConfig config = {
+                .event = manager->ctx.event,
+                .folder = kept ? folder : other,
+                .helper = fetch                             ? fetch
+                          : access(FETCH_SOCKET, F_OK) == 0 ? FETCH_SOCKET
+                                                            : FETCH_PROGRAM,
+                .changed = live_changed,
+                .refreshed = feed_refreshed,
+                .stale = feeds_stale,
+                .userdata = manager,
+        };
+        int r = fw_feeds_new(&config, &manager->feeds);
+
+        if (r == 0 && !kept)
+                pt_log(LOG_NOTICE,
+                       "there is no folder %s: what aliases hold at run time is not kept over a "
+                       "boot",
+                       folder);
+        return r;
+}
+
+/* Without them the configured entries stay; that is no reason not to be a firewall. */
+static void read_feeds(FwManager *manager, const char *fetch)
+{
+        int r = open_feeds(manager, fetch);
+
+        if (r == 0)
+                fw_engine_set_live(manager->ctx.engine, fw_feeds_live(manager->feeds));
+        else
+                pt_log(LOG_ERR,
+                       "what aliases hold at run time cannot be kept: %s; they hold what "
+                       "is configured",
+                       strerror(-r));
+}
+
+static int run_feeds(FwManager *manager)
+{
+        int r = manager->feeds ? fw_feeds_watch_local(manager->feeds) : 0;
+
+        if (r < 0)
+                return r;
+        if (manager->feeds && fw_engine_layout(manager->ctx.engine))
+                in_force(manager);
+        if (manager->feeds)
+                fw_engine_on_settled(manager->ctx.engine, in_force, manager);
+        return 0;
 }
 
 static void closed(int result, void *userdata)
@@ -193,7 +331,7 @@ static void log_diagnostics(const PtDiagnostics *diag)
         }
 }
 
-int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
+int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **ret)
 {
         g_autoptr(FwManager) manager = g_new0(FwManager, 1);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
@@ -232,6 +370,9 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
         if (r < 0)
                 return r;
         fw_engine_watch(manager->ctx.engine, manager->monitor);
+        manager->told = g_array_new(FALSE, FALSE, sizeof(Told));
+        g_array_set_clear_func(manager->told, told_clear);
+        read_feeds(manager, fetch);
         r = pt_participant_start(manager->participant, diag);
         log_diagnostics(diag);
         if (r < 0 && early) {
@@ -258,10 +399,11 @@ int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret)
                                        manager->ctx.engine, manager->log_rules, &manager->log);
                 if (r == 0)
                         r = fw_followers_new(manager->ctx.event, manager->log, &manager->followers);
-                if (r == 0)
-                        r = fw_checker_new(manager->ctx.event, manager->ctx.run_dir,
-                                           manager->ctx.engine, manager->bans, server_changed,
-                                           manager, &manager->checker);
+                if (r < 0)
+                        return r;
+        }
+        if (!early) {
+                r = run_feeds(manager);
                 if (r < 0)
                         return r;
         }
@@ -280,11 +422,13 @@ void fw_manager_free(FwManager *manager)
         if (manager->ctx.engine) {
                 fw_engine_watch(manager->ctx.engine, NULL);
                 fw_engine_set_log_rules(manager->ctx.engine, NULL);
+                fw_engine_on_settled(manager->ctx.engine, NULL, NULL);
         }
         fw_log_rules_free(manager->log_rules);
         pt_nft_monitor_free(manager->monitor);
-        fw_checker_free(manager->checker);
         pt_participant_free(manager->participant);
+        fw_feeds_free(manager->feeds);
+        g_clear_pointer(&manager->told, g_array_unref);
         fw_bans_free(manager->bans);
         fw_connections_free(manager->connections);
         pt_audit_reporter_free(manager->reporter); /* what was waiting has told how it ended */
@@ -318,14 +462,14 @@ FwFollowers *fw_manager_followers(FwManager *manager)
         return manager->followers;
 }
 
-FwChecker *fw_manager_checker(FwManager *manager)
-{
-        return manager->checker;
-}
-
 FwConnections *fw_manager_connections(FwManager *manager)
 {
         return manager->connections;
+}
+
+FwFeeds *fw_manager_feeds(FwManager *manager)
+{
+        return manager->feeds;
 }
 
 const FwDriftLog *fw_manager_drifts(const FwManager *manager)

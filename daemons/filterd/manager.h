@@ -5,10 +5,10 @@
 
 #include "bans.h"
 #include "bus/daemon.h"
-#include "checker.h"
 #include "connections.h"
 #include "drift.h"
 #include "engine-nft.h"
+#include "feeds.h"
 #include "log-follow.h"
 #include "signals.h"
 #include "txn/audit-report.h"
@@ -19,9 +19,10 @@ typedef struct FwManager FwManager;
 /*
  * Opens the kernel, brings the decided slice into force, watches. With `early` nothing is watched;
  * a slice that is absent or damaged gives a closed ruleset instead of an open machine. -ENOENT
- * never: without a slice filterd waits for configd.
+ * never: without a slice filterd waits for configd. `fetch`: patronus-fetch or its socket; NULL: where
+ * an installation has them.
  */
-int fw_manager_new(PtDaemon *daemon, bool early, FwManager **ret);
+int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **ret);
 void fw_manager_free(FwManager *manager);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 
@@ -31,7 +32,7 @@ FwBans *fw_manager_bans(FwManager *manager);
 const FwLog *fw_manager_log(const FwManager *manager);
 FwFollowers *fw_manager_followers(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
-FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
+FwFeeds *fw_manager_feeds(FwManager *manager);
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);
 PtAuditReporter *fw_manager_reporter(const FwManager *manager);

@@ -193,7 +193,11 @@ typedef struct __attribute__((packed)) WireMarker {
         uint16_t version; /* big endian, as all of it; perhaps with UNSWEPT */
         uint64_t revision;
         uint8_t root[PT_DIGEST_SIZE];
+        /* Of what was found out at run time; left out when there is none. */
+        uint8_t live[PT_DIGEST_SIZE];
 } WireMarker;
+
+#define MARKER_SHORT offsetof(WireMarker, live)
 
 void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *batch)
 {
@@ -207,11 +211,14 @@ void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *bat
                         (uint16_t) (marker->version |
                                     (marker->unswept || marker->about_to_change ? UNSWEPT : 0))),
                 .revision = htobe64(marker->revision)};
+        static const PtDigest nothing;
+        bool brief = pt_digest_equal(&marker->live, &nothing);
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         size_t size;
 
         memcpy(wire.root, marker->root.bytes, sizeof(wire.root));
-        size = pt_nft_userdata(comment, &wire, sizeof(wire), userdata);
+        memcpy(wire.live, marker->live.bytes, sizeof(wire.live));
+        size = pt_nft_userdata(comment, &wire, brief ? MARKER_SHORT : sizeof(wire), userdata);
         nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, userdata, (uint32_t) size);
         pt_nft_counter(rule, 0, 0);
         if (replace)
@@ -233,9 +240,12 @@ static int read_marker(struct nftnl_rule *rule, void *userdata)
         const WireMarker *wire =
                 data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
 
-        if (!wire || len != sizeof(*wire))
+        if (!wire || (len != sizeof(*wire) && len != MARKER_SHORT))
                 return -ENOENT;
         reader->n++;
+        reader->marker.live = (PtDigest){0};
+        if (len == sizeof(*wire))
+                memcpy(reader->marker.live.bytes, wire->live, sizeof(wire->live));
         reader->marker.version = be16toh(wire->version) & (uint16_t) ~UNSWEPT;
         reader->marker.unswept = be16toh(wire->version) & UNSWEPT;
         reader->marker.revision = be64toh(wire->revision);

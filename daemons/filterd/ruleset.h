@@ -41,6 +41,7 @@ typedef struct FwMarker {
         /* What nothing leads to yet, or any more, may be there: a commit was about to begin, or has
          * not ended. */
         bool about_to_change, unswept;
+        PtDigest live; /* of what the sets hold beside the slice; zero: nothing */
 } FwMarker;
 
 /* Goes last into a batch. */

@@ -21,6 +21,7 @@ typedef struct Use {
 struct FwSets {
         unsigned refs;
         char *state_dir;    /* of the datasets */
+        FwLive *live;       /* what they hold beside the slice; NULL: nothing */
         GHashTable *uses;   /* alias -> Use */
         char *missing;      /* an alias that a rule names and the slice does not have; or NULL */
         GPtrArray *changes; /* FwSetChange */
@@ -93,12 +94,13 @@ static void change_free(void *p)
         g_free(change);
 }
 
-static FwSets *sets_empty(const char *state_dir)
+static FwSets *sets_empty(const char *state_dir, FwLive *live)
 {
         FwSets *sets = g_new0(FwSets, 1);
 
         sets->refs = 1;
         sets->state_dir = g_strdup(state_dir);
+        sets->live = fw_live_ref(live);
         sets->uses = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, use_free);
         sets->changes = g_ptr_array_new_with_free_func(change_free);
         sets->moved = g_hash_table_new(g_str_hash, g_str_equal);
@@ -118,6 +120,7 @@ void fw_sets_unref(FwSets *sets)
         g_hash_table_unref(sets->moved);
         g_ptr_array_unref(sets->changes);
         g_hash_table_unref(sets->uses);
+        fw_live_unref(sets->live);
         g_free(sets->missing);
         g_free(sets->state_dir);
         g_free(sets);
@@ -208,7 +211,7 @@ static void add_use(FwSets *sets, const PtSlice *slice, const char *name, unsign
 FwSets *fw_sets_new(const PtSlice *slice)
 {
         g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
-        FwSets *sets = sets_empty(NULL);
+        FwSets *sets = sets_empty(NULL, NULL);
         GHashTableIter iter;
         gpointer name, n;
 
@@ -352,10 +355,18 @@ static int check_missing(const FwSets *sets, PtDiagnostics *diag)
         return -EINVAL;
 }
 
-static void set_state_dir(FwSets *sets, const char *state_dir)
+static void set_sources(FwSets *sets, const char *state_dir, FwLive *live)
 {
         g_free(sets->state_dir);
         sets->state_dir = g_strdup(state_dir);
+        fw_live_ref(live);
+        fw_live_unref(sets->live);
+        sets->live = live;
+}
+
+FwLive *fw_sets_live(const FwSets *sets)
+{
+        return sets->live;
 }
 
 int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag)
@@ -364,7 +375,7 @@ int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag)
         Use *use;
         int r = check_missing(sets, diag);
 
-        set_state_dir(sets, source->state_dir);
+        set_sources(sets, source->state_dir, source->live);
         g_ptr_array_set_size(sets->changes, 0);
         g_hash_table_iter_init(&iter, sets->uses);
         while (r == 0 && g_hash_table_iter_next(&iter, NULL, (void **) &use))
@@ -390,13 +401,13 @@ static unsigned size_of_name(const char *name, size_t *ret_stem, bool *ret_other
         return (unsigned) size;
 }
 
-bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir)
+bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir, FwLive *live)
 {
         g_autoptr(GHashTable) sizes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         GHashTableIter iter;
         Use *use;
 
-        set_state_dir(sets, state_dir);
+        set_sources(sets, state_dir, live);
         if (sets->missing)
                 return false;
         for (unsigned i = 0; i < names->len; i++) {
@@ -465,9 +476,19 @@ static void copy_uses(FwSets *copy, const FwSets *sets, const PtSlice *slice, GH
                         add_use(copy, slice, name, GPOINTER_TO_UINT(n));
 }
 
-static bool same_closure(const GPtrArray *a, const GPtrArray *b)
+/* The same objects, and the same found out for them. */
+static bool same_contents(const FwSource *before, const GPtrArray *a, const FwSource *after,
+                          const GPtrArray *b)
 {
-        return a->len == b->len && memcmp(a->pdata, b->pdata, a->len * sizeof(*a->pdata)) == 0;
+        if (a->len != b->len || memcmp(a->pdata, b->pdata, a->len * sizeof(*a->pdata)) != 0)
+                return false;
+        for (unsigned i = 0; before->live != after->live && i < a->len; i++) {
+                const Alias *alias = g_ptr_array_index(a, i);
+
+                if (!fw_live_same(before->live, after->live, alias->object.name))
+                        return false;
+        }
+        return true;
 }
 
 static int compare_part(FwSetChange *change, const FwSource *source_before,
@@ -546,7 +567,7 @@ static int change_use(FwSets *sets, const Use *old, Use *use, const FwSource *be
                 g_hash_table_add(sets->moved, use->alias);
                 old = NULL;
         }
-        if (old && same_closure(closure_before, closure)) {
+        if (old && same_contents(before, closure_before, source, closure)) {
                 keep_names(use, old);
                 return 0;
         }
@@ -608,10 +629,11 @@ static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
 }
 
 int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bool alone,
-                   PtDiagnostics *diag, FwSets **ret)
+                   FwLive *live, PtDiagnostics *diag, FwSets **ret)
 {
         g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
-        FwSource source_before = {before, sets->state_dir}, source = {after, sets->state_dir};
+        FwSource source_before = {before, sets->state_dir, sets->live};
+        FwSource source = {after, sets->state_dir, live};
         g_autoptr(FwSets) changed = NULL;
         Compare compare = {.counts = counts};
         GHashTableIter iter;
@@ -619,11 +641,11 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bo
         int r = 0;
 
         (void) pt_slice_compare(before, after, compare_object, &compare);
-        if (compare.aliases == 0 && g_hash_table_size(counts) == 0) {
+        if (compare.aliases == 0 && g_hash_table_size(counts) == 0 && live == sets->live) {
                 *ret = NULL;
                 return 0;
         }
-        changed = sets_empty(sets->state_dir);
+        changed = sets_empty(sets->state_dir, live);
         copy_uses(changed, sets, after, counts);
         r = check_missing(changed, diag);
         g_hash_table_iter_init(&iter, sets->uses);
@@ -636,7 +658,8 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bo
                                &source_before, &source, diag);
         if (r == 0)
                 r = renew(changed, sets, &source,
-                          alone && compare.aliases == 1 && g_hash_table_size(counts) == 0);
+                          alone && compare.aliases + fw_live_changes(sets->live, live) == 1 &&
+                                  g_hash_table_size(counts) == 0);
         if (r == 0)
                 *ret = g_steal_pointer(&changed);
         return r;

@@ -53,15 +53,19 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwSets, fw_sets_unref)
  * diagnostic when a dataset is missing or damaged, or there are too many.
  */
 int fw_sets_load(FwSets *sets, const FwSource *source, PtDiagnostics *diag);
-/* The sizes from the names of the kernel's sets. false: a set is missing. */
-bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir);
+/* The sizes from the names of the kernel's sets, which hold what `live` says beside the slice.
+ * false: a set is missing. */
+bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir, FwLive *live);
 /*
- * From a slice and its sets to another slice. 0 in *ret: nothing differs. Errors as of
+ * From a slice and its sets to another slice, and what is found out at run time to `live` (may be
+ * NULL: nothing). 0 in *ret: nothing differs. Errors as of
  * fw_sets_load(), also for the datasets of the old slice: what is in the kernel is not known then,
  * and all must be loaded (-EUCLEAN, without a diagnostic). `alone`: nothing but aliases differs.
  */
 int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bool alone,
-                   PtDiagnostics *diag, FwSets **ret);
+                   FwLive *live, PtDiagnostics *diag, FwSets **ret);
+/* What the sets were loaded, adopted or changed with; borrowed, NULL: nothing. */
+FwLive *fw_sets_live(const FwSets *sets);
 /* What the change or load has to do: FwSetChange, in no order. */
 const GPtrArray *fw_sets_changes(const FwSets *sets);
 /* The batch is in force: forgets what it had to do. */

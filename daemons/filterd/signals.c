@@ -25,15 +25,6 @@ void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t us
                                           what, usec);
 }
 
-void fw_signals_server_changed(FwSignals *signals, const char *pool, const char *address,
-                               uint16_t port, const char *state)
-{
-        if (bus_of(signals))
-                (void) sd_bus_emit_signal(bus_of(signals), pt_daemon_class(signals->daemon)->path,
-                                          INTERFACE, "ServerChanged", "tssqs", ++signals->sequence,
-                                          pool, address, port, state);
-}
-
 static void tell(FwSignals *signals);
 
 static int pause_ends(sd_event_source *source, uint64_t usec, void *userdata)
@@ -65,4 +56,13 @@ void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t remove
         signals->total = total;
         if (!signals->pause)
                 tell(signals);
+}
+
+void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const char *source,
+                                bool changed, const char *error)
+{
+        if (bus_of(signals))
+                (void) sd_bus_emit_signal(bus_of(signals), pt_daemon_class(signals->daemon)->path,
+                                          INTERFACE, "AliasRefreshed", "tssbs", ++signals->sequence,
+                                          alias, source, changed, error ?: "");
 }

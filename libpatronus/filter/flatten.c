@@ -5,6 +5,7 @@
 #include "txn/dataset.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -89,20 +90,70 @@ GPtrArray *fw_flat_closure(const PtSlice *slice, const char *name)
         return closure;
 }
 
-static int refuse(const Alias *alias, int error, PtDiagnostics *diag)
+static int refuse(const Alias *alias, const char *digest, const char *pointer, const char *remedy,
+                  int error, PtDiagnostics *diag)
 {
         bool missing = error == -ENOENT;
         g_autofree char *subject =
                 g_strdup_printf("%s/%s", alias->object.kind->name, alias->object.name);
         g_autofree char *text =
-                missing ? g_strdup_printf("there is no dataset %s; load it again", alias->dataset)
-                        : g_strdup_printf("the dataset %s cannot be read: %s; load it again",
-                                          alias->dataset,
-                                          error == -EBADMSG ? "it is damaged" : strerror(-error));
+                missing ? g_strdup_printf("there is no dataset %s; %s", digest, remedy)
+                        : g_strdup_printf("the dataset %s cannot be read: %s; %s", digest,
+                                          error == -EBADMSG ? "it is damaged" : strerror(-error),
+                                          remedy);
 
-        pt_diag_add_full(diag, PT_SEVERITY_ERROR, subject, "/spec/dataset",
+        pt_diag_add_full(diag, PT_SEVERITY_ERROR, subject, pointer,
                          missing ? "dataset-missing" : "dataset-broken", text);
         return error;
+}
+
+/* The file of what was found out at run time. */
+static int open_live(const FwSource *source, const FwLiveItem *item, PtDataset **ret)
+{
+        g_autofree char *path = g_build_filename(fw_live_folder(source->live), item->digest, NULL);
+        pt_auto_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        PtDigest digest;
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = pt_digest_from_hex(item->digest, &digest);
+        return r < 0 ? r : pt_dataset_open_fd(pt_steal_fd(&fd), &digest, ret);
+}
+
+/* A dataset of the item, or NULL: it has none. */
+static const FwLiveItem *live_dataset(const FwSource *source, const Alias *alias, FwLiveSort sort)
+{
+        const FwLiveItem *item = fw_live_of(source->live, alias, sort);
+
+        return item && item->digest[0] ? item : NULL;
+}
+
+static int verify_live(const FwSource *source, const Alias *alias, PtDiagnostics *diag)
+{
+        for (FwLiveSort sort = 0; sort < FW_LIVE_SORT_MAX; sort++) {
+                const FwLiveItem *item = live_dataset(source, alias, sort);
+                g_autoptr(PtDataset) dataset = NULL;
+                g_autofree char *pointer = NULL;
+                int r;
+
+                if (!item)
+                        continue;
+                r = open_live(source, item, &dataset);
+                if (r == 0)
+                        r = pt_dataset_verify(dataset);
+                if (r == 0)
+                        continue;
+                pointer = g_strdup_printf("/spec/%s", fw_live_sort_to_string(sort));
+                return refuse(alias, item->digest, pointer, "refresh the alias", r, diag);
+        }
+        return 0;
+}
+
+static unsigned count_datasets(const Alias *alias)
+{
+        return (alias->dataset != NULL) + fw_alias_asks(alias, FW_LIVE_URL) +
+               fw_alias_asks(alias, FW_LIVE_PLACES);
 }
 
 int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnostics *diag)
@@ -114,9 +165,8 @@ int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnosti
                 g_autoptr(PtDataset) dataset = NULL;
                 int r;
 
-                if (!alias->dataset)
-                        continue;
-                if (++n > FW_FLAT_DATASETS_MAX) {
+                n += count_datasets(alias);
+                if (n > FW_FLAT_DATASETS_MAX) {
                         const Alias *root = g_ptr_array_index(closure, 0);
 
                         pt_diag_error(diag, "too-many-datasets", "",
@@ -125,12 +175,18 @@ int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnosti
                                       root->object.name, FW_FLAT_DATASETS_MAX);
                         return -E2BIG;
                 }
+                r = verify_live(source, alias, diag);
+                if (r < 0)
+                        return r;
+                if (!alias->dataset)
+                        continue;
                 r = source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, &dataset)
                                       : -ENOENT;
                 if (r == 0)
                         r = pt_dataset_verify(dataset);
                 if (r < 0)
-                        return refuse(alias, r, diag);
+                        return refuse(alias, alias->dataset, "/spec/dataset", "load it again", r,
+                                      diag);
         }
         return 0;
 }
@@ -208,13 +264,11 @@ static int add_stream(FwFlat *flat, PtDataset *dataset, PtDatasetSection section
         return MIN(r, 0);
 }
 
-static int add_dataset(FwFlat *flat, const FwSource *source, const char *digest)
+/* Takes the dataset. */
+static int add_dataset(FwFlat *flat, PtDataset *dataset)
 {
-        PtDataset *dataset = NULL;
-        int r = source->state_dir ? pt_dataset_open(source->state_dir, digest, &dataset) : -ENOENT;
+        int r;
 
-        if (r < 0)
-                return r;
         g_ptr_array_add(flat->datasets, dataset);
         switch (flat->part) {
         case FW_SET_IPV4:
@@ -241,20 +295,25 @@ static void add_entry(FwFlat *flat, FwNumber lo, FwNumber hi)
         g_array_append_val(flat->entries, span);
 }
 
+static void add_ranges(FwFlat *flat, const PtAddressRange *ranges, unsigned n)
+{
+        int family = flat->part == FW_SET_IPV4 ? AF_INET : AF_INET6;
+
+        for (unsigned i = 0; i < n; i++)
+                if (ranges[i].family == family)
+                        add_entry(flat, fw_number_read(ranges[i].lo, flat->len),
+                                  fw_number_read(ranges[i].hi, flat->len));
+}
+
 static void add_lists(FwFlat *flat, const Alias *alias)
 {
-        const PtAddressRange *ranges = alias->addresses.items;
         const PtPortRange *ports = alias->ports.items;
         const PtMac *macs = alias->macs.items;
-        int family = flat->part == FW_SET_IPV4 ? AF_INET : AF_INET6;
 
         switch (flat->part) {
         case FW_SET_IPV4:
         case FW_SET_IPV6:
-                for (unsigned i = 0; i < alias->addresses.n; i++)
-                        if (ranges[i].family == family)
-                                add_entry(flat, fw_number_read(ranges[i].lo, flat->len),
-                                          fw_number_read(ranges[i].hi, flat->len));
+                add_ranges(flat, alias->addresses.items, alias->addresses.n);
                 break;
         case FW_SET_PORTS:
                 for (unsigned i = 0; i < alias->ports.n; i++)
@@ -271,6 +330,34 @@ static void add_lists(FwFlat *flat, const Alias *alias)
         case FW_SET_PART_INVALID:
                 g_assert_not_reached();
         }
+}
+
+/* What was found out at run time. */
+static int add_live(FwFlat *flat, const FwSource *source, const Alias *alias)
+{
+        bool addresses = flat->part == FW_SET_IPV4 || flat->part == FW_SET_IPV6;
+
+        for (FwLiveSort sort = 0; sort < FW_LIVE_SORT_MAX; sort++) {
+                const FwLiveItem *item = fw_live_of(source->live, alias, sort);
+                PtDataset *dataset = NULL;
+                int r;
+
+                if (!item)
+                        continue;
+                if (!item->digest[0]) {
+                        if (addresses)
+                                add_ranges(flat,
+                                           (const PtAddressRange *) (void *) item->ranges->data,
+                                           item->ranges->len);
+                        continue;
+                }
+                r = open_live(source, item, &dataset);
+                if (r == 0)
+                        r = add_dataset(flat, dataset);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
 }
 
 static int compare_spans(const void *a, const void *b)
@@ -292,12 +379,19 @@ int fw_flat_new(const FwSource *source, const GPtrArray *closure, FwSetPart part
         flat->datasets = g_ptr_array_new_with_free_func(dataset_free);
         for (unsigned i = 0; i < closure->len; i++) {
                 const Alias *alias = g_ptr_array_index(closure, i);
+                PtDataset *dataset = NULL;
                 int r;
 
                 add_lists(flat, alias);
+                r = add_live(flat, source, alias);
+                if (r < 0)
+                        return r;
                 if (!alias->dataset)
                         continue;
-                r = add_dataset(flat, source, alias->dataset);
+                r = source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, &dataset)
+                                      : -ENOENT;
+                if (r == 0)
+                        r = add_dataset(flat, dataset);
                 if (r < 0)
                         return r;
         }

@@ -13,7 +13,7 @@
  * A number is an address, a port or a MAC, its bytes in network byte order as one integer.
  */
 
-#include "kinds/firewall/firewall.h"
+#include "filter/live.h"
 #include "txn/slice.h"
 
 __extension__ typedef unsigned __int128 FwNumber;
@@ -43,9 +43,11 @@ bool fw_part_of_type(FwSetPart part, FwAliasType type);
 typedef struct FwSource {
         const PtSlice *slice;
         const char *state_dir; /* where the datasets are; NULL: there are none */
+        FwLive *live;          /* what was found out at run time; NULL: nothing */
 } FwSource;
 
-/* Datasets of one alias with all that it includes: each is an open file while it is read. */
+/* Datasets of one alias with all that it includes, those that sources of it may have at run time
+ * counted: each is an open file while it is read. */
 #define FW_FLAT_DATASETS_MAX 128
 
 /* The alias and what it includes, each once: borrowed Alias objects. Those that the slice does not

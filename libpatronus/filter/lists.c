@@ -46,6 +46,7 @@ int fw_lists_new(const FwSource *source, FwEffective *effective, PtDiagnostics *
 
         lists->source = *source;
         lists->source.slice = pt_slice_ref((PtSlice *) (uintptr_t) source->slice);
+        lists->source.live = fw_live_ref(source->live);
         lists->table = g_hash_table_new_full(NULL, NULL, NULL, rule_list_free);
         lists->aliases = fw_alias_cache_new(&lists->source);
         r = fw_zones_new(source->slice, diag, &lists->zones);
@@ -66,6 +67,7 @@ void fw_lists_free(FwLists *lists)
         if (lists->owns_effective)
                 fw_effective_free(lists->effective);
         fw_zones_free(lists->zones);
+        fw_live_unref(lists->source.live);
         pt_slice_unref((PtSlice *) (uintptr_t) lists->source.slice);
         g_free(lists);
 }

@@ -14,7 +14,6 @@
         &pt_kind_nat_settings, \
         &pt_kind_rule_group, \
         &pt_kind_schedule, \
-        &pt_kind_server_pool, \
         &pt_kind_service, \
         &pt_kind_zone
 /* clang-format on */

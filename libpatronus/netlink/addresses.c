@@ -33,7 +33,9 @@ int pt_local_address_parse(const struct nlmsghdr *header, PtLocalAddress *ret)
         }
         if (size == 0 || !found)
                 return -ENOENT;
-        *ret = (PtLocalAddress){.family = message->ifa_family, .index = message->ifa_index};
+        *ret = (PtLocalAddress){.family = message->ifa_family,
+                                .plen = message->ifa_prefixlen,
+                                .index = message->ifa_index};
         memcpy(ret->address, mnl_attr_get_payload(found), size);
         return 0;
 }

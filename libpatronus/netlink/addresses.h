@@ -9,6 +9,7 @@ struct nlmsghdr;
 
 typedef struct PtLocalAddress {
         uint8_t family; /* AF_INET or AF_INET6 */
+        uint8_t plen;   /* of the network that it is in */
         uint8_t address[16];
         uint32_t index; /* of the interface that has it */
 } PtLocalAddress;

@@ -307,14 +307,22 @@ static void digest_of(const PtDatasetBuilder *builder,
         pt_hasher_end(hasher, ret);
 }
 
-static int write_content(const PtDatasetBuilder *builder,
-                         const uint8_t header[static PT_DATASET_HEADER_SIZE], gid_t gid, int fd)
+static int write_sections(const PtDatasetBuilder *builder,
+                          const uint8_t header[static PT_DATASET_HEADER_SIZE], int fd)
 {
         int r = pt_write_all(fd, header, PT_DATASET_HEADER_SIZE);
 
         for (unsigned i = 0; i < PT_DATASET_SECTION_MAX && r >= 0; i++)
                 r = pt_write_all(fd, builder->sections[i].data,
                                  builder->sections[i].n * pt_dataset_record_size(i));
+        return r;
+}
+
+static int write_content(const PtDatasetBuilder *builder,
+                         const uint8_t header[static PT_DATASET_HEADER_SIZE], gid_t gid, int fd)
+{
+        int r = write_sections(builder, header, fd);
+
         if (r < 0)
                 return r;
         /* Without the group the daemon cannot read it, but it is not lost: the caller has warned
@@ -340,6 +348,18 @@ int pt_dataset_builder_digest(PtDatasetBuilder *builder, PtDatasetHeader *ret_he
         digest_of(builder, head, ret_digest);
         *ret_header = header;
         return 0;
+}
+
+int pt_dataset_write(PtDatasetBuilder *builder, int fd, PtDatasetHeader *ret_header,
+                     PtDigest *ret_digest)
+{
+        uint8_t head[PT_DATASET_HEADER_SIZE];
+        int r = pt_dataset_builder_digest(builder, ret_header, ret_digest);
+
+        if (r < 0)
+                return r;
+        pt_dataset_header_write(ret_header, head);
+        return write_sections(builder, head, fd);
 }
 
 /* Whether the file is there, whole; then its time becomes now. */

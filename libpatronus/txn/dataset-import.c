@@ -13,12 +13,14 @@
 /* "ADDRESS-ADDRESS", both as long as they get, with an IPv4 address at the end (RFC 4291, 2.2). */
 #define ENTRY_MAX 95U
 
-typedef struct Import {
+typedef struct PtDatasetImport {
         PtDatasetBuilder *builder;
         const char *source;
         PtDiagnostics *diag;
+        bool hosts_only;
         size_t line;     /* number of the line that is read */
         size_t problems; /* wrong lines */
+        size_t entries;  /* right ones */
         size_t total;    /* bytes */
 } Import;
 
@@ -66,8 +68,10 @@ static int added(Import *import, int r, const char *text, size_t size, bool mac)
 {
         g_autofree char *quoted = NULL;
 
-        if (r >= 0)
+        if (r >= 0) {
+                import->entries++;
                 return 0;
+        }
         if (r == -EFBIG) {
                 pt_diag_set_subject(import->diag, "%s:%zu", import->source, import->line);
                 pt_diag_error(import->diag, "too-large", NULL,
@@ -105,6 +109,13 @@ static int import_entry(Import *import, const char *text, size_t size)
                 refuse(import, text, size, entry);
                 return 0;
         }
+        if (import->hosts_only && memcmp(range.lo, range.hi, sizeof(range.lo)) != 0) {
+                if (begin_problem(import))
+                        pt_diag_error(import->diag, "not-a-host", NULL,
+                                      "%s is more than one address, in a list of single ones",
+                                      entry);
+                return 0;
+        }
         return added(import, pt_dataset_builder_add(import->builder, &range), text, size, false);
 }
 
@@ -113,11 +124,11 @@ static bool is_space(char c)
         return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
 }
 
-static int import_line(Import *import, const char *text, size_t size)
+/* One entry, with what may be around it. */
+static int import_trimmed(Import *import, const char *text, size_t size)
 {
         size_t end = 0;
 
-        import->line++;
         while (size > 0 && is_space(*text)) {
                 text++;
                 size--;
@@ -127,6 +138,12 @@ static int import_line(Import *import, const char *text, size_t size)
         while (end > 0 && is_space(text[end - 1]))
                 end--;
         return end > 0 ? import_entry(import, text, end) : 0;
+}
+
+static int import_line(Import *import, const char *text, size_t size)
+{
+        import->line++;
+        return import_trimmed(import, text, size);
 }
 
 static int too_large(Import *import)
@@ -171,10 +188,8 @@ static int import_lines(Import *import, const char *text, size_t size, bool last
         return 0;
 }
 
-static int end_import(Import *import, int r)
+static void tell_rest(Import *import)
 {
-        if (r >= 0 && import->problems > 0)
-                r = -EINVAL;
         if (import->problems > PROBLEMS_MAX) {
                 pt_diag_set_subject(import->diag, "%s", import->source);
                 pt_diag_error(import->diag, "bad-entry", NULL,
@@ -182,7 +197,12 @@ static int end_import(Import *import, int r)
                               PROBLEMS_MAX);
         }
         pt_diag_set_subject(import->diag, NULL);
-        return r;
+}
+
+static int end_import(Import *import, int r)
+{
+        tell_rest(import);
+        return r >= 0 && import->problems > 0 ? -EINVAL : r;
 }
 
 /* A byte order mark says nothing; some editors write it. */
@@ -200,6 +220,58 @@ int pt_dataset_import(PtDatasetBuilder *builder, const char *source, const char 
         if (size > PT_DATASET_TEXT_MAX)
                 return end_import(&import, too_large(&import));
         return end_import(&import, import_lines(&import, text + mark, size - mark, true, &used));
+}
+
+PtDatasetImport *pt_dataset_import_begin(PtDatasetBuilder *builder, const char *source,
+                                         bool hosts_only, PtDiagnostics *diag)
+{
+        PtDatasetImport *import = g_new0(PtDatasetImport, 1);
+
+        import->builder = builder;
+        import->source = source;
+        import->hosts_only = hosts_only;
+        import->diag = diag;
+        return import;
+}
+
+int pt_dataset_import_text(PtDatasetImport *import, const char *text, size_t size)
+{
+        size_t mark = skip_mark(text, size), used;
+
+        if (size > PT_DATASET_TEXT_MAX)
+                return too_large(import);
+        return import_lines(import, text + mark, size - mark, true, &used);
+}
+
+int pt_dataset_import_entry(PtDatasetImport *import, size_t line, const char *text, size_t size)
+{
+        import->line = line;
+        return import_trimmed(import, text, size);
+}
+
+void pt_dataset_import_refuse(PtDatasetImport *import, size_t line, const char *why)
+{
+        import->line = line;
+        if (begin_problem(import))
+                pt_diag_error(import->diag, "bad-entry", NULL, "%s", why);
+}
+
+size_t pt_dataset_import_problems(const PtDatasetImport *import)
+{
+        return import->problems;
+}
+
+size_t pt_dataset_import_entries(const PtDatasetImport *import)
+{
+        return import->entries;
+}
+
+void pt_dataset_import_end(PtDatasetImport *import)
+{
+        if (!import)
+                return;
+        tell_rest(import);
+        g_free(import);
 }
 
 /* Reads until the buffer is full or the text ends. */

@@ -164,12 +164,40 @@ int pt_dataset_import(PtDatasetBuilder *builder, const char *source, const char 
 int pt_dataset_import_fd(PtDatasetBuilder *builder, const char *source, int fd,
                          PtDiagnostics *diag);
 
+/*
+ * The same for lists of strangers, of which what is wrong is left out instead of all of them:
+ *
+ *         import = pt_dataset_import_begin(builder, "https://...", diag);
+ *         r = pt_dataset_import_text(import, text, size);    or pt_dataset_import_entry() for each
+ *         ... pt_dataset_import_problems(import) ...
+ *         pt_dataset_import_end(import);
+ *
+ * -EFBIG and -EINVAL: it cannot go on, with a diagnostic; wrong entries are no error, and are told
+ * as those above. Entries have spaces around them, and comments, as lines have; the number of the
+ * line is what is told. `hosts_only`: prefixes and ranges are wrong.
+ */
+typedef struct PtDatasetImport PtDatasetImport;
+PtDatasetImport *pt_dataset_import_begin(PtDatasetBuilder *builder, const char *source,
+                                         bool hosts_only, PtDiagnostics *diag);
+int pt_dataset_import_text(PtDatasetImport *import, const char *text, size_t size);
+int pt_dataset_import_entry(PtDatasetImport *import, size_t line, const char *text, size_t size);
+/* Says of a line what the caller found wrong with it. */
+void pt_dataset_import_refuse(PtDatasetImport *import, size_t line, const char *why);
+size_t pt_dataset_import_problems(const PtDatasetImport *import); /* wrong entries */
+size_t pt_dataset_import_entries(const PtDatasetImport *import);  /* good ones, twice if so given */
+void pt_dataset_import_end(PtDatasetImport *import);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtDatasetImport, pt_dataset_import_end)
+
 /* Brings what was added into canonical form. -EFBIG: more than PT_DATASET_ENTRIES_MAX entries. */
 int pt_dataset_builder_finish(PtDatasetBuilder *builder, PtDatasetHeader *ret);
 
 /* The same, and the digest that the dataset will have. */
 int pt_dataset_builder_digest(PtDatasetBuilder *builder, PtDatasetHeader *ret_header,
                               PtDigest *ret_digest);
+
+/* Finishes, and writes what would be the file's contents to `fd`. Errors of writing, -EFBIG. */
+int pt_dataset_write(PtDatasetBuilder *builder, int fd, PtDatasetHeader *ret_header,
+                     PtDigest *ret_digest);
 
 #define PT_DATASET_NO_GROUP ((gid_t) -1)
 /*

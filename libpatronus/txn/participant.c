@@ -395,6 +395,17 @@ int pt_participant_reconcile(PtParticipant *p, PtDone done, void *userdata)
         return sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT);
 }
 
+int pt_participant_reconcile_idle(PtParticipant *p, PtDone done, void *userdata)
+{
+        Waiting w = {.done = done, .userdata = userdata};
+
+        g_array_append_val(p->waiting, w);
+        /* The end of a transaction enables it again. */
+        return p->txn.step == PT_STEP_IDLE
+                       ? sd_event_source_set_enabled(p->reconcile, SD_EVENT_ONESHOT)
+                       : 0;
+}
+
 /* ---- the start -------------------------------------------------------------------------- */
 
 typedef struct Blocking {

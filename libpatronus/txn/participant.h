@@ -64,6 +64,8 @@ int pt_participant_start(PtParticipant *participant, PtDiagnostics *diag);
  * that step told Conflict), because repair does not wait for others. `done` may be NULL.
  */
 int pt_participant_reconcile(PtParticipant *participant, PtDone done, void *userdata);
+/* The same, but what others have under way is waited for: nothing is wrong yet. */
+int pt_participant_reconcile_idle(PtParticipant *participant, PtDone done, void *userdata);
 /* A transaction or a reconcile is under way. */
 bool pt_participant_busy(const PtParticipant *participant);
 

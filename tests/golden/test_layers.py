@@ -79,10 +79,10 @@ def test_layer(layer):
     check(sources(LIBRARY / layer), lambda path: path.parent, LAYERS[layer] | {layer})
 
 
-@pytest.mark.parametrize("program", sorted(path for path in (ROOT / "daemons").iterdir() if path.is_dir()) + [ROOT / "cli"],
+@pytest.mark.parametrize("program", sorted(path for folder in ("daemons", "helpers") for path in (ROOT / folder).iterdir() if path.is_dir()) + [ROOT / "cli"],
                          ids=lambda path: path.name)
 def test_program(program):
-    """A daemon, or the command line: the library, and its own folder."""
+    """A daemon, a helper, or the command line: the library, and its own folder."""
     check(sources(program), lambda path: program, set(LAYERS))
 
 

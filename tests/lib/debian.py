@@ -20,7 +20,8 @@ CACHE = pathlib.Path(os.environ.get("PATRONUS_TEST_CACHE", "/var/cache/patronus-
 SUITE = "bookworm"
 MAKE_TIMEOUT_S = 900  # the mirror may be far away
 
-RUN = ("dbus", "iproute2", "nftables", "procps", "libglib2.0-0", "libjson-c5", "libyaml-0-2", "libmnl0", "libnftnl11")
+RUN = ("dbus", "iproute2", "nftables", "procps", "libglib2.0-0", "libjson-c5", "libyaml-0-2", "libmnl0", "libnftnl11",
+       "libcurl4", "libc-ares2", "libmaxminddb0", "libseccomp2", "zlib1g", "ca-certificates")
 SYSTEMD = ("systemd", "systemd-sysv", "dbus-broker", "polkitd", *RUN)
 OPENRC = ("openrc", "sysvinit-core", "initscripts", "ifupdown", *RUN)
 

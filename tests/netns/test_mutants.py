@@ -2,7 +2,8 @@
 """The daemons with one mistake each: the test that compares them with the kernel, or with a model, must see every one, else it does
 not look there.
 
-The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py, commits by test_model.py.
+The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py, commits by test_model.py, what falls between two policies by
+test_zero_gap.py.
 
 A copy of the tree is changed and only the daemons are built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
 """
@@ -89,8 +90,13 @@ COMMITS = {
                               "r = sd_event_add_time(confirm->manager->event, &confirm->timer, CLOCK_BOOTTIME,\n                                      UINT64_MAX - 1,"),
     "the confirmed link stays": ("libpatronus/txn/store-confirm.c", "        if (r >= 0)\n                r = write_link(store, PT_STORE_CONFIRMED, store->confirmed, check);\n", ""),
 }
+GAPS = {
+    "sets of aliases come with their rules": (f"{FILTERD}/sets-emit.c", "fresh ? stages->before : stages->batch", "stages->batch"),
+    "interval sets change in place": (f"{FILTERD}/sets.c", "(alone && !overlaps(change)))", "true)"),
+    "lists come with their rules": (f"{FILTERD}/objects.c", "object->set.bounds ? stages->before : stages->batch", "stages->batch"),
+}
 MUTANTS = {name: (oracle, mutant)
-           for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR), ("test_model.py", COMMITS))
+           for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR), ("test_model.py", COMMITS), ("test_zero_gap.py", GAPS))
            for name, mutant in mutants.items()}
 
 
@@ -101,6 +107,7 @@ def tree(tmp_path_factory):
     shutil.copytree(lab_module.ROOT, tree, symlinks=True, ignore=shutil.ignore_patterns("build*", ".git", "__pycache__", ".pytest_cache"))
     subprocess.run(["meson", "setup", "build", "-Doptimization=0"], cwd=tree, check=True, capture_output=True)
     (tree / "build/cli/patronusctl").symlink_to(lab_module.build_dir() / "cli/patronusctl")
+    (tree / "build/tests/perf/flood").symlink_to(lab_module.build_dir() / "tests/perf/flood")
     build(tree)
     return tree
 
@@ -118,7 +125,7 @@ def oracle(tree, name):
     return done
 
 
-@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py", "test_model.py"))
+@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py", "test_model.py", "test_zero_gap.py"))
 def test_the_oracle_agrees_with_what_is_right(tree, name):
     done = oracle(tree, name)
     assert done.returncode == 0, done.stdout

@@ -366,7 +366,7 @@ static void test_edits_are_local(void **state)
                 g_autoptr(PtSlice) next = fw_random_dense_step(slice, rand, 1500);
                 g_autoptr(FwLayoutDelta) delta = NULL;
 
-                assert_int_equal(fw_delta_new(layout, next, NULL, &delta), 0);
+                assert_int_equal(fw_delta_new(layout, next, NULL, NULL, &delta), 0);
                 for (unsigned i = 0; i < delta->changes->len; i++) {
                         const FwClassChange *change =
                                 &g_array_index(delta->changes, FwClassChange, i);

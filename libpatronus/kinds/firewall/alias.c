@@ -11,7 +11,56 @@ const PtChoice fw_alias_types[] = {
         {},
 };
 
+const PtChoice fw_list_formats[] = {
+        {"lines", FW_LIST_LINES, "one entry a line; comments begin with # or ;"},
+        {"csv", FW_LIST_CSV, "a table: a row a line, fields perhaps in double quotes"},
+        {"json", FW_LIST_JSON, "a JSON document"},
+        {},
+};
+
+const PtChoice fw_separators[] = {
+        {"comma", FW_SEPARATOR_COMMA, ","},
+        {"semicolon", FW_SEPARATOR_SEMICOLON, ";"},
+        {"tab", FW_SEPARATOR_TAB, "a tabulator"},
+        {},
+};
+
+const PtChoice fw_continents[] = {
+        {"AF", FW_CONTINENT_AF, "Africa"},        {"AN", FW_CONTINENT_AN, "Antarctica"},
+        {"AS", FW_CONTINENT_AS, "Asia"},          {"EU", FW_CONTINENT_EU, "Europe"},
+        {"NA", FW_CONTINENT_NA, "North America"}, {"OC", FW_CONTINENT_OC, "Oceania"},
+        {"SA", FW_CONTINENT_SA, "South America"}, {},
+};
+
 /* clang-format off */
+static const PtField url_fields[] = {
+        [FW_URL_URL] = PT_FIELD(FwAliasUrl, url, url, "url", PT_F_REQUIRED,
+                .doc = "Where the list is. It is fetched without any user's rights; redirects are "
+                       "followed, from https to https only. What is compressed with gzip is "
+                       "unpacked.",
+                .example = "https://lists.example.net/drop.txt"),
+        [FW_URL_FORMAT] = PT_FIELD(FwAliasUrl, enum, format, "format", 0,
+                .choices = fw_list_formats, .def = "lines",
+                .doc = "What the list is written as."),
+        [FW_URL_PATH] = PT_FIELD(FwAliasUrl, string, path, "path", 0, .max = FW_URL_PATH_MAX,
+                .doc = "Of a JSON document, where the entries are: members one inside the other "
+                       "with dots between, \"*\" for all of a list or an object.",
+                .example = "prefixes.*.ip_prefix"),
+        [FW_URL_COLUMN] = PT_FIELD(FwAliasUrl, u16, column, "column", 0, .min = 1, .max = 1000,
+                .def = "1", .doc = "Of a CSV table, the column that the entries are in, from 1.",
+                .example = "2"),
+        [FW_URL_SEPARATOR] = PT_FIELD(FwAliasUrl, enum, separator, "separator", 0,
+                .choices = fw_separators, .def = "comma",
+                .doc = "Of a CSV table, what is between its columns."),
+        [FW_URL_REFRESH] = PT_FIELD(FwAliasUrl, duration, refresh, "refresh", 0,
+                .min = 60 * G_USEC_PER_SEC, .max = 30 * INT64_C(86400) * G_USEC_PER_SEC,
+                .def = "1h",
+                .doc = "How long after it was fetched the list is asked for again. What has not "
+                       "changed (ETag, Last-Modified) is not sent again by most servers.",
+                .example = "15m"),
+        {},
+};
+
 static const PtField alias_fields[] = {
         [ALIAS_TYPE] = PT_FIELD(Alias, enum, type, "type", PT_F_REQUIRED,
                 .choices = fw_alias_types, .impact = PT_IMPACT_RECREATE,
@@ -39,10 +88,66 @@ static const PtField alias_fields[] = {
                 .doc = "Entries beside those of the lists: a dataset, by its digest, with up to "
                        "1000000 addresses, prefixes and ranges, or hardware addresses.",
                 .example = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+        [ALIAS_URL] = PT_STRUCT_BOXED(Alias, FwAliasBox, box, FwAliasUrl, url, "url", url_fields,
+                .doc = "A list that is fetched again and again; its entries stand beside the "
+                       "configured ones. When it cannot be fetched, or is no list, those of the "
+                       "last time stay, also across restarts. Lines that are wrong are left out "
+                       "and told.",
+                .example = "{url: \"https://lists.example.net/drop.txt\", refresh: 15m}"),
+        [ALIAS_NAMES] = PT_BOXED(Alias, FwAliasBox, box, fqdn, names, "names", PT_F_LIST,
+                .max_items = FW_ALIAS_NAMES_MAX,
+                .doc = "Host names whose addresses (A and AAAA) belong to the alias. Each is asked "
+                       "for anew when its time to live is over, at the earliest after 30 s and at "
+                       "the latest after an hour. Addresses that are gone from the answer leave "
+                       "at once; when there is no answer, the last ones stay.",
+                .example = "[www.example.com]"),
+        [ALIAS_INTERFACES] = PT_BOXED(Alias, FwAliasBox, box, ifname, interfaces, "interfaces",
+                PT_F_LIST,
+                .doc = "Interfaces whose networks belong to the alias, as their addresses are at "
+                       "any time; those of the link (fe80::/10) do not. For an alias of type "
+                       "host their addresses themselves.",
+                .example = "[lan0, \"vlan*\"]"),
+        [ALIAS_COUNTRIES] = PT_BOXED(Alias, FwAliasBox, box, string, countries, "countries",
+                PT_F_LIST, .min = 2, .max = 2,
+                .doc = "Countries (ISO 3166-1) whose networks belong to the alias, by the database "
+                       "that FilterSettings name.",
+                .example = "[DE, AT, CH]"),
+        [ALIAS_CONTINENTS] = PT_BOXED(Alias, FwAliasBox, box, enum, continents, "continents",
+                PT_F_LIST, .choices = fw_continents,
+                .doc = "Continents whose networks belong to the alias, by the same database.",
+                .example = "[EU]"),
+        [ALIAS_ASNS] = PT_BOXED(Alias, FwAliasBox, box, u32, asns, "asns", PT_F_LIST, .min = 1,
+                .max = UINT32_MAX,
+                .doc = "Autonomous systems whose networks belong to the alias, by the database of "
+                       "them that FilterSettings name.",
+                .example = "[64496]"),
+        [ALIAS_INVERT] = PT_BOXED(Alias, FwAliasBox, box, bool, invert, "invert", 0,
+                .def = "false",
+                .doc = "The networks of all other countries and continents instead. What the "
+                       "database knows no country of (private addresses, too) is in neither.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_DATASET + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_INVERT + 2);
+
+const FwAliasBox *fw_alias_box(const Alias *alias)
+{
+        static const FwAliasBox none;
+
+        return alias->box ?: &none;
+}
+
+unsigned fw_url_column(const FwAliasUrl *url)
+{
+        return url->present & UINT64_C(1) << FW_URL_COLUMN ? url->column : 1;
+}
+
+uint64_t fw_url_refresh(const FwAliasUrl *url)
+{
+        return url->present & UINT64_C(1) << FW_URL_REFRESH ? url->refresh
+                                                            : FW_URL_REFRESH_DEFAULT_USEC;
+}
 
 static int wrong_entries(const Alias *alias, const char *member, PtDiagnostics *diag)
 {
@@ -76,6 +181,107 @@ static int check_hosts(const Alias *alias, PtDiagnostics *diag)
         return r;
 }
 
+/* Sources of addresses in an alias that cannot hold what they give. */
+static int check_sources(const Alias *alias, PtDiagnostics *diag)
+{
+        const FwAliasBox *box = fw_alias_box(alias);
+        bool host = alias->type == FW_ALIAS_HOST, network = alias->type == FW_ALIAS_NETWORK;
+        const struct {
+                const char *member, *right;
+                bool any, fits;
+        } sources[] = {
+                {"url", "host, network or mac", box->url.url != NULL, alias->type != FW_ALIAS_PORT},
+                {"names", "host or network", box->names.n > 0, host || network},
+                {"interfaces", "network or host", box->interfaces.n > 0, host || network},
+                {"countries", "network", box->countries.n > 0, network},
+                {"continents", "network", box->continents.n > 0, network},
+                {"asns", "network", box->asns.n > 0, network},
+        };
+        int r = 0;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(sources); i++) {
+                g_autofree char *pointer = NULL;
+
+                if (!sources[i].any || sources[i].fits)
+                        continue;
+                pointer = g_strconcat("/spec/", sources[i].member, NULL);
+                pt_diag_error(diag, "wrong-entries", pointer,
+                              "an alias of type %s has no \"%s\"; make its type %s",
+                              fw_alias_types[alias->type].name, sources[i].member,
+                              sources[i].right);
+                r = -EINVAL;
+        }
+        return r;
+}
+
+static int check_countries(const Alias *alias, PtDiagnostics *diag)
+{
+        const FwAliasBox *box = fw_alias_box(alias);
+        char *const *codes = box->countries.items;
+        int r = 0;
+
+        for (unsigned i = 0; i < box->countries.n; i++) {
+                g_autofree char *pointer = NULL;
+
+                if (g_ascii_isupper(codes[i][0]) && g_ascii_isupper(codes[i][1]))
+                        continue;
+                pointer = g_strdup_printf("/spec/countries/%u", i);
+                pt_diag_error(diag, "invalid-country", pointer,
+                              "\"%s\" is no country's code: two capital letters, such as DE",
+                              codes[i]);
+                r = -EINVAL;
+        }
+        if (box->invert && box->countries.n == 0 && box->continents.n == 0) {
+                pt_diag_error(diag, "needs-countries", "/spec/invert",
+                              "there are no countries or continents to invert; add some, or "
+                              "leave it out");
+                r = -EINVAL;
+        }
+        return r;
+}
+
+/* "a.*.b": no member is empty. */
+static bool is_path(const char *path)
+{
+        return path[0] && path[0] != '.' && path[strlen(path) - 1] != '.' && !strstr(path, "..");
+}
+
+static int check_url(const Alias *alias, PtDiagnostics *diag)
+{
+        const FwAliasUrl *url = &fw_alias_box(alias)->url;
+        bool json = url->format == FW_LIST_JSON, csv = url->format == FW_LIST_CSV;
+        bool of_csv = (url->present &
+                       (UINT64_C(1) << FW_URL_COLUMN | UINT64_C(1) << FW_URL_SEPARATOR)) != 0;
+        int r = 0;
+
+        if (json && !url->path) {
+                pt_diag_error(diag, "needs-path", "/spec/url",
+                              "a JSON document needs \"path\": where the entries are in it, such "
+                              "as prefixes.*.ip_prefix");
+                r = -EINVAL;
+        }
+        if (!json && url->path) {
+                pt_diag_error(diag, "not-json", "/spec/url/path",
+                              "\"path\" is of JSON documents; leave it out, or make the format "
+                              "json");
+                r = -EINVAL;
+        }
+        if (url->path && !is_path(url->path)) {
+                pt_diag_error(diag, "invalid-path", "/spec/url/path",
+                              "\"%s\" has an empty member; write names with one dot between, "
+                              "such as prefixes.*.ip_prefix",
+                              url->path);
+                r = -EINVAL;
+        }
+        if (!csv && of_csv) {
+                pt_diag_error(diag, "not-csv", "/spec/url",
+                              "\"column\" and \"separator\" are of CSV tables; leave them out, "
+                              "or make the format csv");
+                r = -EINVAL;
+        }
+        return r;
+}
+
 static int alias_check(const PtObject *object, PtDiagnostics *diag)
 {
         const Alias *alias = (const Alias *) object;
@@ -91,6 +297,9 @@ static int alias_check(const PtObject *object, PtDiagnostics *diag)
         if (alias->dataset && alias->type == FW_ALIAS_PORT)
                 r = wrong_entries(alias, "dataset", diag);
         if (alias->type == FW_ALIAS_HOST && check_hosts(alias, diag) < 0)
+                r = -EINVAL;
+        if (check_sources(alias, diag) < 0 || check_countries(alias, diag) < 0 ||
+            check_url(alias, diag) < 0)
                 r = -EINVAL;
         return r;
 }

@@ -89,10 +89,20 @@ static const PtField settings_fields[] = {
                 .choices = fw_helpers,
                 .doc = "Connection helpers that rules and services may name. Absent: all.",
                 .example = "[ftp, tftp]"),
+        [SETTINGS_GEOIP_DATABASE] = PT_FIELD(FilterSettings, string, geoip_database,
+                "geoipDatabase", 0, .def = FW_GEOIP_DATABASE, .min = 1, .max = FW_PATH_MAX,
+                .doc = "The file, of MaxMind's format, that says which country a network is of. "
+                       "It is read by a process without rights, so everybody must be able to read "
+                       "it; when another one takes its place, aliases of countries change.",
+                .example = "/var/lib/GeoIP/dbip-country.mmdb"),
+        [SETTINGS_ASN_DATABASE] = PT_FIELD(FilterSettings, string, asn_database, "asnDatabase", 0,
+                .def = FW_ASN_DATABASE, .min = 1, .max = FW_PATH_MAX,
+                .doc = "The same of autonomous systems.",
+                .example = "/var/lib/GeoIP/dbip-asn.mmdb"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_HELPERS + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_ASN_DATABASE + 2);
 
 static bool has(const FilterSettings *settings, unsigned index)
 {
@@ -117,6 +127,16 @@ FwAction fw_settings_output(const FilterSettings *settings)
 FwAction fw_settings_invalid(const FilterSettings *settings)
 {
         return has(settings, SETTINGS_INVALID) ? (FwAction) settings->invalid : FW_DROP;
+}
+
+const char *fw_settings_geoip_database(const FilterSettings *settings)
+{
+        return settings && settings->geoip_database ? settings->geoip_database : FW_GEOIP_DATABASE;
+}
+
+const char *fw_settings_asn_database(const FilterSettings *settings)
+{
+        return settings && settings->asn_database ? settings->asn_database : FW_ASN_DATABASE;
 }
 
 PtRate fw_settings_log_rate(const FilterSettings *settings)
@@ -152,6 +172,15 @@ static int check_zones(const PtList *list, const char *pointer, PtDiagnostics *d
         return 0;
 }
 
+static int check_path(const char *path, const char *pointer, PtDiagnostics *diag)
+{
+        if (!path || (path[0] == '/' && !strstr(path, "/../")))
+                return 0;
+        pt_diag_error(diag, "invalid-path", pointer,
+                      "\"%s\" is no whole path; begin it with /, without ..", path);
+        return -EINVAL;
+}
+
 static int settings_check(const PtObject *object, PtDiagnostics *diag)
 {
         const FilterSettings *settings = (const FilterSettings *) object;
@@ -160,6 +189,10 @@ static int settings_check(const PtObject *object, PtDiagnostics *diag)
         if (check_zones(&settings->block_bogons, "/spec/blockBogons", diag) < 0)
                 r = -EINVAL;
         if (check_zones(&settings->block_private, "/spec/blockPrivate", diag) < 0)
+                r = -EINVAL;
+        if (check_path(settings->geoip_database, "/spec/geoipDatabase", diag) < 0)
+                r = -EINVAL;
+        if (check_path(settings->asn_database, "/spec/asnDatabase", diag) < 0)
                 r = -EINVAL;
         return r;
 }

@@ -274,7 +274,6 @@ enum {
         NAT_RULE_FILTER_RULE,
         NAT_RULE_REFLECTION,
         NAT_RULE_SERVICES,
-        NAT_RULE_POOL,
 };
 
 typedef struct NatRule {
@@ -291,7 +290,6 @@ typedef struct NatRule {
         int filter;        /* FwNatFilter; see fw_nat_filter() */
         char *filter_rule; /* FirewallRule, or NULL */
         bool reflection;   /* of forwards; default: what NatSettings say */
-        char *pool;        /* ServerPool, in place of the translation; or NULL */
         PtList services; /* char *: Service; a set; in place of protocol and destination's ports */
 } NatRule;
 
@@ -306,100 +304,6 @@ int fw_nat_family(const NatRule *rule);
  * all others. */
 FwNatFilter fw_nat_filter(const NatRule *rule);
 int fw_nat_compare_order(const NatRule *a, const NatRule *b);
-
-#define FW_POOL_SERVERS_MAX 64 /* a pool's chain asks for each, when clients keep their servers */
-#define FW_WEIGHT_MAX 100
-#define FW_POOL_WEIGHTS_MAX 1024 /* each is an element in the kernel */
-#define FW_CHECK_COUNT_MAX 20
-#define FW_CHECK_PATH_MAX 512
-
-typedef enum FwBalance {
-        FW_BALANCE_ROUND_ROBIN,
-        FW_BALANCE_RANDOM,
-        FW_BALANCE_SOURCE_HASH,
-        FW_BALANCE_MAX,
-        FW_BALANCE_INVALID = -EINVAL,
-} FwBalance;
-
-typedef enum FwCheckType {
-        FW_CHECK_NONE,
-        FW_CHECK_TCP,
-        FW_CHECK_HTTP,
-        FW_CHECK_TYPE_MAX,
-        FW_CHECK_TYPE_INVALID = -EINVAL,
-} FwCheckType;
-
-/* Bits of FwServer.present. */
-enum { FW_SERVER_ADDRESS, FW_SERVER_PORT, FW_SERVER_WEIGHT, FW_SERVER_ENABLED };
-
-typedef struct FwServer {
-        uint64_t present;
-        PtAddressRange address; /* one address */
-        uint16_t port;          /* if present */
-        uint8_t weight;
-        bool enabled; /* default true */
-} FwServer;
-
-/* Bits of FwCheck.present. */
-enum {
-        FW_CHECK_TYPE,
-        FW_CHECK_PORT,
-        FW_CHECK_INTERVAL,
-        FW_CHECK_TIMEOUT,
-        FW_CHECK_RISE,
-        FW_CHECK_FALL,
-        FW_CHECK_PATH,
-        FW_CHECK_EXPECT,
-};
-
-typedef struct FwCheck {
-        uint64_t present;
-        int type; /* FwCheckType */
-        uint16_t port, expect;
-        uint8_t rise, fall;
-        uint64_t interval, timeout; /* microseconds */
-        char *path;
-} FwCheck;
-
-/* Bits of ServerPool.object.present. */
-enum {
-        SERVER_POOL_SERVERS,
-        SERVER_POOL_ALGORITHM,
-        SERVER_POOL_STICKY,
-        SERVER_POOL_CHECK,
-        SERVER_POOL_FALLBACK,
-        SERVER_POOL_WHEN_DOWN,
-};
-
-typedef struct ServerPool {
-        PtObject object;
-        PtList servers;  /* FwServer, as written; at least one */
-        int algorithm;   /* FwBalance; default FW_BALANCE_ROUND_ROBIN */
-        uint64_t sticky; /* microseconds; 0: no */
-        FwCheck check;
-        FwServer fallback;
-        int when_down; /* FwAction */
-} ServerPool;
-
-extern const PtKind pt_kind_server_pool;
-
-bool fw_server_enabled(const FwServer *server);
-unsigned fw_server_weight(const FwServer *server);
-/* A pool's check with defaults filled in. */
-typedef struct FwCheckSpec {
-        FwCheckType type;
-        uint16_t port; /* 0: the server's own */
-        uint16_t expect;
-        unsigned rise, fall;
-        uint64_t interval_usec, timeout_usec;
-        const char *path; /* the pool's */
-} FwCheckSpec;
-FwCheckSpec fw_pool_check(const ServerPool *pool);
-const FwServer *fw_pool_fallback(const ServerPool *pool); /* NULL: none */
-int fw_pool_family(const ServerPool *pool);               /* AF_INET or AF_INET6 */
-bool fw_pool_has_ports(const ServerPool *pool);
-bool fw_pool_answers(const ServerPool *pool); /* has a server that is not disabled, or a fallback */
-FwAction fw_pool_when_down(const ServerPool *pool);
 
 /* What translates the sources of connections that leave. */
 typedef enum FwOutbound {
@@ -441,8 +345,92 @@ typedef enum FwAliasType {
 /* Aliases that include aliases that include aliases... */
 #define FW_ALIAS_DEPTH_MAX 16
 
+typedef enum FwListFormat {
+        FW_LIST_LINES,
+        FW_LIST_CSV,
+        FW_LIST_JSON,
+        FW_LIST_FORMAT_MAX,
+        FW_LIST_FORMAT_INVALID = -EINVAL,
+} FwListFormat;
+
+typedef enum FwSeparator {
+        FW_SEPARATOR_COMMA,
+        FW_SEPARATOR_SEMICOLON,
+        FW_SEPARATOR_TAB,
+        FW_SEPARATOR_MAX,
+        FW_SEPARATOR_INVALID = -EINVAL,
+} FwSeparator;
+
+typedef enum FwContinent {
+        FW_CONTINENT_AF,
+        FW_CONTINENT_AN,
+        FW_CONTINENT_AS,
+        FW_CONTINENT_EU,
+        FW_CONTINENT_NA,
+        FW_CONTINENT_OC,
+        FW_CONTINENT_SA,
+        FW_CONTINENT_MAX,
+        FW_CONTINENT_INVALID = -EINVAL,
+} FwContinent;
+
+extern const PtChoice fw_list_formats[], fw_separators[], fw_continents[];
+
+/* Bits of FwAliasUrl.present. */
+enum {
+        FW_URL_URL,
+        FW_URL_FORMAT,
+        FW_URL_PATH,
+        FW_URL_COLUMN,
+        FW_URL_SEPARATOR,
+        FW_URL_REFRESH,
+};
+
+/* A list that others publish. */
+typedef struct FwAliasUrl {
+        uint64_t present;
+        char *url;
+        int format;       /* FwListFormat; default FW_LIST_LINES */
+        char *path;       /* of JSON: members to the entries, between dots; "*" is all of them */
+        uint16_t column;  /* of CSV, from 1; see fw_url_column() */
+        int separator;    /* FwSeparator; default FW_SEPARATOR_COMMA */
+        uint64_t refresh; /* microseconds; see fw_url_refresh() */
+} FwAliasUrl;
+
+#define FW_URL_REFRESH_DEFAULT_USEC (UINT64_C(3600) * G_USEC_PER_SEC)
+#define FW_URL_PATH_MAX 256
+unsigned fw_url_column(const FwAliasUrl *url);
+uint64_t fw_url_refresh(const FwAliasUrl *url);
+
+/* Names of one alias: each is asked for again and again. */
+#define FW_ALIAS_NAMES_MAX 1024
+
+/* What few aliases have: where entries come from at run time. */
+typedef struct FwAliasBox {
+        FwAliasUrl url;
+        PtList names;      /* char *: host names; a set */
+        PtList interfaces; /* char *: names, or globs that end in "*"; a set */
+        PtList countries;  /* char *: two capital letters; a set */
+        PtList continents; /* int: FwContinent; a set */
+        PtList asns;       /* uint32_t; a set */
+        bool invert;
+} FwAliasBox;
+
 /* Bits of Alias.object.present. */
-enum { ALIAS_TYPE, ALIAS_ADDRESSES, ALIAS_PORTS, ALIAS_MACS, ALIAS_ALIASES, ALIAS_DATASET };
+enum {
+        ALIAS_TYPE,
+        ALIAS_ADDRESSES,
+        ALIAS_PORTS,
+        ALIAS_MACS,
+        ALIAS_ALIASES,
+        ALIAS_DATASET,
+        ALIAS_URL,
+        ALIAS_NAMES,
+        ALIAS_INTERFACES,
+        ALIAS_COUNTRIES,
+        ALIAS_CONTINENTS,
+        ALIAS_ASNS,
+        ALIAS_INVERT,
+};
 
 typedef struct Alias {
         PtObject object;
@@ -452,7 +440,11 @@ typedef struct Alias {
         PtList macs;      /* PtMac; a set */
         PtList aliases;   /* char *: Alias; a set */
         char *dataset;    /* or NULL */
+        FwAliasBox *box;  /* NULL: nothing of it; see fw_alias_box() */
 } Alias;
+
+/* One with nothing in it when the alias has none. */
+const FwAliasBox *fw_alias_box(const Alias *alias);
 
 extern const PtChoice fw_alias_types[]; /* indexed by FwAliasType */
 extern const PtKind pt_kind_alias;
@@ -544,7 +536,14 @@ enum {
         SETTINGS_BLOCK_BOGONS,
         SETTINGS_BLOCK_PRIVATE,
         SETTINGS_HELPERS,
+        SETTINGS_GEOIP_DATABASE,
+        SETTINGS_ASN_DATABASE,
 };
+
+/* Where Debian's geoipupdate puts what it fetches. */
+#define FW_GEOIP_DATABASE "/var/lib/GeoIP/GeoLite2-Country.mmdb"
+#define FW_ASN_DATABASE "/var/lib/GeoIP/GeoLite2-ASN.mmdb"
+#define FW_PATH_MAX 1024
 
 /* The one object of it, "default", may be absent: then all is as the defaults say. */
 typedef struct FilterSettings {
@@ -560,6 +559,8 @@ typedef struct FilterSettings {
         PtList block_bogons;  /* char *: Zone; a set */
         PtList block_private; /* char *: Zone; a set */
         PtList helpers;       /* int: FwHelper, those that rules may name; absent: all */
+        char *geoip_database; /* path; see fw_settings_geoip_database() */
+        char *asn_database;   /* path */
 } FilterSettings;
 
 extern const PtKind pt_kind_filter_settings;
@@ -570,6 +571,8 @@ FwAction fw_settings_forward(const FilterSettings *settings);
 FwAction fw_settings_output(const FilterSettings *settings);
 FwAction fw_settings_invalid(const FilterSettings *settings);
 PtRate fw_settings_log_rate(const FilterSettings *settings);
+const char *fw_settings_geoip_database(const FilterSettings *settings);
+const char *fw_settings_asn_database(const FilterSettings *settings);
 bool fw_settings_helper(const FilterSettings *settings, FwHelper helper); /* may be named */
 
 /* A box with nothing in it when the endpoint or the rule has none, so that its lists can be read

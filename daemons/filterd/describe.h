@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/* What a plan of the engine says to people: its steps, how long it will take, and what may surprise
+ * them. */
+
+#include "layout-delta.h"
+#include "txn/engine.h"
+
+/* Steps, estimate, and whether there is nothing to do. */
+void fw_describe_delta(const FwLayoutDelta *delta, PtPlan *plan);
+/* Microseconds that a whole load will take. */
+uint64_t fw_estimate_load(const FwLayout *layout);
+/* Says once of all rules that are new without `to` that they are for the router too. `before`: NULL,
+ * nothing. */
+void fw_notice_without_to(const PtSlice *before, const PtSlice *wanted, PtDiagnostics *diag);
