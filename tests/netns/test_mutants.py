@@ -2,8 +2,8 @@
 """The daemons with one mistake each: the test that compares them with the kernel, or with a model, must see every one, else it does
 not look there.
 
-The compiler of rules is compared by test_match_oracle.py, the evaluator of single packets by test_cuts.py, commits by test_model.py, what falls between two policies by
-test_zero_gap.py.
+The compiler of rules is compared by test_match_oracle.py and by the tests of what rules can be and do, the evaluator of single packets by
+test_cuts.py, commits by test_model.py, what falls between two policies by test_zero_gap.py.
 
 A copy of the tree is changed and only the daemons are built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
 """
@@ -95,8 +95,38 @@ GAPS = {
     "interval sets change in place": (f"{FILTERD}/sets.c", "(alone && !overlaps(change)))", "true)"),
     "lists come with their rules": (f"{FILTERD}/objects.c", "object->set.bounds ? stages->before : stages->batch", "stages->batch"),
 }
+RULES = {
+    "test_floating.py": {
+        "late rules are not turned": (f"{KINDS}/firewall-rule.c", "return place == FW_PLACE_LATE ? -r : r;", "return r;"),
+        "all that floats is quick": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, FW_RULE_QUICK) && !rule->box->quick", "false"),
+        "directions are not asked": (f"{FILTER}/match.c", "else if (fw_rule_floating(match->rule) && in != out)", "else if (false)"),
+        "what leaves is forgotten": (f"{FILTER}/match.c", "fw_rule_looks_out(rule)\n                       ? 2", "fw_rule_looks_out(rule)\n                       ? 1"),
+        "nothing floats over the router": (f"{FILTER}/zones.c", "(strcmp(from, FW_ZONE_ROUTER) == 0 && !fw_scope_floats(rule))", "strcmp(from, FW_ZONE_ROUTER) == 0"),
+    },
+    "test_rule_modes.py": {
+        "audit decides": (f"{KINDS}/rule-rare.c", "rule->action != FW_CONTINUE && fw_rule_box(rule)->mode != FW_MODE_AUDIT", "rule->action != FW_CONTINUE"),
+        "parts count again": (f"{FILTERD}/emit-rule.c", "if (fw_match_alone(part->rule))", "if (false)"),
+        "what returns stands among others": (f"{FILTERD}/layout.c", "!at(klass, from)->alone", "true"),
+        "groups are never off": (f"{FILTER}/effective.c", "(!group || fw_group_enabled((const RuleGroup *) group))", "true"),
+        "a switch changes nothing": (f"{FILTERD}/layout-delta.c", "if (services || groups)", "if (services)"),
+    },
+    "test_rule_marks.py": {
+        "checksums stay": (f"{FILTERD}/marks.c", "PT_REG(REG_DATA), family == AF_INET);", "PT_REG(REG_DATA), false);"),
+        "bits of others go": (f"{FILTERD}/marks.c", "uint32_t others = ~bits;", "uint32_t others = 0;"),
+        "later packets have no mark": (f"{FILTERD}/marks.c", "PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC", "PT_CTMARK_HAS_DSCP, AF_UNSPEC"),
+        "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule);", "return false;"),
+        "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
+    },
+    "test_rule_questions.py": {
+        "flags that must be clear are not asked": (f"{FILTER}/match.c", "set | clear", "set"),
+        "lengths are not turned": (f"{FILTERD}/match-put.c", "if (info->turned)", "if (false)"),
+        "globs are names": (f"{KINDS}/dimension.c", "        if (glob)\n                memset(hi + len, 0xff, IFNAMSIZ - len);", ""),
+        "every rejection is alike": (f"{FILTERD}/emit-rule.c", "NFT_REJECT_ICMPX_UNREACH, codes[with]", "NFT_REJECT_ICMPX_UNREACH, codes[FW_REJECT_NO_ROUTE]"),
+    },
+}
 MUTANTS = {name: (oracle, mutant)
-           for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR), ("test_model.py", COMMITS), ("test_zero_gap.py", GAPS))
+           for oracle, mutants in (("test_match_oracle.py", COMPILER), ("test_cuts.py", EVALUATOR), ("test_model.py", COMMITS), ("test_zero_gap.py", GAPS),
+                                   *RULES.items())
            for name, mutant in mutants.items()}
 
 
@@ -125,7 +155,7 @@ def oracle(tree, name):
     return done
 
 
-@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py", "test_model.py", "test_zero_gap.py"))
+@pytest.mark.parametrize("name", ("test_match_oracle.py", "test_cuts.py", "test_model.py", "test_zero_gap.py", *RULES))
 def test_the_oracle_agrees_with_what_is_right(tree, name):
     done = oracle(tree, name)
     assert done.returncode == 0, done.stdout
