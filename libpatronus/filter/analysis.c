@@ -248,7 +248,8 @@ static bool is_plain(const FwCube *cube)
 
 static bool has_same_place(const FwPolicyRule *a, const FwPolicyRule *b)
 {
-        return fw_rule_priority(a->rule) == fw_rule_priority(b->rule) &&
+        return fw_rule_place(a->rule) == fw_rule_place(b->rule) &&
+               fw_rule_priority(a->rule) == fw_rule_priority(b->rule) &&
                a->rule->object.position == b->rule->object.position;
 }
 

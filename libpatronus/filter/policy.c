@@ -9,12 +9,14 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_INTERFACES + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_DIRECTION + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
 /* Fields that do something beside deciding. */
-#define RULE_ACTS (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER))
+#define RULE_ACTS                                                                                  \
+        (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) |                          \
+         BIT(FW_RULE_END_CONNECTIONS))
 
 /* Building the cubes of a rule. */
 
@@ -141,11 +143,28 @@ static void narrow_condition(Build *build, const FwTerm *term)
         keep_next(build);
 }
 
+/* What came by an interface is not of the router's own, and what leaves by one is not for it. true:
+ * by which one is not asked. */
+static bool narrow_side(Build *build, const FwTerm *term)
+{
+        FwAxis axis = term->dimension == FW_DIM_IN_INTERFACE ? FW_AXIS_FROM : FW_AXIS_TO;
+        uint32_t zones = fw_space_router(build->space);
+        FwSpan side = {0, (FwNumber) zones - 1};
+
+        if (zones > 0)
+                add_narrowed(build, axis, &side);
+        keep_next(build);
+        return term->negated && term->n == 1 && **(char *const *) term->items == 0;
+}
+
 static void narrow(Build *build, const FwTerm *term)
 {
         FwAxis axis = fw_term_axis(term->dimension);
 
         if (term->n == 0 && term->n_aliases == 0 && term->mask == 0)
+                return;
+        if ((term->dimension == FW_DIM_IN_INTERFACE || term->dimension == FW_DIM_OUT_INTERFACE) &&
+            narrow_side(build, term))
                 return;
         if (axis >= 0)
                 narrow_axis(build, term, axis);
@@ -153,33 +172,44 @@ static void narrow(Build *build, const FwTerm *term)
                 narrow_condition(build, term);
 }
 
-/* The pairs of zones that fw_scope_matches() says; false: none that can be. */
+/* The pairs of zones that fw_scope_matches() says: an interval on either axis. */
+
+static bool narrow_zone(const FwSpace *space, const char *name, FwAxis axis, bool router,
+                        FwCube *cube)
+{
+        uint32_t zones = fw_space_router(space), zone;
+
+        if (name && strcmp(name, FW_ZONE_ANY) != 0) {
+                if (fw_space_zone(space, name, &zone) < 0)
+                        return false;
+                cube->lo[axis] = cube->hi[axis] = zone;
+        } else if (!router) {
+                if (zones == 0)
+                        return false;
+                cube->hi[axis] = zones - 1;
+        }
+        return true;
+}
+
+static bool is_router_alone(const FwSpace *space, const FwCube *cube, FwAxis axis)
+{
+        return cube->lo[axis] == fw_space_router(space);
+}
+
+/* What the machine sends to itself is not asked about. */
 static bool narrow_zones(const FwSpace *space, const FirewallRule *rule, FwCube *cube)
 {
-        const char *from = rule->from ?: FW_ZONE_ANY, *to = rule->to ?: FW_ZONE_ANY;
-        uint32_t router = fw_space_router(space), zone;
+        uint32_t zones = fw_space_router(space);
 
-        if (fw_scope_floats(rule)) {
-                cube->hi[FW_AXIS_FROM] = router;
-        } else if (strcmp(from, FW_ZONE_ANY) == 0) {
-                if (router == 0)
-                        return false;
-                cube->hi[FW_AXIS_FROM] = router - 1;
-        } else if (fw_space_zone(space, from, &zone) == 0) {
-                cube->lo[FW_AXIS_FROM] = cube->hi[FW_AXIS_FROM] = zone;
-        } else {
+        if (!narrow_zone(space, rule->from, FW_AXIS_FROM, fw_scope_floats(rule), cube) ||
+            !narrow_zone(space, rule->to, FW_AXIS_TO, true, cube))
                 return false;
-        }
-        if (strcmp(to, FW_ZONE_ANY) == 0) {
-                if (cube->lo[FW_AXIS_FROM] < router)
-                        return true;
-                if (router == 0) /* what the machine sends to itself is not asked about */
+        if (is_router_alone(space, cube, FW_AXIS_FROM)) {
+                if (zones == 0 || is_router_alone(space, cube, FW_AXIS_TO))
                         return false;
-                cube->hi[FW_AXIS_TO] = router - 1;
-        } else if (fw_space_zone(space, to, &zone) == 0) {
-                cube->lo[FW_AXIS_TO] = cube->hi[FW_AXIS_TO] = zone;
-        } else {
-                return false;
+                cube->hi[FW_AXIS_TO] = MIN(cube->hi[FW_AXIS_TO], zones - 1);
+        } else if (is_router_alone(space, cube, FW_AXIS_TO)) {
+                cube->hi[FW_AXIS_FROM] = MIN(cube->hi[FW_AXIS_FROM], zones - 1);
         }
         return true;
 }
@@ -194,6 +224,34 @@ static void place(const Build *build, const FwCube *cube)
         build->rule->n++;
 }
 
+/* When it is in force is not asked: it may be, or not. */
+static void narrow_schedule(const Build *build, FwCube *cube)
+{
+        const char *name = fw_rule_box(build->rule->rule)->schedule;
+        g_autofree char *text = NULL;
+
+        if (!name)
+                return;
+        text = g_strdup_printf("Schedule/%s is in force", name);
+        cube->holds |= get_condition(build, text, text);
+}
+
+/* From anywhere to anywhere, but not from the router to itself. */
+static void begin_cubes(const Build *build, const FwCube *all)
+{
+        uint32_t router = fw_space_router(build->space);
+        FwCube own = *all, cube = *all;
+
+        if (all->hi[FW_AXIS_FROM] == router && all->lo[FW_AXIS_FROM] < router &&
+            all->hi[FW_AXIS_TO] == router) {
+                cube.hi[FW_AXIS_FROM] = router - 1;
+                own.lo[FW_AXIS_FROM] = router;
+                own.hi[FW_AXIS_TO] = router - 1;
+                g_array_append_val(build->cubes, own);
+        }
+        g_array_append_val(build->cubes, cube);
+}
+
 static void place_way(Build *build, const FwMatch *match, int family)
 {
         FwCube all = fw_space_all(build->space, family);
@@ -203,7 +261,8 @@ static void place_way(Build *build, const FwMatch *match, int family)
                 return;
         g_array_set_size(build->cubes, 0);
         g_array_set_size(build->next, 0);
-        g_array_append_val(build->cubes, all);
+        narrow_schedule(build, &all);
+        begin_cubes(build, &all);
         if (build->policy->cubes->len < FW_POLICY_CUBES_MAX)
                 for (unsigned i = 0; i < match->n_terms; i++)
                         narrow(build, &match->terms[i]);

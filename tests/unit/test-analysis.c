@@ -308,6 +308,46 @@ static void test_conditions(void **state)
                 "before it decides all that it matches; move it up, or remove it\n");
 }
 
+/* Floating rules stand before or after all others, and are for the router's own packets too. */
+static void test_floating(void **state)
+{
+        g_autoptr(PtSlice) slice = two_zones();
+        g_autofree char *text = NULL;
+
+        fw_put_rule(slice, "lan-ssh", 1,
+                    "{\"action\":\"allow\",\"from\":\"lan\",\"protocol\":\"tcp\",\"destination\":{"
+                    "\"ports\":[22]}}");
+        fw_put_rule(slice, "own-ssh", 2,
+                    "{\"action\":\"allow\",\"from\":\"router\",\"to\":\"wan\",\"protocol\":\"tcp\","
+                    "\"destination\":{\"ports\":[22]}}");
+        fw_put_rule(slice, "own-web", 3,
+                    "{\"action\":\"allow\",\"from\":\"router\",\"to\":\"wan\",\"protocol\":\"tcp\","
+                    "\"destination\":{\"ports\":[80]}}");
+        fw_put_rule(
+                slice, "no-ssh-in", 9,
+                "{\"action\":\"drop\",\"floating\":true,\"direction\":\"in\",\"protocol\":\"tcp\","
+                "\"destination\":{\"ports\":[22]}}");
+        fw_put_rule(slice, "late-web", 4,
+                    "{\"action\":\"reject\",\"floating\":true,\"quick\":false,\"protocol\":\"tcp\","
+                    "\"destination\":{\"ports\":[80]}}");
+        fw_put_rule(slice, "later-web", 5,
+                    "{\"action\":\"allow\",\"floating\":true,\"quick\":false,\"protocol\":\"tcp\","
+                    "\"destination\":{\"ports\":[80]}}");
+        text = analyse(slice);
+        assert_string_equal(
+                text,
+                "shadowed FirewallRule/lan-ssh/spec: no packet comes to it: FirewallRule/no-ssh-in "
+                "before it decides all that it matches; move it up, or remove it\n"
+                "redundant FirewallRule/own-ssh/spec: without it the same would happen: the "
+                "default "
+                "decides alike after it; remove it\n"
+                "redundant FirewallRule/own-web/spec: without it the same would happen: "
+                "FirewallRule/later-web decides alike after it; remove it\n"
+                "shadowed FirewallRule/late-web/spec: no packet comes to it: FirewallRule/own-web "
+                "and FirewallRule/later-web before it decide all that it matches; move it up, or "
+                "remove it\n");
+}
+
 /* More conditions than are told apart: less is found, and nothing that is not so. */
 static void test_too_many_conditions(void **state)
 {
@@ -331,11 +371,9 @@ static void test_too_many_conditions(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_every_packet),
-                cmocka_unit_test(test_names_who_covers),
-                cmocka_unit_test(test_names_what_follows),
-                cmocka_unit_test(test_same_place),
-                cmocka_unit_test(test_conditions),
+                cmocka_unit_test(test_every_packet),        cmocka_unit_test(test_names_who_covers),
+                cmocka_unit_test(test_names_what_follows),  cmocka_unit_test(test_same_place),
+                cmocka_unit_test(test_conditions),          cmocka_unit_test(test_floating),
                 cmocka_unit_test(test_too_many_conditions),
         };
 
