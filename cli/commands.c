@@ -78,8 +78,11 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
         [CTL_FOR] = {0, "for", CTL_WORD_DURATION,
                      "Only for this time: 30s, 10m, 1h30m, 2d. Without it, until unbanned."},
-        [CTL_FORCE] = {0, "force", CTL_WORD_NONE,
-                       "Even the router's own addresses, and who must not be locked out."},
+        [CTL_FORCE] =
+                {0, "force", CTL_WORD_NONE,
+                 "Of a change: although tests of the policy fail (PolicyTest), which are warnings "
+                 "then. Of a ban: even the router's own addresses, and who must not be locked "
+                 "out."},
         [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
         [CTL_WAIT] =
                 {0, "wait", CTL_WORD_DURATION,
@@ -139,7 +142,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
 
 #define COMMIT_OPTIONS                                                                             \
         (CTL_BIT(CTL_DRY_RUN) | CTL_BIT(CTL_MESSAGE) | CTL_BIT(CTL_CONFIRM) |                      \
-         CTL_BIT(CTL_ALLOW_OFFLINE))
+         CTL_BIT(CTL_ALLOW_OFFLINE) | CTL_BIT(CTL_FORCE))
 
 const CtlCommand ctl_commands[] = {
         {.name = "apply",
@@ -161,7 +164,7 @@ const CtlCommand ctl_commands[] = {
         {.name = "plan",
          .common = true,
          .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE) |
-                    CTL_BIT(CTL_ALLOW_OFFLINE),
+                    CTL_BIT(CTL_ALLOW_OFFLINE) | CTL_BIT(CTL_FORCE),
          .required = CTL_BIT(CTL_FILE),
          .doc = "Show what apply would do",
          .help = "Checks the input as apply does and shows changes and steps, and for every daemon "
@@ -171,7 +174,9 @@ const CtlCommand ctl_commands[] = {
                  "eventual: "
                  "a program that comes to it), the impact, and how long it expects to prepare and "
                  "to "
-                 "commit. Nothing is changed.",
+                 "commit. It says which packets are newly allowed or denied, warns of rules that "
+                 "are never reached, not needed or contradict each other, and of objects that "
+                 "nothing refers to. Nothing is changed.",
          .example = "patronusctl plan -f policy.yaml",
          .run = ctl_run_plan},
         {.name = "get",

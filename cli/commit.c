@@ -129,6 +129,24 @@ static void print_daemons(struct json_object *plans)
         ctl_rows_end(rows, NULL);
 }
 
+/* What it does to packets: the daemons' own words. */
+static void print_difference(struct json_object *reply)
+{
+        struct json_object *lines = ctl_json_at(reply, "difference");
+        size_t n = lines ? json_object_array_length(lines) : 0;
+
+        if (n > 0)
+                printf("difference:\n");
+        for (size_t i = 0; i < n; i++) {
+                struct json_object *line = json_object_array_get_idx(lines, i);
+                g_autofree char *text = ctl_safe(ctl_json_string(line, "text"));
+
+                printf("  %s\n", text);
+        }
+        if (json_object_get_boolean(ctl_json_at(reply, "differencePartial")))
+                printf("  and more: it is too complex to be shown whole\n");
+}
+
 static void print_plan(struct json_object *reply)
 {
         struct json_object *steps = ctl_json_at(reply, "steps");
@@ -142,6 +160,7 @@ static void print_plan(struct json_object *reply)
 
                 printf("  %s\n", step);
         }
+        print_difference(reply);
         print_daemons(ctl_json_at(reply, "plans"));
         if (*ctl_json_string(reply, "impact"))
                 printf("impact: %s\n", ctl_json_string(reply, "impact"));
@@ -251,6 +270,8 @@ int ctl_commit_append(const Ctl *ctl, const CtlInput *input, unsigned flags, sd_
                 r = append_confirm(ctl, m);
         if (r >= 0 && !(flags & CTL_COMMIT_LOAD) && ctl->values[CTL_ALLOW_OFFLINE])
                 r = ctl_append_true(m, "allowOffline");
+        if (r >= 0 && !(flags & CTL_COMMIT_LOAD) && ctl->values[CTL_FORCE])
+                r = ctl_append_true(m, "force");
         if (r >= 0 && input)
                 r = ctl_append_string(m, "source", input->source);
         if (r >= 0 && ctl->values[CTL_SET])

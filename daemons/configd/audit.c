@@ -408,7 +408,26 @@ static char *errors_of(const PtDiagnostics *diag)
         return NULL;
 }
 
-/* "2 created, 1 updated, 0 deleted; merged with revision 6; confirm never" */
+/* What the configuration expects of itself and is not so: it was forced. */
+static void append_forced(const PtDiagnostics *diag, GString *out)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < pt_diag_count(diag); i++) {
+                const PtDiagnostic *entry = pt_diag_get(diag, i);
+
+                if (!g_str_equal(entry->code, PT_EXPECTATION_FAILED))
+                        continue;
+                if (n++ < NAMES_SHOWN)
+                        g_string_append_printf(out, "%s%s", n == 1 ? "; forced against " : ", ",
+                                               entry->subject);
+        }
+        if (n > NAMES_SHOWN)
+                g_string_append_printf(out, " and %u more", n - NAMES_SHOWN);
+}
+
+/* "2 created, 1 updated, 0 deleted; merged with revision 6; confirm never; forced against
+ * PolicyTest/web" */
 static char *success_of(const Reply *reply, const char *confirm)
 {
         GString *out = g_string_new(NULL);
@@ -422,6 +441,7 @@ static char *success_of(const Reply *reply, const char *confirm)
                                        reply->confirm_usec / G_USEC_PER_SEC);
         else if (confirm)
                 g_string_append_printf(out, "; confirm %s", confirm);
+        append_forced(reply->diag, out);
         return g_string_free(out, FALSE);
 }
 

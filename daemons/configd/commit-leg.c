@@ -102,7 +102,7 @@ void leg_plan(Leg *leg)
         leg->call.done = on_planned;
         r = participant_plan(&leg->call, leg->context->revision,
                              leg->full ? NULL : participant->slice, leg->after,
-                             leg->context->administrator, deadline_step(step_usec(leg), 0));
+                             &leg->context->wish, deadline_step(step_usec(leg), 0));
         if (r < 0)
                 leg_unsent(leg, r);
 }

@@ -22,7 +22,7 @@ typedef struct LegContext {
         struct Manager *manager;
         uint64_t revision;
         Reply *reply;                 /* gets diagnostics and plans */
-        const PtTuple *administrator; /* whose new connections the plans are asked about; or NULL */
+        PlanWish wish; /* what the plans are asked beside */
         /* A call has ended: 0 or a negative errno, with a diagnostic. Once for each call. */
         void (*done)(Leg *leg, int result, void *userdata);
         void *userdata;

@@ -19,6 +19,7 @@ typedef struct CommitOptions {
         bool dry_run;
         bool allow_offline; /* daemons that are down take their part when they start */
         bool merge;
+        bool force; /* although tests of the configuration fail */
         char *confirm, *connection; /* confirm.h */
 } CommitOptions;
 #define COMMIT_OPTIONS_INIT                                                                        \
@@ -32,6 +33,7 @@ typedef struct CommitOptions {
         {"dryRun", OPTION_BOOL, &(o).dry_run}, \
         {"allowOffline", OPTION_BOOL, &(o).allow_offline}, \
         {"merge", OPTION_BOOL, &(o).merge}, \
+        {"force", OPTION_BOOL, &(o).force}, \
         {"confirm", OPTION_STRING, &(o).confirm}, \
         {"connection", OPTION_STRING, &(o).connection}
 /* clang-format on */

@@ -4,6 +4,7 @@
 #include "bus-config.h"
 #include "commit-leg.h"
 #include "conflict.h"
+#include "unused.h"
 #include "validate.h"
 
 #include "base/log.h"
@@ -583,6 +584,8 @@ static void begin(Commit *commit, const CommitRequest *request)
                 r = -EINVAL;
         if (r < 0 && commit->merge)
                 tell_misfit(commit, request);
+        if (r == 0 && commit->dry_run)
+                unused_report(commit->candidate, reply->diag);
         end_timing(commit, TIMING_VALIDATE);
         if (r < 0 || !add_legs(commit, request->allow_offline)) {
                 refuse(commit);
@@ -643,7 +646,16 @@ void commit_start(Manager *manager, const CommitRequest *request, CommitDone don
                 .manager = manager,
                 .revision = revision->number,
                 .reply = commit->reply,
-                .administrator = commit->confirm.has_tuple ? &commit->confirm.tuple : NULL,
+                .wish =
+                        {
+                                .administrator =
+                                        commit->confirm.has_tuple ? &commit->confirm.tuple : NULL,
+                                .analyze = request->dry_run,
+                                /* What ends a lock-out asks nobody. */
+                                .tests = request->confirm.restores || request->force
+                                                 ? PLAN_TESTS_WARN
+                                                 : PLAN_TESTS_REFUSE,
+                        },
                 .done = on_leg_done,
                 .userdata = commit,
         };

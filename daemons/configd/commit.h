@@ -35,6 +35,7 @@ typedef struct CommitRequest {
         PtAuditEntry *audit; /* who does it, for the audit; the commit takes it. NULL: a trial */
         const char *client;  /* its unique name on the bus: who may give the commit up */
         ConfirmWish confirm;
+        bool force;         /* also if what the configuration expects of itself is not so */
         bool allow_offline; /* a daemon that is down takes its part when it starts */
 } CommitRequest;
 

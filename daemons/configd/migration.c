@@ -197,6 +197,7 @@ void migration_start(Migration *migration)
                              .author = AUTHOR,
                              .comment = comment,
                              .audit = audit_entry_of_configd("Migrate", comment),
+                             .force = true, /* it says the same by other words */
                              .confirm = {.mode = CONFIRM_NEVER},
                      },
                      on_done, migration);

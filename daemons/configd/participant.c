@@ -5,9 +5,12 @@
 #include "base/text.h"
 #include "bus/bus.h"
 #include "event/backoff.h"
+#include "kind/vardict.h"
 
 #include <string.h>
 #include <sys/mman.h>
+
+#define DIFFERENCE_DEPTH 4 /* the a{sv}, a variant, and an array of texts in it */
 
 #define TRANSACTION_INTERFACE "org.patronus.Transaction1"
 
@@ -159,6 +162,29 @@ static int read_text(sd_bus_message *m, char **ret)
         return 0;
 }
 
+/* Whatever it says: it is for people, and handed on. */
+static int read_difference(sd_bus_message *m, struct json_object **ret)
+{
+        pt_auto_json *lines = json_object_new_array();
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "a{sv}");
+        while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
+                struct json_object *line;
+
+                r = pt_vardict_read(m, DIFFERENCE_DEPTH, &line);
+                if (r >= 0)
+                        json_object_array_add(lines, line);
+        }
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        json_object_put(*ret);
+        *ret = g_steal_pointer(&lines);
+        return 0;
+}
+
 /* The value of one member, inside its variant. */
 static int read_member(sd_bus_message *m, const char *key, PtDiagnostics *diag, Answer *answer)
 {
@@ -173,6 +199,10 @@ static int read_member(sd_bus_message *m, const char *key, PtDiagnostics *diag, 
                 return read_digest(m, &answer->has_root, &answer->root);
         if (g_str_equal(key, "markerRoot"))
                 return read_digest(m, &answer->has_marker, &answer->marker_root);
+        if (g_str_equal(key, "difference"))
+                return read_difference(m, &answer->difference);
+        if (g_str_equal(key, "differencePartial"))
+                return read_bool(m, &answer->difference_partial);
         if (g_str_equal(key, "empty"))
                 return read_bool(m, &answer->empty);
         if (g_str_equal(key, "verified"))
@@ -313,6 +343,7 @@ static int on_reply(sd_bus_message *m, void *userdata, sd_bus_error *ret_error)
         call->done(r, &answer, call->userdata);
         g_free(answer.engine);
         g_free(answer.cuts_why);
+        json_object_put(answer.difference);
         return 0;
 }
 
@@ -359,10 +390,27 @@ static int slice_memfd(const PtSlice *before, const PtSlice *after)
         return pt_steal_fd(&fd);
 }
 
-int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
-                     const PtSlice *after, const PtTuple *administrator, uint64_t deadline_usec)
+static int append_wish(sd_bus_message *m, const PlanWish *wish)
 {
+        static const char *const tests[] = {
+                [PLAN_TESTS_REFUSE] = "refuse", [PLAN_TESTS_WARN] = "warn"};
         char tuple[PT_TUPLE_TEXT_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && wish->administrator)
+                r = sd_bus_message_append(m, "{sv}", "administrator", "s",
+                                          pt_tuple_format(wish->administrator, tuple));
+        if (r >= 0 && wish->analyze)
+                r = sd_bus_message_append(m, "{sv}", "analyze", "b", true);
+        if (r >= 0 && wish->tests != PLAN_TESTS_NONE)
+                r = sd_bus_message_append(m, "{sv}", "tests", "s", tests[wish->tests]);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
+                     const PtSlice *after, const PlanWish *wish, uint64_t deadline_usec)
+{
         pt_auto_message *m = NULL;
         pt_auto_fd int fd = -EBADF;
         int r;
@@ -373,11 +421,9 @@ int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *be
         fd = slice_memfd(before, after);
         if (fd < 0)
                 return fd;
-        if (administrator)
-                r = sd_bus_message_append(m, "tha{sv}", revision, fd, 1, "administrator", "s",
-                                          pt_tuple_format(administrator, tuple));
-        else
-                r = sd_bus_message_append(m, "tha{sv}", revision, fd, 0);
+        r = sd_bus_message_append(m, "th", revision, fd);
+        if (r >= 0)
+                r = append_wish(m, wish);
         if (r < 0)
                 return r;
         return start_call(call, m, "Plan", deadline_usec);

@@ -71,6 +71,8 @@ typedef struct Answer {
         bool empty;           /* of a plan: nothing is to be done */
         bool has_cuts, cuts;  /* new connections like the administrator's are refused by it */
         char *cuts_why;       /* for people: why, or why it cannot say; NULL: it was not asked */
+        struct json_object *difference; /* of a plan: array; NULL: it was not asked */
+        bool difference_partial;
         bool verified;
         bool has_root, has_marker;
         PtDigest root, marker_root;
@@ -105,10 +107,22 @@ static inline bool participant_vanished(int result)
         return result == -ECONNRESET || result == -ENOTCONN;
 }
 
-/* Plan with the delta from `before` to `after`, or with the whole of `after` when `before` is NULL.
- * `administrator`: whether the plan cuts such connections is asked too; or NULL. */
+/* What a plan is asked beside. */
+typedef enum PlanTests {
+        PLAN_TESTS_NONE,   /* what is to be in force whatever anybody expects */
+        PLAN_TESTS_REFUSE, /* what the configuration expects must be so */
+        PLAN_TESTS_WARN,   /* or is said */
+} PlanTests;
+
+typedef struct PlanWish {
+        const PtTuple *administrator; /* whether the plan cuts such connections; or NULL */
+        bool analyze;                 /* what is odd about it, and what differs for packets */
+        PlanTests tests;
+} PlanWish;
+
+/* Plan with the delta from `before` to `after`, or with the whole of `after` when `before` is NULL. */
 int participant_plan(ParticipantCall *call, uint64_t revision, const PtSlice *before,
-                     const PtSlice *after, const PtTuple *administrator, uint64_t deadline_usec);
+                     const PtSlice *after, const PlanWish *wish, uint64_t deadline_usec);
 /* Prepare, Commit or Verify. */
 int participant_step(ParticipantCall *call, const char *method, uint64_t revision,
                      uint64_t deadline_usec);

@@ -94,7 +94,7 @@ static void on_planned(int result, const Answer *answer, void *userdata);
 static int plan(Repair *repair)
 {
         return participant_plan(&repair->call, repair->revision,
-                                repair->full ? NULL : repair->slice, repair->slice, NULL,
+                                repair->full ? NULL : repair->slice, repair->slice, &(PlanWish){0},
                                 deadline_step(repair->step_usec, 0));
 }
 

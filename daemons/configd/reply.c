@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include "bus/bus.h"
+#include "kind/vardict.h"
 
 static const char *const timing_names[TIMING_MAX] = {
         [TIMING_VALIDATE] = "validateUSec", [TIMING_PLAN] = "planUSec",
@@ -39,6 +40,7 @@ void reply_free(Reply *reply)
         g_ptr_array_unref(reply->conflicts);
         pt_diag_free(reply->diag);
         g_free(reply->confirm_why);
+        json_object_put(reply->difference);
         g_free(reply);
 }
 
@@ -67,6 +69,21 @@ static guint place_of(const Reply *reply, const ParticipantClass *klass)
         return reply->plans->len;
 }
 
+/* What several say stands one after the other. */
+static void add_difference(Reply *reply, const Answer *answer)
+{
+        size_t n = answer->difference ? json_object_array_length(answer->difference) : 0;
+
+        if (!answer->difference)
+                return;
+        if (!reply->difference)
+                reply->difference = json_object_new_array();
+        for (size_t i = 0; i < n; i++)
+                json_object_array_add(reply->difference, json_object_get(json_object_array_get_idx(
+                                                                 answer->difference, i)));
+        reply->difference_partial = reply->difference_partial || answer->difference_partial;
+}
+
 void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *answer)
 {
         PlanResult *plan = g_new0(PlanResult, 1);
@@ -82,6 +99,7 @@ void reply_add_plan(Reply *reply, const ParticipantClass *klass, const Answer *a
         plan->cuts_why = g_strdup(answer->cuts_why);
         plan->steps = g_ptr_array_ref(answer->steps);
         g_ptr_array_insert(reply->plans, (gint) place_of(reply, klass), plan);
+        add_difference(reply, answer);
         reply->impact = MAX(reply->impact, answer->impact);
         reply->guarantee = MAX(reply->guarantee, answer->guarantee);
 }
@@ -260,11 +278,28 @@ static int append_basics(const Reply *reply, sd_bus_message *m)
                 "confirmWhy", "s", reply->confirm_why ?: "");
 }
 
+static int append_difference(const Reply *reply, sd_bus_message *m)
+{
+        size_t n = reply->difference ? json_object_array_length(reply->difference) : 0;
+        int r;
+
+        if (!reply->difference)
+                return 0;
+        r = open_array_entry(m, "difference", "aa{sv}");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = pt_vardict_append(json_object_array_get_idx(reply->difference, i), m);
+        if (r >= 0)
+                r = close_array_entry(m);
+        return r < 0 ? r
+                     : sd_bus_message_append(m, "{sv}", "differencePartial", "b",
+                                             reply->difference_partial);
+}
+
 int reply_append(const Reply *reply, sd_bus_message *m)
 {
         static int (*const parts[])(const Reply *, sd_bus_message *) = {
-                append_basics, append_changes,     append_steps,  append_plans,
-                append_merge,  append_diagnostics, append_timings};
+                append_basics,     append_changes, append_steps,       append_plans,
+                append_difference, append_merge,   append_diagnostics, append_timings};
         int r;
 
         r = sd_bus_message_open_container(m, SD_BUS_TYPE_ARRAY, "{sv}");

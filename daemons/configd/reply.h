@@ -51,6 +51,10 @@ typedef struct Reply {
         /* How long it waits to be confirmed, 0: not at all; and why, or why not. */
         uint64_t confirm_usec;
         char *confirm_why; /* or NULL */
+        /* What the change does to packets and the like, as the daemons say: array of objects with a
+         * member "text"; NULL: they were not asked. */
+        struct json_object *difference;
+        bool difference_partial;
         PtDiagnostics *diag;
         uint64_t usec[TIMING_MAX];
 } Reply;

@@ -417,6 +417,7 @@ int session_commit(Session *session, const CommitOptions *options, bool restores
                 .merge = options->merge,
                 .dry_run = options->dry_run,
                 .allow_offline = options->allow_offline,
+                .force = options->force,
                 .uid = session->uid,
                 .author = session->user,
                 .comment = options->comment,

@@ -9,6 +9,7 @@
 #include "describe.h"
 #include "emit.h"
 #include "objects.h"
+#include "review.h"
 
 #include <string.h>
 
@@ -299,11 +300,12 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         return 0;
 }
 
-static int cuts(PtEngineCtx *ctx, const PtPlan *base, const PtTuple *tuple, char **ret_why)
+static FwPlanned planned_of(const PtEngineCtx *ctx, const PtPlan *base)
 {
         const NftPlan *plan = (const NftPlan *) base;
         const FwEngine *engine = ctx->engine;
-        FwPlanned planned = {
+
+        return (FwPlanned){
                 .slice = plan->wanted,
                 .effective = plan->delta ? plan->delta->layout->effective : plan->layout->effective,
                 .bans = engine->bans,
@@ -311,8 +313,21 @@ static int cuts(PtEngineCtx *ctx, const PtPlan *base, const PtTuple *tuple, char
                 .live = plan->live,
                 .netns_fd = ctx->netns_fd,
         };
+}
+
+static int cuts(PtEngineCtx *ctx, const PtPlan *base, const PtTuple *tuple, char **ret_why)
+{
+        FwPlanned planned = planned_of(ctx, base);
 
         return fw_cuts(&planned, tuple, ret_why);
+}
+
+static int review(PtEngineCtx *ctx, const PtPlan *base, const PtSlice *before, PtReview *review,
+                  PtDiagnostics *diag)
+{
+        FwPlanned planned = planned_of(ctx, base);
+
+        return fw_review(&planned, before, review, diag);
 }
 
 static int prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata)
@@ -697,6 +712,7 @@ const PtEngine fw_engine_nft = {
         .observe = observe,
         .plan = plan_new,
         .cuts = cuts,
+        .review = review,
         .prepare = prepare,
         .commit = commit,
         .verify = verify,

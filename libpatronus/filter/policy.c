@@ -9,7 +9,7 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_DIRECTION + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_MODE + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 

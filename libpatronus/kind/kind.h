@@ -160,6 +160,10 @@ struct PtKind {
         const char *order_field; /* of an ordered kind: a number, with a default, that orders before
                                     the position does: "priority"; or NULL */
         bool singleton;          /* the only object is called "default" */
+        /* Its objects are there to be referred to, and do nothing else unless they have one of the rows
+         * `acts_by` (bits of PtObject.present). */
+        bool passive;
+        uint64_t acts_by;
         const char *const
                 *reserved_names; /* NULL-terminated, or NULL: "router" and "any" for Zone */
         /* Objects that are there without being configured, sorted by name; the last has name NULL.

@@ -230,8 +230,29 @@ static int append_cuts(PtParticipant *p, const PtTuple *tuple, sd_bus_message *r
                                      cuts < 0 ? why ?: g_strerror(-cuts) : why ?: "");
 }
 
+static int append_difference(const PtReview *review, sd_bus_message *reply)
+{
+        size_t n = review->difference ? json_object_array_length(review->difference) : 0;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "difference");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "aa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = pt_vardict_append(json_object_array_get_idx(review->difference, i), reply);
+        for (unsigned i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(reply);
+        return r < 0 ? r
+                     : sd_bus_message_append(reply, "{sv}", "differencePartial", "b",
+                                             review->partial);
+}
+
 static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtTuple *administrator,
-                      const PtDiagnostics *diag)
+                      const PtReview *review, const PtDiagnostics *diag)
 {
         const PtPlan *plan = p->txn.plan;
         pt_auto_message *reply = NULL;
@@ -257,6 +278,11 @@ static int reply_plan(PtParticipant *p, sd_bus_message *m, const PtTuple *admini
                 return r;
         if (administrator) {
                 r = append_cuts(p, administrator, reply);
+                if (r < 0)
+                        return r;
+        }
+        if (review->analyze) {
+                r = append_difference(review, reply);
                 if (r < 0)
                         return r;
         }
@@ -287,41 +313,85 @@ static int read_wanted(PtParticipant *p, int fd, PtDiagnostics *diag, PtSlice **
         return r;
 }
 
-/* 1: `administrator` was given. Options that we do not know are of a younger configd. */
-static int read_options(sd_bus_message *m, PtDiagnostics *diag, PtTuple *ret_administrator)
+typedef struct PlanOptions {
+        bool has_administrator;
+        PtTuple administrator;
+        PtReview review;
+} PlanOptions;
+
+static void plan_options_done(PlanOptions *options)
+{
+        json_object_put(options->review.difference);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(PlanOptions, plan_options_done)
+
+static int read_administrator(struct json_object *options, PtDiagnostics *diag, PlanOptions *ret)
+{
+        struct json_object *text;
+
+        if (!json_object_object_get_ex(options, "administrator", &text))
+                return 0;
+        if (!json_object_is_type(text, json_type_string) ||
+            pt_tuple_parse(json_object_get_string(text), &ret->administrator) < 0) {
+                pt_diag_error(diag, "bad-tuple", NULL,
+                              "administrator is not \"ADDRESS PORT ADDRESS PORT\"");
+                return -EINVAL;
+        }
+        ret->has_administrator = true;
+        return 0;
+}
+
+static int read_tests(struct json_object *options, PtDiagnostics *diag, PtReview *ret)
+{
+        struct json_object *word;
+
+        if (!json_object_object_get_ex(options, "tests", &word))
+                return 0;
+        ret->tests = true;
+        if (g_strcmp0(json_object_get_string(word), "warn") == 0) {
+                ret->forced = true;
+        } else if (g_strcmp0(json_object_get_string(word), "refuse") != 0) {
+                pt_diag_error(diag, "bad-option", NULL, "tests is neither refuse nor warn");
+                return -EINVAL;
+        }
+        return 0;
+}
+
+/* Options that we do not know are of a younger configd. */
+static int read_options(sd_bus_message *m, PtDiagnostics *diag, PlanOptions *ret)
 {
         pt_auto_json *options = NULL;
-        struct json_object *text;
         int r;
 
         r = pt_vardict_read(m, PLAN_OPTIONS_DEPTH, &options);
         if (r < 0)
                 return r;
-        if (!json_object_object_get_ex(options, "administrator", &text))
+        ret->review.analyze = json_object_get_boolean(json_object_object_get(options, "analyze"));
+        r = read_tests(options, diag, &ret->review);
+        return r < 0 ? r : read_administrator(options, diag, ret);
+}
+
+static int review(PtParticipant *p, const PtSlice *before, PtReview *review, PtDiagnostics *diag)
+{
+        if (!p->engine->review || (!review->analyze && !review->tests))
                 return 0;
-        if (!json_object_is_type(text, json_type_string) ||
-            pt_tuple_parse(json_object_get_string(text), ret_administrator) < 0) {
-                pt_diag_error(diag, "bad-tuple", NULL,
-                              "administrator is not \"ADDRESS PORT ADDRESS PORT\"");
-                return -EINVAL;
-        }
-        return 1;
+        return p->engine->review(p->ctx, p->txn.plan, before, review, diag);
 }
 
 static int plan(PtParticipant *p, sd_bus_message *m)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(PtSlice) wanted = NULL;
-        PtTuple administrator;
+        g_auto(PlanOptions) options = {0};
         uint64_t revision;
-        int fd, asked, r;
+        int fd, r;
 
         r = sd_bus_message_read(m, "th", &revision, &fd);
         if (r < 0)
                 return r;
-        asked = read_options(m, diag, &administrator);
-        if (asked < 0)
-                return pt_bus_refuse(m, asked, diag);
+        r = read_options(m, diag, &options);
+        if (r < 0)
+                return pt_bus_refuse(m, r, diag);
         r = read_wanted(p, fd, diag, &wanted);
         if (r < 0)
                 return pt_bus_refuse(m, r, diag);
@@ -332,7 +402,13 @@ static int plan(PtParticipant *p, sd_bus_message *m)
         r = pt_transaction_plan(p, revision, wanted, false, diag);
         if (r < 0)
                 return pt_bus_refuse(m, r, diag);
-        r = reply_plan(p, m, asked ? &administrator : NULL, diag);
+        r = review(p, p->slice, &options.review, diag);
+        if (r < 0) {
+                pt_transaction_abort(p);
+                return pt_bus_refuse(m, r, diag);
+        }
+        r = reply_plan(p, m, options.has_administrator ? &options.administrator : NULL,
+                       &options.review, diag);
         if (r < 0)
                 pt_transaction_abort(p);
         return r;

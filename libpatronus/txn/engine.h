@@ -61,6 +61,19 @@ typedef struct PtPlan {
 } PtPlan;
 #define PT_PLAN_STEPS_MAX 1000
 
+/* The code of diagnostics about what the configuration expects of itself and is not so. */
+#define PT_EXPECTATION_FAILED "expectation-failed"
+
+/* What a plan is asked beside. */
+typedef struct PtReview {
+        bool analyze; /* warn of what is odd about what is wanted, and say what differs */
+        bool tests;   /* what the configuration itself expects must be so */
+        bool forced;  /* where it is not, that is only a warning */
+        struct json_object *difference; /* array, of objects with a member "text" for people; the
+                                           caller's; NULL: there is nothing to be said */
+        bool partial;                   /* of the difference, this is a part */
+} PtReview;
+
 typedef struct PtEngine {
         const char *name;           /* "nft" */
         const PtKind *const *kinds; /* owned: reported on by this engine; NULL-terminated */
@@ -76,6 +89,11 @@ typedef struct PtEngine {
          * reason for people, 0, or negative: it cannot say. Pure, and asked about a plan that
          * nothing was done for yet. NULL: nothing that this engine does refuses one. */
         int (*cuts)(PtEngineCtx *ctx, const PtPlan *plan, const PtTuple *tuple, char **ret_why);
+        /* Looks at a plan of configd's that nothing was done for yet, beside the slice in force. Pure;
+         * may take a second. -EINVAL after errors: the plan is refused. NULL: nothing is ever to be
+         * said. */
+        int (*review)(PtEngineCtx *ctx, const PtPlan *plan, const PtSlice *before, PtReview *review,
+                      PtDiagnostics *diag);
         int (*prepare)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
                        void *userdata);
         int (*commit)(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,

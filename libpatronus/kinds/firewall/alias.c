@@ -454,6 +454,7 @@ const PtKind pt_kind_alias = {
                    "  addresses: [10.3.0.10, \"2001:db8:3::10\"]\n",
         .size = sizeof(Alias),
         .fields = alias_fields,
+        .passive = true,
         .check = alias_check,
         .check_set = alias_check_set,
 };

@@ -33,4 +33,5 @@ const PtKind pt_kind_rule_group = {
                    "  enabled: false\n",
         .size = sizeof(RuleGroup),
         .fields = group_fields,
+        .passive = true,
 };

@@ -102,5 +102,6 @@ const PtKind pt_kind_schedule = {
                    "  except: [\"12-25\", \"12-26\"]\n",
         .size = sizeof(Schedule),
         .fields = schedule_fields,
+        .passive = true,
         .check = schedule_check,
 };

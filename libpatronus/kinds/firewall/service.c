@@ -196,6 +196,7 @@ const PtKind pt_kind_service = {
                    "  tcp: [8080, 8443]\n",
         .size = sizeof(Service),
         .fields = service_fields,
+        .passive = true,
         .builtins = builtins,
         .check = service_check,
         .check_set = service_check_set,

@@ -160,6 +160,9 @@ const PtKind pt_kind_zone = {
                    "  forward: reject\n",
         .size = sizeof(Zone),
         .fields = zone_fields,
+        .passive = true,
+        .acts_by =
+                1U << ZONE_INPUT | 1U << ZONE_FORWARD | 1U << ZONE_OUTPUT | 1U << ZONE_MASQUERADE,
         .reserved_names = zone_reserved,
         .check = zone_check,
         .check_set = zone_check_set,
