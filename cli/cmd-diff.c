@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* diff: configd compares; this shows its JSON lines. */
+/* diff: configd compares fields, and filterd what becomes of packets; this shows their JSON lines. */
 
 #include "call.h"
+#include "filter.h"
 #include "input.h"
 #include "message.h"
 #include "output.h"
@@ -74,8 +75,26 @@ static void print_object(struct json_object *change)
                 print_field(json_object_array_get_idx(fields, i));
 }
 
+/* A line of Filter1.Compare. */
+static void print_semantic(struct json_object *line)
+{
+        g_autofree char *text = ctl_safe(ctl_json_string(line, "text"));
+        bool allowed = g_str_has_prefix(ctl_json_string(line, "change"), "newly-allowed"),
+             denied = g_str_has_prefix(ctl_json_string(line, "change"), "newly-denied");
+
+        if (json_object_get_boolean(ctl_json_at(line, "partial"))) {
+                fprintf(stderr, "and more: it is too complex to be shown whole\n");
+                return;
+        }
+        printf("%s%s%s\n",
+               allowed  ? ctl_colour(stdout, CTL_GREEN)
+               : denied ? ctl_colour(stdout, CTL_RED)
+                        : "",
+               text, allowed || denied ? ctl_colour(stdout, CTL_PLAIN) : "");
+}
+
 /* The lines can be many: one at a time. */
-static int print_lines(int fd, CtlFormat format)
+static int print_lines(int fd, CtlFormat format, void (*print)(struct json_object *line))
 {
         g_autofree char *line =
                 NULL; /* getline() grows it with malloc(), which GLib's allocator is */
@@ -97,7 +116,7 @@ static int print_lines(int fd, CtlFormat format)
                 if (!change)
                         r = -EBADMSG;
                 else if (ctl_format_is_table(format) || format == CTL_FORMAT_MAX)
-                        print_object(change);
+                        print(change);
                 else
                         ctl_print_json(change, format);
         }
@@ -112,7 +131,54 @@ static int print_reply(const Ctl *ctl, sd_bus_message *reply)
         int fd, r;
 
         r = sd_bus_message_read(reply, "h", &fd);
-        return r < 0 ? r : print_lines(fd, ctl->format);
+        return r < 0 ? r
+                     : print_lines(fd, ctl->format,
+                                   ctl->values[CTL_SEMANTIC] ? print_semantic : print_object);
+}
+
+/* What filterd makes of two slices, each the answer to a GetSlice. */
+static int compare(Ctl *ctl, sd_bus_message *before, sd_bus_message *after)
+{
+        pt_auto_message *m = NULL, *reply = NULL;
+        int old, new, r;
+
+        r = sd_bus_message_read(before, "h", &old);
+        if (r >= 0)
+                r = sd_bus_message_read(after, "h", &new);
+        if (r >= 0)
+                r = ctl_method(ctl, &ctl_filter, "Compare", &m);
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_append(m, "hha{sv}", old, new, 0);
+        if (r >= 0)
+                r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        return r != CTL_DONE ? r : print_reply(ctl, reply);
+}
+
+static int compare_revisions(Ctl *ctl, uint64_t from, uint64_t to)
+{
+        pt_auto_message *before = NULL, *after = NULL;
+        int r;
+
+        r = ctl_ask(ctl, &ctl_config, "GetSlice", CTL_CALL_READS, &before, "st", "filterd", from);
+        if (r == CTL_DONE)
+                r = ctl_ask(ctl, &ctl_config, "GetSlice", CTL_CALL_READS, &after, "st", "filterd",
+                            to);
+        return r != CTL_DONE ? r : compare(ctl, before, after);
+}
+
+static int compare_session(Ctl *ctl, const CtlTarget *session)
+{
+        pt_auto_message *before = NULL, *after = NULL;
+        uint64_t running, parent;
+        int r = running_revision(ctl, &running, &parent);
+
+        if (r == CTL_DONE)
+                r = ctl_ask(ctl, &ctl_config, "GetSlice", CTL_CALL_READS, &before, "st", "filterd",
+                            running);
+        if (r == CTL_DONE)
+                r = ctl_ask(ctl, session, "GetSlice", CTL_CALL_READS, &after, "s", "filterd");
+        return r != CTL_DONE ? r : compare(ctl, before, after);
 }
 
 static int diff_revisions(Ctl *ctl)
@@ -133,6 +199,8 @@ static int diff_revisions(Ctl *ctl)
         if (r != CTL_DONE)
                 return r;
 
+        if (ctl->values[CTL_SEMANTIC])
+                return compare_revisions(ctl, from, to);
         r = ctl_ask(ctl, &ctl_config, "Diff", CTL_CALL_READS, &reply, "tt", from, to);
         return r != CTL_DONE ? r : print_reply(ctl, reply);
 }
@@ -154,6 +222,8 @@ static int diff_file(Ctl *ctl)
                 r = ctl_open_session(ctl, &path, &session);
         if (r == CTL_DONE)
                 r = ctl_session_load(ctl, &session, &input);
+        if (r == CTL_DONE && ctl->values[CTL_SEMANTIC])
+                return compare_session(ctl, &session);
         if (r == CTL_DONE)
                 r = ctl_ask(ctl, &session, "Diff", CTL_CALL_READS, &reply, "");
         return r != CTL_DONE ? r : print_reply(ctl, reply);

@@ -136,6 +136,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                        "are lines too."},
         [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE,
                         "Go on with what comes, until interrupted."},
+        [CTL_SEMANTIC] = {0, "semantic", CTL_WORD_NONE,
+                          "Say which packets are treated otherwise, and not which fields differ."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_HOP_LIMIT + 1) - CTL_BIT(CTL_FROM))
@@ -258,12 +260,17 @@ const CtlCommand ctl_commands[] = {
         {.name = "diff",
          .common = true,
          .arguments = {{CTL_WORD_REVISION, 0, 2}},
-         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE),
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_SET) | CTL_BIT(CTL_REPLACE) |
+                    CTL_BIT(CTL_SEMANTIC),
          .doc = "Compare revisions, or a file with what is running",
          .help = "Without arguments, what the running revision changed; with one revision, what "
                  "changed from it to the running one; with two, from the first to the second; with "
-                 "-f, what applying the input would change, field by field.",
+                 "-f, what applying the input would change, field by field. With --semantic, what "
+                 "the change does to packets: which are newly allowed or denied, from which zone "
+                 "and "
+                 "address to which, and who decided before and decides after.",
          .example = "patronusctl diff 3 7\n"
+                    "patronusctl diff --semantic 3 7\n"
                     "patronusctl diff -f policy.yaml",
          .run = ctl_run_diff},
         {.name = "history",

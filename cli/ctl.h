@@ -110,6 +110,7 @@ typedef enum CtlOptionId {
         CTL_HOP_LIMIT,
         CTL_BATCH,
         CTL_FOLLOW,
+        CTL_SEMANTIC,
         CTL_OPTION_MAX,
 } CtlOptionId;
 

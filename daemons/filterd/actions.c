@@ -7,6 +7,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListCounters", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "Explain", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ExplainBatch", RUNTIME_READ),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "Compare", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListConnections", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "CountConnections", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListBans", RUNTIME_READ),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-/* org.patronus.Filter1: Explain and ExplainBatch (docs/DBUS.md). */
+/* org.patronus.Filter1: Explain, ExplainBatch and Compare (docs/DBUS.md). */
 
 #include "bus-filter.h"
 
@@ -9,6 +9,7 @@
 #include "explain.h"
 #include "kind/json.h"
 #include "kind/vardict.h"
+#include "review.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -26,6 +27,7 @@ typedef struct Call {
         FwExplain explain;
         int questions, answers; /* memfds of lines, or what the caller gave */
         bool batch;
+        bool compares; /* `questions` and the slice that is asked about are two slices */
 } Call;
 
 static void call_free(void *p)
@@ -74,6 +76,9 @@ static int run(void *userdata, GString *out)
 {
         const Call *call = userdata;
 
+        if (call->compares)
+                return fw_compare_run(call->questions, call->explain.fd, call->explain.state_dir,
+                                      call->answers, out);
         return fw_explain_run(&call->explain, call->questions, call->answers, out);
 }
 
@@ -278,6 +283,43 @@ int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *err
         if (r == 0)
                 r = read_options(m, call, error);
         if (r == 0)
+                r = start(call, error);
+        if (r > 0)
+                (void) g_steal_pointer(&call);
+        return r;
+}
+
+static bool is_file(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* No options are known yet. */
+static int read_no_options(sd_bus_message *m, sd_bus_error *error)
+{
+        int r = sd_bus_message_enter_container(m, 'a', "{sv}");
+
+        if (r >= 0 && sd_bus_message_at_end(m, false) == 0)
+                return pt_bus_fail(error, -EINVAL, "Compare takes no options");
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error)
+{
+        g_autoptr(Call) call = call_new(userdata, m, true);
+        int r = read_descriptor(m, &call->questions);
+
+        if (r == 0)
+                r = read_descriptor(m, &call->explain.fd);
+        if (r == 0 && (!is_file(call->questions) || !is_file(call->explain.fd)))
+                return pt_bus_fail(error, -EINVAL,
+                                   "before and after must be memfds or regular files");
+        if (r == 0)
+                r = read_no_options(m, error);
+        call->compares = true;
+        if (r >= 0)
                 r = start(call, error);
         if (r > 0)
                 (void) g_steal_pointer(&call);

@@ -45,6 +45,7 @@ int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
 int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error);
 /* Calls of these two that children work for: FwManager's; freeing it kills them. */
 #define FW_EXPLANATIONS_MAX 4U
 GPtrArray *fw_explanations_new(void);

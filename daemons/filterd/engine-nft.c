@@ -693,6 +693,7 @@ static const PtKind *const owned[] = {
         &pt_kind_firewall_rule,
         &pt_kind_nat_rule,
         &pt_kind_nat_settings,
+        &pt_kind_policy_test,
         &pt_kind_rule_group,
         &pt_kind_schedule,
         &pt_kind_service,

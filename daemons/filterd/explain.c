@@ -225,7 +225,7 @@ static void tell(const PtDiagnostics *diag, GString *out)
                                 first->pointer, first->text);
 }
 
-static int read_slice(int fd, GString *out, PtSlice **ret)
+int fw_foreign_slice_read(int fd, GString *out, PtSlice **ret)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(PtSlice) slice = NULL;
@@ -289,7 +289,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         int r = map_questions(questions, &text, &size);
 
         if (r == 0 && explain->fd >= 0)
-                r = read_slice(explain->fd, out, &slice);
+                r = fw_foreign_slice_read(explain->fd, out, &slice);
         if (r < 0)
                 return r;
         source.slice = slice ?: explain->slice;

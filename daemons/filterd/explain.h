@@ -31,3 +31,7 @@ typedef struct FwExplain {
  * -E2BIG: too many questions.
  */
 int fw_explain_run(const FwExplain *explain, int questions, int answers, GString *out);
+
+/* A slice of a stranger's, as text, that must be one that a configuration can be. -EINVAL with the
+ * reason in `out`. */
+int fw_foreign_slice_read(int fd, GString *out, PtSlice **ret);

@@ -13,3 +13,10 @@
 /* As PtEngine.review. */
 int fw_review(const FwPlanned *planned, const PtSlice *before, PtReview *review,
               PtDiagnostics *diag);
+
+/*
+ * What differs for packets between two slices, as text in descriptors: writes a line of JSON for each
+ * line of filter/difference.h to `answers`, and {"partial":true} at the end of one that is not whole.
+ * Blocks; for a child. -EINVAL with the reason in `out`: one of them is no slice.
+ */
+int fw_compare_run(int before, int after, const char *state_dir, int answers, GString *out);

@@ -76,6 +76,7 @@ const FwKnownAlias *fw_policy_alias(FwPolicy *policy, FwDimension dimension, int
         closure = fw_flat_closure(policy->source.slice, name);
         constant = is_constant(closure);
         alias = g_new0(FwKnownAlias, 1);
+        alias->constant = constant;
         alias->key = alias_key(closure, name, dimension, constant);
         alias->text = g_strdup_printf("%s in Alias/%s", fw_dimensions[dimension].name, name);
         if (constant) {
@@ -110,6 +111,20 @@ FwAxis fw_term_axis(FwDimension dimension)
                 if (rows[i].dimension == dimension)
                         return rows[i].axis;
         return FW_AXIS_INVALID;
+}
+
+/* Marks, code points, and whatever else rules may set one day, are not here. */
+bool fw_term_is_fixed(FwDimension dimension)
+{
+        static const FwDimension fixed[] = {
+                FW_DIM_IN_INTERFACE, FW_DIM_OUT_INTERFACE, FW_DIM_LENGTH, FW_DIM_SOURCE_MAC,
+                FW_DIM_TCP_FLAGS,    FW_DIM_STATE,         FW_DIM_STATUS,
+        };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(fixed); i++)
+                if (fixed[i] == dimension)
+                        return true;
+        return false;
 }
 
 static FwNumber last_number(FwDimension dimension, int family)

@@ -11,6 +11,7 @@
 typedef struct FwKnownAlias {
         GArray *spans; /* FwSpan; NULL: it is a condition */
         char *key, *text;
+        bool constant; /* nothing but the configuration fills it */
 } FwKnownAlias;
 
 /* What the policy knows of an alias: looked up once. */
@@ -25,3 +26,5 @@ FwAxis fw_term_axis(FwDimension dimension);
 GArray *fw_term_spans(FwPolicy *policy, const FwTerm *term, int family);
 /* The values of another term. The text says what is asked, and so it is the key as well. */
 char *fw_term_text(const FwTerm *term, int family);
+/* Whether no rule changes it on the packet's way. */
+bool fw_term_is_fixed(FwDimension dimension);

@@ -9,14 +9,16 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_MODE + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_SET_DSCP + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
+/* Fields that change what later rules see of the packet. */
+#define RULE_SETS (BIT(FW_RULE_SET_MARK) | BIT(FW_RULE_SET_DSCP))
 /* Fields that do something beside deciding. */
 #define RULE_ACTS                                                                                  \
         (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) |                          \
-         BIT(FW_RULE_END_CONNECTIONS))
+         BIT(FW_RULE_END_CONNECTIONS) | RULE_SETS)
 
 /* Building the cubes of a rule. */
 
@@ -26,6 +28,7 @@ typedef struct Build {
         FwPolicyRule *rule;
         GArray *cubes, *next; /* FwCube: of the way, before and after a term */
         int family;
+        unsigned epoch; /* rules before it that set something of the packet and go on */
 } Build;
 
 /* Then the way is told by what is there before the term, which contains it. */
@@ -81,6 +84,30 @@ static uint64_t get_condition(const Build *build, const char *key, const char *t
         return bit;
 }
 
+/* What rules on the way change is another condition afterwards. */
+static uint64_t get_changing(const Build *build, const char *key, const char *text)
+{
+        g_autofree char *later = NULL, *words = NULL;
+
+        if (build->epoch == 0)
+                return get_condition(build, key, text);
+        later = g_strdup_printf("%s after %u", key, build->epoch);
+        words = g_strdup_printf("%s after what rules set", text);
+        return get_condition(build, later, words);
+}
+
+static uint64_t get_values(const Build *build, const FwTerm *term, const char *text)
+{
+        return fw_term_is_fixed(term->dimension) ? get_condition(build, text, text)
+                                                 : get_changing(build, text, text);
+}
+
+static uint64_t get_alias(const Build *build, const FwKnownAlias *alias)
+{
+        return alias->constant ? get_condition(build, alias->key, alias->text)
+                               : get_changing(build, alias->key, alias->text);
+}
+
 /* Those aliases that are no spans. */
 static unsigned get_conditions(const Build *build, const FwTerm *term, uint64_t ret[static 64])
 {
@@ -91,7 +118,7 @@ static unsigned get_conditions(const Build *build, const FwTerm *term, uint64_t 
                                                             build->family, term->aliases[i]);
 
                 if (!alias->spans)
-                        ret[n++] = get_condition(build, alias->key, alias->text);
+                        ret[n++] = get_alias(build, alias);
         }
         return n;
 }
@@ -133,12 +160,12 @@ static void narrow_condition(Build *build, const FwTerm *term)
         if (term->negated) {
                 for (unsigned i = 0; i < n; i++)
                         fails |= bits[i];
-                add_conditional(build, 0, fails | (values ? get_condition(build, text, text) : 0));
+                add_conditional(build, 0, fails | (values ? get_values(build, term, text) : 0));
         } else {
                 for (unsigned i = 0; i < n; i++)
                         add_conditional(build, bits[i], 0);
                 if (values)
-                        add_conditional(build, get_condition(build, text, text), 0);
+                        add_conditional(build, get_values(build, term, text), 0);
         }
         keep_next(build);
 }
@@ -555,6 +582,11 @@ static void tell_rest(const Build *build)
         entry->exact = bit != 0;
 }
 
+static bool sets_something(const FwPolicyRule *entry)
+{
+        return !entry->known || (entry->rule->object.present & RULE_SETS);
+}
+
 static void place_rule(Build *build, uint32_t number)
 {
         build->rule = &g_array_index(build->policy->rules, FwPolicyRule, number);
@@ -562,6 +594,8 @@ static void place_rule(Build *build, uint32_t number)
         if (build->rule->rule) {
                 foreach_way(build->rule->rule, place_each, build);
                 tell_rest(build);
+                if (!build->rule->decides && sets_something(build->rule))
+                        build->epoch++;
         } else {
                 place_rest(build->policy, build->space, number);
         }

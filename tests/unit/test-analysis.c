@@ -308,6 +308,26 @@ static void test_conditions(void **state)
                 "before it decides all that it matches; move it up, or remove it\n");
 }
 
+/* What a rule sets on the way, later rules see. */
+static void test_marks_change(void **state)
+{
+        g_autoptr(PtSlice) slice = two_zones();
+        g_autofree char *text = NULL;
+
+        fw_put_rule(slice, "a", 1, "{\"action\":\"allow\",\"mark\":\"0x1/0xff\"}");
+        fw_put_rule(slice, "b", 2,
+                    "{\"action\":\"continue\",\"from\":\"lan\",\"setMark\":\"0x1/0xff\"}");
+        fw_put_rule(slice, "c", 3, "{\"action\":\"reject\",\"log\":true,\"mark\":\"0x1/0xff\"}");
+        fw_put_rule(slice, "d", 4, "{\"action\":\"allow\",\"from\":\"lan\",\"mark\":\"0x1/0xff\"}");
+        fw_put_rule(slice, "e", 5, "{\"action\":\"reject\",\"mode\":\"audit\",\"from\":\"wan\"}");
+        fw_put_rule(slice, "f", 6, "{\"action\":\"allow\",\"from\":\"wan\"}");
+        text = analyse(slice);
+        assert_string_equal(
+                text, "shadowed FirewallRule/d/spec: no packet comes to it: FirewallRule/a and "
+                      "FirewallRule/c before it decide all that it matches; move it up, or remove "
+                      "it\n");
+}
+
 /* Floating rules stand before or after all others, and are for the router's own packets too. */
 static void test_floating(void **state)
 {
@@ -371,9 +391,13 @@ static void test_too_many_conditions(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_every_packet),        cmocka_unit_test(test_names_who_covers),
-                cmocka_unit_test(test_names_what_follows),  cmocka_unit_test(test_same_place),
-                cmocka_unit_test(test_conditions),          cmocka_unit_test(test_floating),
+                cmocka_unit_test(test_every_packet),
+                cmocka_unit_test(test_names_who_covers),
+                cmocka_unit_test(test_names_what_follows),
+                cmocka_unit_test(test_same_place),
+                cmocka_unit_test(test_conditions),
+                cmocka_unit_test(test_floating),
+                cmocka_unit_test(test_marks_change),
                 cmocka_unit_test(test_too_many_conditions),
         };
 

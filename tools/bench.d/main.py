@@ -7,12 +7,13 @@ import json
 import sys
 
 import alias
+import analysis
 import load
 import one_rule
 import runtime
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis)}
 
 
 def as_json(figure: Figure):

@@ -512,6 +512,40 @@ typedef struct Schedule {
 
 extern const PtKind pt_kind_schedule;
 
+/* Bits of PolicyTest.object.present. */
+enum {
+        POLICY_TEST_FROM,
+        POLICY_TEST_TO,
+        POLICY_TEST_SOURCE,
+        POLICY_TEST_DESTINATION,
+        POLICY_TEST_PROTOCOL,
+        POLICY_TEST_SOURCE_PORT,
+        POLICY_TEST_DESTINATION_PORT,
+        POLICY_TEST_ICMP_TYPE,
+        POLICY_TEST_EXPECT,
+        POLICY_TEST_EXPECT_RULE,
+        POLICY_TEST_EXPECT_DESTINATION,
+        POLICY_TEST_EXPECT_DESTINATION_PORT,
+        POLICY_TEST_EXPECT_SOURCE,
+};
+
+/* A packet, the first of a new connection, and what must become of it. */
+typedef struct PolicyTest {
+        PtObject object;
+        char *from, *to;                    /* zones or "router"; `to` may be NULL */
+        PtAddressRange source, destination; /* single addresses */
+        int protocol;                       /* see fw_test_protocol() */
+        uint16_t source_port, destination_port;
+        PtIcmpType icmp_type;
+        int expect; /* FwAction */
+        char *expect_rule;
+        PtAddressRange expect_destination, expect_source;
+        uint16_t expect_destination_port;
+} PolicyTest;
+
+extern const PtKind pt_kind_policy_test;
+int fw_test_protocol(const PolicyTest *test);
+
 /* Bits of FwLockout.present. */
 enum { FW_LOCKOUT_INTERFACES, FW_LOCKOUT_SOURCES, FW_LOCKOUT_PORTS };
 
