@@ -22,7 +22,7 @@
 #include "match-put.h"
 
 /* Fewer rules are a list. */
-#define FW_PLAN_MIN 16
+#define FW_PLAN_MIN 24
 /* Rules of a leaf that are compared with each other; above, they are divided where a uid says so
  * (one in FW_SECTION_MEAN), and after so many. */
 #define FW_SECTION_MAX 1024

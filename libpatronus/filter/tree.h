@@ -21,8 +21,9 @@
 
 #include "filter/box.h"
 
-/* A region with fewer rules is not divided. */
-#define FW_LEAF_MAX 256
+/* A region with fewer rules is not divided: more and smaller leaves make more copies of rules that
+ * reach into many. */
+#define FW_LEAF_MAX 128
 /* Leaves of one tree, about: of more rules they are larger. What finds the leaf is one map of
  * concatenated ranges, which should have no more than 1,000 elements. */
 #define FW_LEAVES_MEAN 384

@@ -233,10 +233,11 @@ static inline void fw_random_rule(PtSlice *slice, GRand *rand, unsigned names, b
 /* An address, prefix or range in a space that makes them nest and cross. */
 static inline void fw_random_addresses(GString *spec, GRand *rand, const char *end, bool v6)
 {
-        unsigned plen = (unsigned) g_rand_int_range(rand, 12, 33), a = g_rand_int(rand) & 0xfff0f,
-                 b = g_rand_int(rand) & 0xff;
+        unsigned plen = (unsigned) g_rand_int_range(rand, g_rand_int_range(rand, 0, 10) ? 27 : 12,
+                                                    33),
+                 a = g_rand_int(rand) & 0xfff0f, b = g_rand_int(rand) & 0xff;
 
-        if (g_rand_int_range(rand, 0, 4) == 0)
+        if (g_rand_int_range(rand, 0, 15) == 0)
                 return;
         g_string_append_printf(spec, ",\"%s\":{\"addresses\":[", end);
         if (v6) {

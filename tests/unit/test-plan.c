@@ -270,16 +270,16 @@ static void test_first_match(void **state)
                 g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
                 g_autoptr(PtSlice) slice = pt_slice_new();
                 g_autoptr(FwLayout) layout = NULL;
-                unsigned names = (unsigned[]){30, 120, 300, 1500}[seed % 4];
+                unsigned names = (unsigned[]){60, 120, 300, 1500}[seed % 4];
                 Counts counts;
 
                 fill(slice, rand, names);
                 assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
                 assert_first_match(class_of(layout), rand, 6000);
                 counts = count_plan(class_of(layout));
-                /* A rule is on average in two places at most, however many there are. */
+                /* tree.c: REPLICATION_MAX */
                 assert_in_range(counts.mapped + counts.listed, 1,
-                                5 * class_of(layout)->entries->len);
+                                9 * class_of(layout)->entries->len);
                 all.leaves += counts.leaves;
                 all.hash += counts.hash;
                 all.ranges += counts.ranges;
@@ -292,9 +292,9 @@ static void test_first_match(void **state)
         /* Everything that there is has been looked at. */
         assert_true(all.divides >= 4);
         assert_true(all.leaves >= 20);
-        assert_true(all.ranges >= 50);
+        assert_true(all.ranges >= 10);
         assert_true(all.listed >= 50);
-        assert_true(all.mapped >= 1000);
+        assert_true(all.mapped >= 500);
 }
 
 /* Rules of one shape, fewer than a run: a map of single values. */

@@ -8,12 +8,13 @@ import sys
 
 import alias
 import analysis
+import forward
 import load
 import one_rule
 import runtime
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis, forward)}
 
 
 def as_json(figure: Figure):
