@@ -463,6 +463,12 @@ const CtlCommand ctl_commands[] = {
          .help = "The last 64 since filterd started, newest first, each repaired after the time "
                  "shown.",
          .run = ctl_run_filter_drift},
+        {.name = "filter servers",
+         .doc = "List the servers that forwards lead to, and which of them are alive",
+         .help = "Those of ServerPools that rules in force name. New connections are led to those "
+                 "that are active: servers that are alive, or the fallback when none is. The last "
+                 "failure is shown even when it is long ago.",
+         .run = ctl_run_filter_servers},
         {.name = "filter counters",
          .options = CTL_BIT(CTL_KIND) | CTL_BIT(CTL_NAME) | CTL_BIT(CTL_WATCH),
          .doc = "Show the packet filter's counters",

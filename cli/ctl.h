@@ -241,6 +241,7 @@ int ctl_run_filter_log(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_refresh(Ctl *ctl);
+int ctl_run_filter_servers(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);
 int ctl_run_filter_why(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);

@@ -15,6 +15,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "Follow", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListAliases", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "AliasState", RUNTIME_READ),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "ListServers", RUNTIME_READ),
         PT_MAY_READ(FW_BUS_INTERFACE, RUNTIME_READ),
         PT_MAY_READ("", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "KillConnections", RUNTIME_OPERATE),

@@ -135,6 +135,8 @@ static const sd_bus_vtable filter_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RefreshAlias", SD_BUS_ARGS("s", alias), SD_BUS_NO_RESULT,
                                 fw_method_refresh_alias, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListServers", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", servers),
+                                fw_method_list_servers, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Drifts", "t", property_drifts, 0, 0),
         SD_BUS_PROPERTY("Bans", "u", property_bans, 0, 0),
         SD_BUS_PROPERTY("LogPackets", "t", fw_property_log, 0, 0),
@@ -148,6 +150,10 @@ static const sd_bus_vtable filter_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS(
                 "AliasRefreshed",
                 SD_BUS_ARGS("t", sequence, "s", alias, "s", source, "b", changed, "s", error), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("ServerChanged",
+                                SD_BUS_ARGS("t", sequence, "s", pool, "s", address, "q", port,
+                                            "s", state),
+                                0),
         SD_BUS_VTABLE_END,
 };
 

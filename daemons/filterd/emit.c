@@ -7,6 +7,7 @@
 #include "nat.h"
 #include "netlink/nft-expr.h"
 #include "objects.h"
+#include "pools.h"
 #include "resync.h"
 #include "sequence.h"
 #include "sets-emit.h"
@@ -217,6 +218,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         fw_ruleset_put_base(batch);
         fw_sets_put(layout->sets, stages, touched);
         fw_objects_put(layout->objects, NULL, stages);
+        fw_pools_put(layout->pools, NULL, layout->health, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
         fw_ruleset_put_dispatch(&to, NULL, counts, stages);
         fw_ruleset_put_marker(marker, false, batch);
@@ -539,6 +541,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 fw_sets_put(delta->sets, stages, touched);
         if (delta->objects)
                 fw_objects_put(delta->objects, delta->layout->objects, stages);
+        if (delta->pools)
+                fw_pools_put(delta->pools, layout->pools, layout->health, stages->batch);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);
@@ -570,6 +574,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 fw_sets_put_drops(delta->sets, stages->after);
         if (delta->objects)
                 fw_objects_put_drops(delta->layout->objects, delta->objects, stages->after);
+        if (delta->pools)
+                fw_pools_put_drops(layout->pools, delta->pools, stages->after);
         begun.unswept = !pt_nft_batch_is_empty(stages->after);
         fw_ruleset_put_marker(&begun, true, stages->batch);
         about.about_to_change = true;

@@ -9,6 +9,7 @@
 #include "describe.h"
 #include "emit.h"
 #include "objects.h"
+#include "pools.h"
 #include "review.h"
 
 #include <string.h>
@@ -34,6 +35,9 @@ struct FwEngine {
         FwLive *live; /* for the next plan */
         void (*settled)(void *userdata);
         void *settled_userdata;
+        FwHealth *health;
+        void (*pools_settled)(void *userdata);
+        void *pools_userdata;
 };
 
 struct PtObserved {
@@ -107,6 +111,17 @@ void fw_engine_on_settled(FwEngine *engine, void (*settled)(void *userdata), voi
         engine->settled_userdata = userdata;
 }
 
+FwHealth *fw_engine_health(FwEngine *engine)
+{
+        return engine->health;
+}
+
+void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), void *userdata)
+{
+        engine->pools_settled = settled;
+        engine->pools_userdata = userdata;
+}
+
 PtNft *fw_engine_nft_socket(FwEngine *engine)
 {
         return engine->nft;
@@ -126,6 +141,11 @@ static int setup(PtEngineCtx *ctx)
                 g_free(engine);
                 return r;
         }
+        /* Before anything is loaded: what was dead stays so until it answers. */
+        engine->health = fw_health_new();
+        r = fw_health_learn(engine->health, engine->nft);
+        if (r < 0)
+                pt_log(LOG_WARNING, "which servers were alive cannot be read: %s", strerror(-r));
         ctx->engine = engine;
         return 0;
 }
@@ -138,6 +158,7 @@ static void teardown(PtEngineCtx *ctx)
                 return;
         fw_layout_free(engine->layout);
         fw_live_unref(engine->live);
+        fw_health_free(engine->health);
         pt_nft_close(engine->nft);
         g_free(engine);
 }
@@ -208,12 +229,15 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
         if (r < 0)
                 return r;
         fw_live_digest(plan->live, &live);
+        plan->layout->health = ((FwEngine *) ctx->engine)->health;
         plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
                       pt_digest_equal(&observed->marker.live, &live) &&
                       fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir, plan->live);
         plan->plan.empty = plan->adopt;
-        if (plan->adopt)
+        if (plan->adopt) {
+                fw_pools_trust(plan->layout->pools, plan->layout->health);
                 return 0;
+        }
         r = fw_sets_load(plan->layout->sets, &source, diag);
         if (r < 0)
                 return r;
@@ -355,6 +379,8 @@ static void settle(FwEngine *engine, NftPlan *plan)
                 fw_log_rules_sweep(engine->log_rules, engine->layout);
         if (engine->settled)
                 engine->settled(engine->settled_userdata);
+        if (engine->pools_settled)
+                engine->pools_settled(engine->pools_userdata);
 }
 
 /* Before a packet can be logged by them. */
@@ -377,6 +403,8 @@ static int fall_back(FwEngine *engine, NftPlan *plan)
         fw_delta_free(g_steal_pointer(&plan->delta));
         engine->distrusted = true;
         r = fw_layout_new(plan->wanted, plan->diag, &plan->layout);
+        if (r >= 0)
+                plan->layout->health = engine->health;
         return r < 0 ? r : fw_sets_load(plan->layout->sets, &source, plan->diag);
 }
 
@@ -696,6 +724,7 @@ static const PtKind *const owned[] = {
         &pt_kind_policy_test,
         &pt_kind_rule_group,
         &pt_kind_schedule,
+        &pt_kind_server_pool,
         &pt_kind_service,
         &pt_kind_zone,
         NULL,

@@ -31,6 +31,10 @@ void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
  * `settled` is called whenever a plan has come into force. */
 void fw_engine_set_live(FwEngine *engine, FwLive *live);
 void fw_engine_on_settled(FwEngine *engine, void (*settled)(void *userdata), void *userdata);
+/* Which servers are alive, as layouts put it. */
+FwHealth *fw_engine_health(FwEngine *engine);
+/* `settled` is called whenever a plan has come into force, with other pools perhaps; NULL: nobody. */
+void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), void *userdata);
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */
 const FwLayout *fw_engine_layout(const FwEngine *engine);

@@ -4,6 +4,7 @@
 
 #include "nat.h"
 #include "objects.h"
+#include "pools.h"
 
 #include <string.h>
 
@@ -14,7 +15,7 @@ typedef struct Compare {
         GHashTable *groups;        /* the same */
         GArray *nat;               /* FwNatChange */
         GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
-        bool zones, nat_settings;
+        bool zones, nat_settings, pools;
 } Compare;
 
 static void note(FwLayoutDelta *delta, bool before, bool after)
@@ -96,6 +97,8 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 compare->zones = true;
         if (kind == &pt_kind_nat_settings)
                 compare->nat_settings = true;
+        if (kind == &pt_kind_server_pool)
+                compare->pools = true;
         if (kind == &pt_kind_service)
                 add_name(&compare->services, before ?: after);
         if (kind == &pt_kind_rule_group)
@@ -118,7 +121,8 @@ static bool names_changed(const Compare *compare, const PtList *services)
         return false;
 }
 
-/* A NAT rule that is the same in both slices, but not what NatSettings and services make of it. */
+/* A NAT rule that is the same in both slices, but not what NatSettings, services and its pool make of
+ * it. */
 static int compare_same_nat(const PtObject *object, void *userdata)
 {
         Compare *compare = userdata;
@@ -127,6 +131,7 @@ static int compare_same_nat(const PtObject *object, void *userdata)
         if (pt_slice_get(compare->delta->slice, &pt_kind_nat_rule, object->name) != object ||
             (fw_nat_in_force(&compare->before, nat) == fw_nat_in_force(&compare->after, nat) &&
              fw_nat_reflects(&compare->before, nat) == fw_nat_reflects(&compare->after, nat) &&
+             fw_nat_pool(&compare->before, nat) == fw_nat_pool(&compare->after, nat) &&
              !names_changed(compare, &nat->services)))
                 return 0;
         if (!compare->again)
@@ -480,6 +485,20 @@ static int change_nat(Compare *compare, PtDiagnostics *diag)
                             delta->changes, diag, &delta->nat_scopes, &delta->dispatch);
 }
 
+static int change_pools(const Compare *compare, PtDiagnostics *diag)
+{
+        FwLayoutDelta *delta = compare->delta;
+        g_autoptr(GHashTable) pools = NULL;
+        int r;
+
+        if (compare->nat->len == 0)
+                return 0; /* whatever changed, no rule in force names it */
+        r = fw_pools_new(&compare->after, delta->layout->pools, diag, &pools);
+        if (r == 0 && !fw_pools_same(pools, delta->layout->pools))
+                delta->pools = g_steal_pointer(&pools);
+        return r;
+}
+
 static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
 {
         for (unsigned i = 0; i < delta->changes->len; i++)
@@ -553,7 +572,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
         services = compare.services;
         groups = compare.groups;
-        if (compare.nat_settings || services)
+        if (compare.nat_settings || compare.pools || services)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_same_nat,
                                         &compare);
         again = compare.again;
@@ -581,6 +600,8 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
                 if (!goes(delta, klass))
                         change_class(delta, klass, rules);
         r = change_nat(&compare, diag);
+        if (r >= 0)
+                r = change_pools(&compare, diag);
         if (r < 0)
                 return r;
         forget_plain(delta);
@@ -592,7 +613,8 @@ bool fw_delta_is_empty(const FwLayoutDelta *delta)
 {
         if (delta->sets && fw_sets_changes(delta->sets)->len > 0)
                 return false;
-        return !delta->dispatch && delta->patches->len == 0 && delta->changes->len == 0;
+        return !delta->dispatch && !delta->pools && delta->patches->len == 0 &&
+               delta->changes->len == 0;
 }
 
 static void apply_patch(const FwPatch *patch)
@@ -670,6 +692,10 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 layout->sets = g_steal_pointer(&delta->sets);
                 fw_sets_settle(layout->sets);
         }
+        if (delta->pools) {
+                g_hash_table_unref(layout->pools);
+                layout->pools = g_steal_pointer(&delta->pools);
+        }
         if (delta->nat_scopes) {
                 g_hash_table_unref(layout->nat->scopes);
                 layout->nat->scopes = g_steal_pointer(&delta->nat_scopes);
@@ -686,6 +712,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->patches, g_array_unref);
         g_clear_pointer(&delta->rules, g_array_unref);
         g_clear_pointer(&delta->pairs, g_array_unref);
+        g_clear_pointer(&delta->pools, g_hash_table_unref);
         g_clear_pointer(&delta->nat_scopes, g_hash_table_unref);
         g_clear_pointer(&delta->scopes, g_hash_table_unref);
         g_clear_pointer(&delta->objects, g_hash_table_unref);

@@ -36,6 +36,7 @@ typedef struct FwLayoutDelta {
         GHashTable *objects;    /* NULL: the same; of objects.h */
         FwSets *sets;           /* NULL: the same */
         GHashTable *nat_scopes; /* NULL: the same */
+        GHashTable *pools;      /* NULL: the same */
         bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */
         GArray *rules;          /* FwRuleChange of what no slice holds; patches borrow */
         GArray *patches;        /* FwPatch */

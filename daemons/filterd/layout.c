@@ -5,6 +5,7 @@
 #include "nat.h"
 #include "objects.h"
 #include "phases.h"
+#include "pools.h"
 
 #include <string.h>
 
@@ -592,6 +593,8 @@ int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
         fw_pairs_foreach(layout->zones, layout->scopes, add_pair, layout);
         policy = fw_nat_policy(layout->effective, slice);
         r = fw_nat_new(&policy, diag, &layout->nat);
+        if (r >= 0)
+                r = fw_pools_new(&policy, NULL, diag, &layout->pools);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&layout);
@@ -618,6 +621,7 @@ void fw_layout_free(FwLayout *layout)
         if (!layout)
                 return;
         fw_nat_free(layout->nat);
+        g_clear_pointer(&layout->pools, g_hash_table_unref);
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);

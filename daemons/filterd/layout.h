@@ -32,6 +32,7 @@
 
 #include "filter/effective.h"
 #include "filter/zones.h"
+#include "health.h"
 #include "match-put.h"
 #include "plan.h"
 #include "sets.h"
@@ -118,6 +119,8 @@ typedef struct FwLayout {
         GArray *pairs;       /* FwPair */
         FwSets *sets;        /* of the least size, until they are loaded, adopted or changed */
         FwNat *nat;
+        GHashTable *pools;      /* name -> FwPool (pools.h) */
+        const FwHealth *health; /* whom the pools' slots lead to; borrowed; NULL: all are alive */
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */

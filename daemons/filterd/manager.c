@@ -27,6 +27,7 @@ struct FwManager {
         FwLogRules *log_rules;
         FwLog *log;
         FwFollowers *followers;
+        FwChecker *checker;
         PtAuditReporter *reporter;
         GPtrArray *explanations;
 
@@ -294,6 +295,16 @@ static int run_feeds(FwManager *manager)
         return 0;
 }
 
+static void server_changed(const FwServerRow *row, void *userdata)
+{
+        FwManager *manager = userdata;
+        g_autoptr(GString) address = g_string_new(NULL);
+
+        pt_address_range_format(&row->address, address);
+        fw_signals_server_changed(&manager->signals, row->pool, address->str, row->port,
+                                  fw_server_state_to_string(row->state));
+}
+
 static void closed(int result, void *userdata)
 {
         *(int *) userdata = result;
@@ -399,6 +410,10 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
                                        manager->ctx.engine, manager->log_rules, &manager->log);
                 if (r == 0)
                         r = fw_followers_new(manager->ctx.event, manager->log, &manager->followers);
+                if (r == 0)
+                        r = fw_checker_new(manager->ctx.event, manager->ctx.run_dir,
+                                           manager->ctx.engine, manager->bans, server_changed,
+                                           manager, &manager->checker);
                 if (r < 0)
                         return r;
         }
@@ -426,6 +441,7 @@ void fw_manager_free(FwManager *manager)
         }
         fw_log_rules_free(manager->log_rules);
         pt_nft_monitor_free(manager->monitor);
+        fw_checker_free(manager->checker);
         pt_participant_free(manager->participant);
         fw_feeds_free(manager->feeds);
         g_clear_pointer(&manager->told, g_array_unref);
@@ -460,6 +476,11 @@ const FwLog *fw_manager_log(const FwManager *manager)
 FwFollowers *fw_manager_followers(FwManager *manager)
 {
         return manager->followers;
+}
+
+FwChecker *fw_manager_checker(FwManager *manager)
+{
+        return manager->checker;
 }
 
 FwConnections *fw_manager_connections(FwManager *manager)

@@ -5,6 +5,7 @@
 
 #include "bans.h"
 #include "bus/daemon.h"
+#include "checker.h"
 #include "connections.h"
 #include "drift.h"
 #include "engine-nft.h"
@@ -33,6 +34,7 @@ const FwLog *fw_manager_log(const FwManager *manager);
 FwFollowers *fw_manager_followers(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 FwFeeds *fw_manager_feeds(FwManager *manager);
+FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);
 PtAuditReporter *fw_manager_reporter(const FwManager *manager);

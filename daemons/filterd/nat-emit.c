@@ -5,6 +5,7 @@
 #include "filter/interval.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
+#include "pools.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_nat.h>
@@ -286,6 +287,12 @@ void fw_nat_put(const FwMatch *match, const char *table, PtNftBatch *batch, uint
         if (side == FW_NAT_IN && fw_nat_to_router(nat))
                 put_router_address(rule, fw_nat_is_reflected(match->rule));
         pt_nft_counter(rule, count->packets, count->bytes);
+        if (nat->pool && side == FW_NAT_IN) {
+                g_autofree char *chain = fw_pool_chain(nat->pool);
+
+                pt_nft_verdict(rule, NFT_GOTO, chain);
+                return;
+        }
         if (side == FW_NAT_BACK) {
                 pt_nft_masquerade(rule, NULL);
                 return;

@@ -10,6 +10,7 @@
  *      a pool of several ranges     a hash of the source address into a map of ranges, each as
  *                                   likely as it has addresses
  *      prefix to prefix             nat with NF_NAT_RANGE_NETMAP: the rest of the address stays
+ *      a pool of servers            its chain (pools.h)
  *      a range of ports             a map from port to port; none when the ports stay
  */
 

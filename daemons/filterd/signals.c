@@ -25,6 +25,15 @@ void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t us
                                           what, usec);
 }
 
+void fw_signals_server_changed(FwSignals *signals, const char *pool, const char *address,
+                               uint16_t port, const char *state)
+{
+        if (bus_of(signals))
+                (void) sd_bus_emit_signal(bus_of(signals), pt_daemon_class(signals->daemon)->path,
+                                          INTERFACE, "ServerChanged", "tssqs", ++signals->sequence,
+                                          pool, address, port, state);
+}
+
 static void tell(FwSignals *signals);
 
 static int pause_ends(sd_event_source *source, uint64_t usec, void *userdata)

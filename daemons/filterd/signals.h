@@ -23,6 +23,9 @@ typedef struct FwSignals {
 
 void fw_signals_done(FwSignals *signals);
 void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t removed, uint32_t total);
+/* `state`: "up" or "down". */
+void fw_signals_server_changed(FwSignals *signals, const char *pool, const char *address,
+                               uint16_t port, const char *state);
 void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t usec);
 /* `error`: NULL when it went well. */
 void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const char *source,

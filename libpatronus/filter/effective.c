@@ -51,6 +51,9 @@ void fw_effective_done(PtObject *object)
         g_free(rule->choices);
         g_free(rule->protocols.items);
         g_free(rule->services);
+        pt_object_unref((PtObject *) (uintptr_t) rule->pool);
+        g_free(rule->targets.items);
+        g_free(rule->target_ports.items);
         pt_object_unref((PtObject *) (uintptr_t) rule->origin);
 }
 
@@ -59,7 +62,8 @@ void fw_effective_done(PtObject *object)
 static unsigned rule_hash(const void *p)
 {
         const FwEffectiveRule *rule = p;
-        uint64_t hash = (uintptr_t) rule->origin + rule->off + 2U * rule->reflected;
+        uint64_t hash = (uintptr_t) rule->origin + rule->off + 2U * rule->reflected +
+                        (uintptr_t) rule->pool;
 
         for (unsigned i = 0; i < rule->n_services; i++)
                 hash = hash * 0x9e3779b97f4a7c15U + (uintptr_t) rule->services[i];
@@ -71,7 +75,7 @@ static gboolean rule_equal(const void *a, const void *b)
         const FwEffectiveRule *x = a, *y = b;
 
         return x->origin == y->origin && x->off == y->off && x->reflected == y->reflected &&
-               x->n_services == y->n_services &&
+               x->pool == y->pool && x->n_services == y->n_services &&
                (x->n_services == 0 ||
                 memcmp(x->services, y->services, x->n_services * sizeof(*x->services)) == 0);
 }
@@ -275,12 +279,15 @@ static FwEffectiveRule *rule_new(const PtKind *kind, const PtObject *origin)
 /* The digest says what was compiled: that of the origin, and those of the services. */
 void fw_effective_seal(FwEffectiveRule *rule)
 {
-        size_t size = PT_DIGEST_SIZE * (rule->n_services + 1U);
+        size_t size = PT_DIGEST_SIZE * (rule->n_services + 1U + (rule->pool != NULL));
         g_autofree uint8_t *bytes = g_malloc(size);
 
         memcpy(bytes, rule->origin->digest.bytes, PT_DIGEST_SIZE);
         for (unsigned i = 0; i < rule->n_services; i++)
                 memcpy(bytes + PT_DIGEST_SIZE * (i + 1U), rule->services[i]->object.digest.bytes,
+                       PT_DIGEST_SIZE);
+        if (rule->pool)
+                memcpy(bytes + size - PT_DIGEST_SIZE, rule->pool->object.digest.bytes,
                        PT_DIGEST_SIZE);
         pt_digest_of(bytes, size, &rule->rule.object.digest);
         rule->rule.object.sealed = true;
@@ -363,14 +370,71 @@ void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy,
                 rule->protocols.n = 0;
 }
 
-/* Whatever port of a service was asked for has become the one of the translation. */
-static void translate_choices(FwEffectiveRule *linked, const NatRule *nat)
+static int compare_addresses(const void *a, const void *b)
+{
+        return pt_type_address_range.compare(a, b);
+}
+
+/* Sorts, and leaves each value once. */
+static void settle_values(PtList *list, size_t size, int (*compare)(const void *a, const void *b))
+{
+        char *items = list->items;
+        unsigned n = 0;
+
+        if (list->n == 0)
+                return;
+        qsort(items, list->n, size, compare);
+        for (unsigned i = 1; i < list->n; i++)
+                if (compare(items + n * size, items + i * size) != 0)
+                        memmove(items + ++n * size, items + i * size, size);
+        list->n = n + 1;
+}
+
+static void add_target(FwEffectiveRule *rule, const FwServer *server)
+{
+        PtAddressRange *addresses = rule->targets.items;
+        PtPortRange *ports = rule->target_ports.items;
+
+        addresses[rule->targets.n++] = server->address;
+        if (fw_pool_has_ports(rule->pool))
+                ports[rule->target_ports.n++] = (PtPortRange){server->port, server->port};
+}
+
+void fw_effective_add_pool(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat)
+{
+        const ServerPool *pool = fw_nat_pool(policy, nat);
+        const FwServer *servers, *fallback;
+
+        if (!pool)
+                return;
+        rule->pool = (const ServerPool *) pt_object_ref(&pool->object);
+        rule->rule.family = fw_pool_family(pool);
+        set(&rule->rule, FW_RULE_FAMILY);
+        servers = pool->servers.items;
+        fallback = fw_pool_fallback(pool);
+        rule->targets.items = g_new0(PtAddressRange, pool->servers.n + 1);
+        rule->target_ports.items = g_new0(PtPortRange, pool->servers.n + 1);
+        for (unsigned i = 0; i < pool->servers.n; i++)
+                if (fw_server_enabled(&servers[i]))
+                        add_target(rule, &servers[i]);
+        if (fallback)
+                add_target(rule, fallback);
+        settle_values(&rule->targets, sizeof(PtAddressRange), compare_addresses);
+        settle_values(&rule->target_ports, sizeof(PtPortRange), compare_ports);
+        /* A translation of ports is for what has some. */
+        if (rule->target_ports.n > 0)
+                rule->protocols.n = 0;
+}
+
+/* Whatever port of a service was asked for has become one of the translation. */
+static void translate_choices(FwEffectiveRule *linked, const PtList *to)
 {
         for (unsigned i = 0; i < linked->n_choices; i++) {
                 PtList *ports = &linked->choices[i].ports;
 
-                ports->n = 1;
-                *(PtPortRange *) ports->items = *(const PtPortRange *) nat->translation.ports.items;
+                g_free(ports->items);
+                ports->items = g_memdup2(to->items, to->n * sizeof(PtPortRange));
+                ports->n = to->n;
         }
 }
 
@@ -378,14 +442,15 @@ void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat)
 {
         FirewallRule *rule = &linked->rule;
         const FwEndpointBox *box = fw_endpoint_box(&nat->destination);
+        const PtList *ports = linked->pool ? &linked->target_ports : &nat->translation.ports;
 
         linked->translated = true;
-        rule->destination.addresses = nat->translation.addresses;
-        if (nat->translation.ports.n > 0) {
+        rule->destination.addresses = linked->pool ? linked->targets : nat->translation.addresses;
+        if (ports->n > 0) {
                 if (linked->by_service)
-                        translate_choices(linked, nat);
+                        translate_choices(linked, ports);
                 else
-                        rule->destination.ports = nat->translation.ports;
+                        rule->destination.ports = *ports;
                 return;
         }
         rule->destination.ports = nat->destination.ports;
@@ -439,8 +504,16 @@ bool fw_nat_in_force(const FwNatPolicy *policy, const NatRule *nat)
 {
         bool outbound = nat->type == FW_NAT_MASQUERADE || nat->type == FW_NAT_SOURCE;
 
-        return fw_nat_enabled(nat) && (!outbound || policy->outbound == FW_OUTBOUND_HYBRID ||
-                                       policy->outbound == FW_OUTBOUND_MANUAL);
+        return fw_nat_enabled(nat) && (!nat->pool || fw_nat_pool(policy, nat)) &&
+               (!outbound || policy->outbound == FW_OUTBOUND_HYBRID ||
+                policy->outbound == FW_OUTBOUND_MANUAL);
+}
+
+const ServerPool *fw_nat_pool(const FwNatPolicy *policy, const NatRule *nat)
+{
+        return nat->pool ? (const ServerPool *) pt_slice_get(policy->slice, &pt_kind_server_pool,
+                                                             nat->pool)
+                         : NULL;
 }
 
 bool fw_nat_reflects(const FwNatPolicy *policy, const NatRule *nat)
@@ -455,7 +528,8 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         FwEffective *effective = policy->effective;
         FwEffectiveRule wanted = {.origin = &nat->object,
                                   .off = !fw_nat_in_force(policy, nat),
-                                  .reflected = fw_nat_reflects(policy, nat)};
+                                  .reflected = fw_nat_reflects(policy, nat),
+                                  .pool = fw_nat_pool(policy, nat)};
         g_autofree const Service **services = NULL;
         FwEffectiveRule *known, *fresh;
         FirewallRule *rule;
@@ -474,7 +548,8 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         fresh->reflected = wanted.reflected;
         rule = &fresh->rule;
         rule->action = FW_ALLOW;
-        rule->enabled = !fresh->off;
+        /* Nobody answers: nothing may pass for having been translated elsewhere. */
+        rule->enabled = !fresh->off && (!wanted.pool || fw_pool_answers(wanted.pool));
         rule->priority = (uint16_t) fw_nat_priority(nat);
         rule->family = fw_nat_family(nat);
         rule->protocol = fw_nat_protocol(nat);
@@ -486,6 +561,7 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         if (rule->protocol != PT_PROTOCOL_ANY)
                 set(rule, FW_RULE_PROTOCOL);
         fw_effective_add_services(fresh, policy, nat);
+        fw_effective_add_pool(fresh, policy, nat);
         link_endpoints(fresh, nat);
         return keep(effective, fresh);
 }

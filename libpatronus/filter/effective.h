@@ -38,12 +38,14 @@ typedef struct FwEffectiveRule {
         FwAlternative *choices;   /* what the services say, those of one protocol and helper melted
                                       into one; by protocol, those with a helper first */
         unsigned n_choices;
-        PtList protocols;          /* int: those that belong to the services whatever the ports;
+        PtList protocols;             /* int: those that belong to the services whatever the ports;
                                       sorted, each once */
-        bool by_service;           /* the packet must be of one of `choices` or `protocols` */
-        bool translated;           /* only connections whose destination was translated */
-        bool off, reflected;       /* of a linked rule: what NatSettings and the NatRule say */
-        FwEndpointBox destination; /* of a linked rule */
+        bool by_service;              /* the packet must be of one of `choices` or `protocols` */
+        bool translated;              /* only connections whose destination was translated */
+        const ServerPool *pool;       /* of a NatRule; a reference; NULL: none */
+        PtList targets, target_ports; /* its servers' addresses and ports, sorted, each once */
+        bool off, reflected;          /* of a linked rule: what NatSettings and the NatRule say */
+        FwEndpointBox destination;    /* of a linked rule */
 } FwEffectiveRule;
 
 typedef struct FwEffective FwEffective;
@@ -67,6 +69,8 @@ FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice);
 /* Enabled, and not left out by NatSettings.outbound. */
 bool fw_nat_in_force(const FwNatPolicy *policy, const NatRule *nat);
 bool fw_nat_reflects(const FwNatPolicy *policy, const NatRule *nat);
+/* The servers that it leads to; NULL: it has no pool, or there is none of that name. */
+const ServerPool *fw_nat_pool(const FwNatPolicy *policy, const NatRule *nat);
 
 /* The rule that comes with a NatRule, at the same priority and position, or NULL: it brings none
  * (fw_nat_filter()). It is enabled when the NatRule is in force, and for all zones when that is
@@ -76,6 +80,8 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
  * rule that lets a translated connection pass asks of its destination, after the services. */
 void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy,
                                const NatRule *nat);
+/* For nat-use.c: the pool, and the family that follows from it. */
+void fw_effective_add_pool(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat);
 void fw_effective_seal(FwEffectiveRule *rule);
 void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat);
 void fw_effective_done(PtObject *object); /* PtKind.done of every effective rule */

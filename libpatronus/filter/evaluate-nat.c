@@ -96,6 +96,34 @@ static void translate_port(const NatRule *nat, FwSpan *port)
         *port = (FwSpan){to->lo, to->hi};
 }
 
+/* One of the servers: which one is the kernel's choice, and who is alive is not asked. */
+static void translate_to_pool(const FwEvaluation *evaluation, const NatRule *nat, FwSpan *address,
+                              FwSpan *port)
+{
+        const FwSource *source = fw_lists_source(evaluation->world->lists);
+        const ServerPool *pool =
+                (const ServerPool *) pt_slice_get(source->slice, &pt_kind_server_pool, nat->pool);
+        const FwServer *servers = pool->servers.items, *fallback = fw_pool_fallback(pool);
+        size_t len = fw_address_size(fw_pool_family(pool));
+        FwSpan to = {fw_number_max(len), 0}, at = {UINT16_MAX, 0};
+
+        for (unsigned i = 0; i <= pool->servers.n; i++) {
+                const FwServer *server = i < pool->servers.n ? &servers[i] : fallback;
+                FwNumber number;
+
+                if (!server || !fw_server_enabled(server))
+                        continue;
+                number = fw_number_read(server->address.lo, len);
+                to = (FwSpan){MIN(to.lo, number), MAX(to.hi, number)};
+                at = (FwSpan){MIN(at.lo, server->port), MAX(at.hi, server->port)};
+        }
+        if (to.lo > to.hi)
+                return; /* nobody answers */
+        *address = to;
+        if (fw_pool_has_ports(pool) && evaluation->packet.here[FW_DIM_DESTINATION_PORT])
+                *port = at;
+}
+
 static FwSpan destination_of(const NatRule *nat, int family, const FwSpan *before)
 {
         size_t len = fw_address_size(family);
@@ -116,7 +144,10 @@ static void translate(FwEvaluation *evaluation, const NatRule *nat)
         bool moves, may_move;
 
         evaluation->outcome.way = (FwWay){};
-        *address = destination_of(nat, packet->family, address);
+        if (nat->pool)
+                translate_to_pool(evaluation, nat, address, port);
+        else
+                *address = destination_of(nat, packet->family, address);
         if (packet->here[FW_DIM_DESTINATION_PORT])
                 translate_port(nat, port);
         moves = fw_span_within(&result->address, address->lo, address->hi) == FW_NO ||

@@ -69,7 +69,8 @@ bool fw_nat_meets(const FwNatPolicy *policy, const NatRule *nat, FwNatSide side,
         if (!fw_nat_in_force(policy, nat) || !fw_nat_has_side(nat, side))
                 return false;
         if (side == FW_NAT_BACK)
-                return fw_nat_reflects(policy, nat);
+                return fw_nat_reflects(policy, nat) &&
+                       (!nat->pool || fw_pool_answers(fw_nat_pool(policy, nat)));
         if (!router && (strcmp(own, FW_ZONE_ANY) == 0 || strcmp(own, zone) == 0))
                 return true;
         /* Which of the router's addresses its own programs mean cannot be told. */
@@ -141,6 +142,7 @@ FirewallRule *fw_nat_use_new(const FwNatPolicy *policy, const NatRule *nat, FwNa
         if (rule->protocol != PT_PROTOCOL_ANY)
                 rule->object.present |= UINT64_C(1) << FW_RULE_PROTOCOL;
         fw_effective_add_services(&use->effective, policy, nat);
+        fw_effective_add_pool(&use->effective, policy, nat);
         fill_endpoints(use, nat);
         fw_effective_seal(&use->effective);
         return rule;

@@ -15,6 +15,7 @@
         &pt_kind_policy_test, \
         &pt_kind_rule_group, \
         &pt_kind_schedule, \
+        &pt_kind_server_pool, \
         &pt_kind_service, \
         &pt_kind_zone
 /* clang-format on */

@@ -271,6 +271,16 @@ void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *s
         end(batch, header);
 }
 
+/* All elements: a deletion that names none. */
+void pt_nft_batch_flush_set(PtNftBatch *batch, const char *table, const char *set)
+{
+        struct nlmsghdr *header = begin(batch, NFT_MSG_DELSETELEM, 0);
+
+        mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, table);
+        mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set);
+        end(batch, header);
+}
+
 /* Frees the object. */
 static void put_object(PtNftBatch *batch, uint16_t type, uint16_t flags, struct nftnl_obj *object)
 {

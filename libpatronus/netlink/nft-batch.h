@@ -71,6 +71,7 @@ typedef struct PtNftSetSpec {
 
 void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec);
 void pt_nft_batch_delete_set(PtNftBatch *batch, const char *table, const char *set);
+void pt_nft_batch_flush_set(PtNftBatch *batch, const char *table, const char *set);
 
 /* Objects that rules refer to by name (pt_nft_object()). A helper of connection tracking, by the
  * name that the kernel has for it; -ENOENT when it has none. */

@@ -272,6 +272,25 @@ void pt_nft_jhash(struct nftnl_rule *rule, uint32_t sreg, uint32_t len, uint32_t
         nftnl_expr_set_u32(expr, NFTNL_EXPR_HASH_SEED, seed);
 }
 
+void pt_nft_number(struct nftnl_rule *rule, bool random, uint32_t modulus, uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "numgen");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NG_DREG, dreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NG_MODULUS, modulus);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_NG_TYPE, random ? NFT_NG_RANDOM : NFT_NG_INCREMENTAL);
+}
+
+void pt_nft_remember(struct nftnl_rule *rule, uint32_t sreg, const char *set, uint64_t msec)
+{
+        struct nftnl_expr *expr = add(rule, "dynset");
+
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, sreg);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_DYNSET_TIMEOUT, msec);
+        nftnl_expr_set_str(expr, NFTNL_EXPR_DYNSET_SET_NAME, set);
+}
+
 void pt_nft_hton32(struct nftnl_rule *rule, uint32_t sreg, uint32_t dreg)
 {
         struct nftnl_expr *expr = add(rule, "byteorder");

@@ -64,6 +64,11 @@ void pt_nft_immediate(struct nftnl_rule *rule, uint32_t dreg, const void *data, 
 /* A number from 0 to modulus - 1, host byte order, from a hash of `len` bytes. */
 void pt_nft_jhash(struct nftnl_rule *rule, uint32_t sreg, uint32_t len, uint32_t modulus,
                   uint32_t seed, uint32_t dreg);
+/* A number from 0 to modulus - 1, host byte order: counted by this rule, or drawn. */
+void pt_nft_number(struct nftnl_rule *rule, bool random, uint32_t modulus, uint32_t dreg);
+/* Puts the register's value into a set with NFT_SET_EVAL and NFT_SET_TIMEOUT for so long, or for so
+ * long anew. A set that is full ends the rule. */
+void pt_nft_remember(struct nftnl_rule *rule, uint32_t sreg, const char *set, uint64_t msec);
 void pt_nft_hton32(struct nftnl_rule *rule, uint32_t sreg, uint32_t dreg);
 /* What the routing table says (NFT_FIB_RESULT_*) of the address and interface that NFTA_FIB_F_*
  * choose. */

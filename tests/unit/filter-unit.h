@@ -368,6 +368,7 @@ static inline char *fw_random_nat_spec(GRand *rand)
                 "\"type\":\"forward\",\"services\":[\"ftp\",\"shop\"],\"translation\":{"
                 "\"addresses\":[\"10.0.2.%d\"],\"ports\":[2121]}",
                 "\"type\":\"masquerade\",\"services\":[\"dns\",\"ipsec\"]",
+                "\"type\":\"forward\",\"destination\":{\"ports\":[80]},\"pool\":\"pool-%d\"",
                 "\"type\":\"redirect\",\"destination\":{\"ports\":[8%d]},\"translation\":{"
                 "\"ports\":[3128]}",
         };
@@ -403,6 +404,23 @@ static inline void fw_random_nat(PtSlice *slice, GRand *rand, unsigned names)
                 fw_put_ordered(slice, "NatRule", name, n + 1, spec);
 }
 
+/* One of three pools: with other servers, or gone. */
+static inline void fw_random_pool(PtSlice *slice, GRand *rand)
+{
+        g_autofree char *name = g_strdup_printf("pool-%d", g_rand_int_range(rand, 1, 4));
+        g_autofree char *text = g_strdup_printf(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"ServerPool\",\"metadata\":{"
+                "\"name\":\"%s\"},\"spec\":{\"servers\":[{\"address\":\"10.0.3.%d\",\"port\":80},{"
+                "\"address\":\"10.0.4.%d\",\"port\":8%d,\"weight\":3}]%s}}",
+                name, g_rand_int_range(rand, 1, 4), g_rand_int_range(rand, 1, 4),
+                g_rand_int_range(rand, 1, 4), g_rand_boolean(rand) ? ",\"sticky\":\"5m\"" : "");
+
+        if (g_rand_int_range(rand, 0, 5) == 0)
+                (void) pt_slice_remove(slice, &pt_kind_server_pool, name);
+        else
+                fw_put(slice, text);
+}
+
 static inline void fw_random_nat_settings(PtSlice *slice, GRand *rand)
 {
         static const char *const outbound[] = {"automatic", "hybrid", "manual", "off"};
@@ -432,6 +450,8 @@ static inline PtSlice *fw_random_step(const PtSlice *slice, GRand *rand, unsigne
                 fw_random_service(next, rand);
         if (g_rand_int_range(rand, 0, 8) == 0)
                 fw_random_nat_settings(next, rand);
+        if (g_rand_int_range(rand, 0, 3) == 0)
+                fw_random_pool(next, rand);
         if (!uniform && g_rand_int_range(rand, 0, 4) == 0)
                 fw_random_group(next, rand);
         for (int i = uniform ? 0 : g_rand_int_range(rand, 0, 4); i > 0; i--)

@@ -158,6 +158,7 @@ static void assert_same_layout(const FwLayout *a, const FwLayout *b)
         while (g_hash_table_iter_next(&iter, NULL, (void **) &klass))
                 assert_same_class(klass, g_hash_table_lookup(b->classes, klass->name));
         assert_same_nat(a->nat, b->nat);
+        assert_int_equal(g_hash_table_size(a->pools), g_hash_table_size(b->pools));
 }
 
 static void test_delta_equals_fresh(void **state)

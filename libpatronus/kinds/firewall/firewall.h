@@ -274,6 +274,7 @@ enum {
         NAT_RULE_FILTER_RULE,
         NAT_RULE_REFLECTION,
         NAT_RULE_SERVICES,
+        NAT_RULE_POOL,
 };
 
 typedef struct NatRule {
@@ -290,6 +291,7 @@ typedef struct NatRule {
         int filter;        /* FwNatFilter; see fw_nat_filter() */
         char *filter_rule; /* FirewallRule, or NULL */
         bool reflection;   /* of forwards; default: what NatSettings say */
+        char *pool;        /* ServerPool, in place of the translation; or NULL */
         PtList services; /* char *: Service; a set; in place of protocol and destination's ports */
 } NatRule;
 
@@ -304,6 +306,100 @@ int fw_nat_family(const NatRule *rule);
  * all others. */
 FwNatFilter fw_nat_filter(const NatRule *rule);
 int fw_nat_compare_order(const NatRule *a, const NatRule *b);
+
+#define FW_POOL_SERVERS_MAX 64 /* a pool's chain asks for each, when clients keep their servers */
+#define FW_WEIGHT_MAX 100
+#define FW_POOL_WEIGHTS_MAX 1024 /* each is an element in the kernel */
+#define FW_CHECK_COUNT_MAX 20
+#define FW_CHECK_PATH_MAX 512
+
+typedef enum FwBalance {
+        FW_BALANCE_ROUND_ROBIN,
+        FW_BALANCE_RANDOM,
+        FW_BALANCE_SOURCE_HASH,
+        FW_BALANCE_MAX,
+        FW_BALANCE_INVALID = -EINVAL,
+} FwBalance;
+
+typedef enum FwCheckType {
+        FW_CHECK_NONE,
+        FW_CHECK_TCP,
+        FW_CHECK_HTTP,
+        FW_CHECK_TYPE_MAX,
+        FW_CHECK_TYPE_INVALID = -EINVAL,
+} FwCheckType;
+
+/* Bits of FwServer.present. */
+enum { FW_SERVER_ADDRESS, FW_SERVER_PORT, FW_SERVER_WEIGHT, FW_SERVER_ENABLED };
+
+typedef struct FwServer {
+        uint64_t present;
+        PtAddressRange address; /* one address */
+        uint16_t port;          /* if present */
+        uint8_t weight;
+        bool enabled; /* default true */
+} FwServer;
+
+/* Bits of FwCheck.present. */
+enum {
+        FW_CHECK_TYPE,
+        FW_CHECK_PORT,
+        FW_CHECK_INTERVAL,
+        FW_CHECK_TIMEOUT,
+        FW_CHECK_RISE,
+        FW_CHECK_FALL,
+        FW_CHECK_PATH,
+        FW_CHECK_EXPECT,
+};
+
+typedef struct FwCheck {
+        uint64_t present;
+        int type; /* FwCheckType */
+        uint16_t port, expect;
+        uint8_t rise, fall;
+        uint64_t interval, timeout; /* microseconds */
+        char *path;
+} FwCheck;
+
+/* Bits of ServerPool.object.present. */
+enum {
+        SERVER_POOL_SERVERS,
+        SERVER_POOL_ALGORITHM,
+        SERVER_POOL_STICKY,
+        SERVER_POOL_CHECK,
+        SERVER_POOL_FALLBACK,
+        SERVER_POOL_WHEN_DOWN,
+};
+
+typedef struct ServerPool {
+        PtObject object;
+        PtList servers;  /* FwServer, as written; at least one */
+        int algorithm;   /* FwBalance; default FW_BALANCE_ROUND_ROBIN */
+        uint64_t sticky; /* microseconds; 0: no */
+        FwCheck check;
+        FwServer fallback;
+        int when_down; /* FwAction */
+} ServerPool;
+
+extern const PtKind pt_kind_server_pool;
+
+bool fw_server_enabled(const FwServer *server);
+unsigned fw_server_weight(const FwServer *server);
+/* A pool's check with defaults filled in. */
+typedef struct FwCheckSpec {
+        FwCheckType type;
+        uint16_t port; /* 0: the server's own */
+        uint16_t expect;
+        unsigned rise, fall;
+        uint64_t interval_usec, timeout_usec;
+        const char *path; /* the pool's */
+} FwCheckSpec;
+FwCheckSpec fw_pool_check(const ServerPool *pool);
+const FwServer *fw_pool_fallback(const ServerPool *pool); /* NULL: none */
+int fw_pool_family(const ServerPool *pool);               /* AF_INET or AF_INET6 */
+bool fw_pool_has_ports(const ServerPool *pool);
+bool fw_pool_answers(const ServerPool *pool); /* has a server that is not disabled, or a fallback */
+FwAction fw_pool_when_down(const ServerPool *pool);
 
 /* What translates the sources of connections that leave. */
 typedef enum FwOutbound {

@@ -121,10 +121,15 @@ static const PtField nat_fields[] = {
                        "ports: services by name, of the built-in ones or your own. A rule of the "
                        "filter that comes with this one brings their helpers.",
                 .example = "[http, https]"),
+        [NAT_RULE_POOL] = PT_FIELD(NatRule, ref, pool, "pool", 0,
+                .ref = "ServerPool",
+                .doc = "The servers that a forward leads to, in place of a translation: new "
+                       "connections are spread among those that are alive.",
+                .example = "web"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_SERVICES + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_POOL + 2);
 
 bool fw_nat_enabled(const NatRule *rule)
 {
@@ -210,6 +215,8 @@ static int check_forward(const NatRule *rule, PtDiagnostics *diag)
         unsigned wanted;
         int r = 0;
 
+        if (rule->pool)
+                return 0;
         if (!is_one_address(only_range(&rule->translation.addresses)))
                 r = refuse(diag, "one-target", "/spec/translation/addresses",
                            "a forward goes to one address: addresses: [10.3.0.10]");
@@ -313,6 +320,21 @@ static int check_translation(const NatRule *rule, PtDiagnostics *diag)
         g_assert_not_reached();
 }
 
+static int check_pool(const NatRule *rule, PtDiagnostics *diag)
+{
+        if (!rule->pool)
+                return 0;
+        if (rule->type != FW_NAT_FORWARD)
+                return refuse(diag, "needs-forward", "/spec/pool",
+                              "only a forward leads to servers; remove the pool, or make the type "
+                              "\"forward\"");
+        if (pt_object_has(&rule->object, NAT_RULE_TRANSLATION))
+                return refuse(diag, "two-ways", "/spec/translation",
+                              "the pool says where connections go; remove the translation, or the "
+                              "pool");
+        return 0;
+}
+
 static int check_services(const NatRule *rule, PtDiagnostics *diag)
 {
         const char *also = NULL;
@@ -343,7 +365,8 @@ static int nat_check(const PtObject *object, PtDiagnostics *diag)
 
         if (fw_endpoint_check(&rule->source, protocol, true, "/spec/source", diag) < 0 ||
             fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0 ||
-            check_services(rule, diag) < 0 || check_translation(rule, diag) < 0)
+            check_services(rule, diag) < 0 || check_pool(rule, diag) < 0 ||
+            check_translation(rule, diag) < 0)
                 r = -EINVAL;
         if (ports && protocol != PT_PROTOCOL_ANY && !fw_protocol_has_ports(protocol))
                 r = refuse(diag, "no-ports", "/spec/translation/ports",
@@ -398,12 +421,38 @@ static int check_service(const NatRule *rule, unsigned i, const PtLookup *lookup
         return -EINVAL;
 }
 
+/* What the servers of the pool are like must go with what the rule asks. */
+static int check_pool_set(const NatRule *rule, const PtLookup *lookup, PtDiagnostics *diag)
+{
+        const ServerPool *pool = rule->pool ? (const ServerPool *) lookup->get(
+                                                      lookup->ctx, &pt_kind_server_pool, rule->pool)
+                                            : NULL;
+        int family = fw_nat_family(rule);
+
+        if (!pool)
+                return 0; /* absence is said of every reference */
+        if (family != AF_UNSPEC && family != fw_pool_family(pool)) {
+                pt_diag_error(diag, "mixed-families", "/spec/pool",
+                              "the servers of %s are of IPv%d, and the rule is not", rule->pool,
+                              fw_pool_family(pool) == AF_INET ? 4 : 6);
+                return -EINVAL;
+        }
+        if (fw_pool_has_ports(pool) && rule->services.n == 0 &&
+            !fw_endpoint_has_ports(&rule->destination))
+                return refuse(diag, "needs-ports", "/spec/destination/ports",
+                              "the servers of the pool have ports, so the destination needs one: "
+                              "ports: [443]");
+        return 0;
+}
+
 static int nat_check_set(const PtObject *object, const PtLookup *lookup, PtDiagnostics *diag)
 {
         const NatRule *rule = (const NatRule *) object;
         int r = fw_endpoint_check_set(&rule->source, lookup, "/spec/source", diag);
 
         if (fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0)
+                r = -EINVAL;
+        if (check_pool_set(rule, lookup, diag) < 0)
                 r = -EINVAL;
         for (unsigned i = 0; i < rule->services.n; i++)
                 if (check_service(rule, i, lookup, diag) < 0)
