@@ -97,9 +97,9 @@ def test_all_packets_of_a_connection(lab, others, source, target):
     zones = {"from": source, "to": target}
     lab.apply(ZONES + rule("voice", action="allow", setDscp=46, setMark="0x15/0x1f", destination={"ports": [7000]}, **zones)
               + rule("dscp", action="allow", setDscp=0, destination={"ports": [7001]}, **zones)
-              + rule("mark", action="allow", setMark="0x0/0xff", destination={"ports": [7002]}, **zones)
+              + rule("mark", action="allow", setMark="0x20/0xff", destination={"ports": [7002]}, **zones)
               + rule("plain", action="allow", destination={"ports": [7003]}, **zones))
-    expected = ((7000, 46, 0xAB000015), (7001, 0, 0xAB000000), (7002, 0, 0xAB000000), (7003, 0, 0xAB000000))
+    expected = ((7000, 46, 0xAB000015), (7001, 0, 0xAB000000), (7002, 0, 0xAB000020), (7003, 0, 0xAB000000))
     for family, (port, dscp, mark) in itertools.product((4, 6), expected):
         with Talk(lab, source, target, family, port) as talk:
             assert [talk.there(), talk.back(), talk.there(), talk.there(), talk.back()] == [dscp << 2 | 1] * 5, port
