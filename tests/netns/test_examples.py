@@ -113,6 +113,15 @@ COMPANY = [
     *both("project is off", "tcp", "lan", "dmz", "no answer", port=443),
 ]
 
+# IPv4 alone.
+TESTED = [
+    Row("administrator to router, ssh", "tcp", "lan", "router", 4, "answer, seen as 10.2.0.2", port=22),
+    Row("office to internet", "tcp", "lan", "wan", 4, masqueraded()(4), port=443),
+    forwarded("internet to the web server", "wan", "dmz", 443, "answer, seen as 10.1.0.2"),
+    Row("web server to office", "tcp", "dmz", "lan", 4, "no answer", port=22),
+    Row("internet to router, ssh", "tcp", "wan", "router", 4, "no answer", port=22),
+]
+
 
 def second_line(lab):
     """The spare network is the mobile line, and the pool's addresses are the router's."""
@@ -126,7 +135,7 @@ def second_line(lab):
         lab.exec("router", "ip", "addr", "add", f"10.1.0.{last}/32", "dev", "wan")
 
 
-CASES = {"home": (HOME, None), "company": (COMPANY, None), "office-dmz": (OFFICE, None), "two-lines": (LINES, second_line), "ipv6-only": (ONLY6, None)}
+CASES = {"home": (HOME, None), "company": (COMPANY, None), "office-dmz": (OFFICE, None), "two-lines": (LINES, second_line), "tested": (TESTED, None), "ipv6-only": (ONLY6, None)}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

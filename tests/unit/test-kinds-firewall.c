@@ -300,6 +300,36 @@ static void test_more_refused(void **state)
                 {UNIT_KIND("Service", "a", "\"tcp\":[69],\"helper\":\"tftp\""), "needs-protocol",
                  "/spec/helper", "no UDP ports"},
                 {UNIT_KIND("FilterSettings", "x", ""), "singleton", "/metadata/name", "default"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.0/24\",\"destination\":"
+                           "\"10.0.0.1\",\"destinationPort\":1,\"expect\":\"drop\""),
+                 "not-a-host", "/spec/source", "one address"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.1\",\"destination\":\"::1\","
+                           "\"destinationPort\":1,\"expect\":\"drop\""),
+                 "mixed-families", "/spec/destination", "one family"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.1\",\"destination\":"
+                           "\"10.0.0.2\",\"expect\":\"drop\""),
+                 "required", "/spec/destinationPort", "has a port"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.1\",\"destination\":"
+                           "\"10.0.0.2\",\"protocol\":\"gre\",\"sourcePort\":1,\"expect\":"
+                           "\"drop\""),
+                 "no-ports", "/spec/protocol", "no ports"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"any\",\"source\":\"10.0.0.1\",\"destination\":"
+                           "\"10.0.0.2\",\"protocol\":\"icmp\",\"expect\":\"drop\""),
+                 "one-zone", "/spec/from", "router"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.1\",\"destination\":"
+                           "\"10.0.0.2\",\"protocol\":\"icmpv6\",\"expect\":\"drop\""),
+                 "mixed-families", "/spec/protocol", "icmpv6"},
+                {UNIT_KIND("PolicyTest", "a",
+                           "\"from\":\"lan\",\"source\":\"10.0.0.1\",\"destination\":"
+                           "\"10.0.0.2\",\"destinationPort\":1,\"icmpType\":\"redirect\","
+                           "\"expect\":\"drop\""),
+                 "no-icmp", "/spec/icmpType", "protocol: icmp"},
         };
 
         (void) state;
