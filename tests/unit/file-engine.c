@@ -183,6 +183,34 @@ static int file_cuts(PtEngineCtx *ctx, const PtPlan *plan, const PtTuple *tuple,
         return 1;
 }
 
+/* Says how many objects there are more, and expects one of them. */
+static int file_review(PtEngineCtx *ctx, const PtPlan *base, const PtSlice *before,
+                       PtReview *review, PtDiagnostics *diag)
+{
+        const FileEngine *engine = ctx->engine;
+        const FilePlan *plan = (const FilePlan *) base;
+        g_autofree char *text = NULL, *name = NULL;
+        struct json_object *line;
+
+        if (review->analyze) {
+                text = g_strdup_printf("%u objects, %zu before", g_hash_table_size(plan->wanted),
+                                       pt_slice_count(before, NULL));
+                line = json_object_new_object();
+                json_object_object_add(line, "text", json_object_new_string(text));
+                review->difference = json_object_new_array();
+                json_object_array_add(review->difference, line);
+                review->partial = true;
+        }
+        if (!review->tests || !engine->expected)
+                return 0;
+        name = g_strconcat("FirewallRule.", engine->expected, NULL);
+        if (g_hash_table_contains(plan->wanted, name))
+                return 0;
+        pt_diag_add(diag, review->forced ? PT_SEVERITY_WARNING : PT_SEVERITY_ERROR,
+                    PT_EXPECTATION_FAILED, NULL, "%s is not there", engine->expected);
+        return review->forced ? 0 : -EINVAL;
+}
+
 static int file_prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done,
                         void *userdata)
 {
@@ -309,6 +337,7 @@ const PtEngine file_engine = {
         .observe = file_observe,
         .plan = file_plan,
         .cuts = file_cuts,
+        .review = file_review,
         .prepare = file_prepare,
         .commit = file_commit,
         .verify = file_verify,

@@ -24,9 +24,10 @@ typedef enum FileFault {
 typedef struct FileEngine {
         const char *dir;
         FileFault fault;
-        const char *cut; /* from this address no new connection comes in with any plan; "": it
+        const char *cut;      /* from this address no new connection comes in with any plan; "": it
                                cannot say */
-        bool later;      /* steps end in the event loop, not before they return */
+        const char *expected; /* a file that every plan must have: a test of the configuration */
+        bool later;           /* steps end in the event loop, not before they return */
 
         /* What it did. */
         unsigned plans, prepares, commits, aborts, verifies;

@@ -99,6 +99,47 @@ static sd_bus_message *ask_cuts(Test *t, const PtSlice *wanted, const char *type
         return reply;
 }
 
+/* Plan with what it is asked beside; the transaction is given up. */
+static sd_bus_message *ask_review(Test *t, const PtSlice *wanted, bool analyze, const char *tests)
+{
+        pt_auto_message *m = new_call(t, t->client, TRANSACTION, "Plan");
+        pt_auto_fd int fd = memfd_of(t->f->decided, wanted);
+        sd_bus_message *reply;
+
+        assert_return_code(sd_bus_message_append(m, "tha{sv}", UINT64_C(2), fd, 2, "analyze", "b",
+                                                 analyze, "tests", "s", tests),
+                           0);
+        send_call(t->client, m, &reply);
+        await(t, &reply);
+        return reply;
+}
+
+static void test_review(void **state)
+{
+        Test *t = *state;
+        g_autoptr(PtSlice) wanted = with_rule(t->f->decided, "b");
+        sd_bus_message *reply;
+        int partial = 0;
+
+        reply = ask_review(t, wanted, true, "refuse");
+        assert_true(lookup(reply, "differencePartial", "b", &partial));
+        assert_true(partial);
+        sd_bus_message_unref(reply);
+        reply = ask_review(t, wanted, false, "refuse"); /* nobody asked for an analysis */
+        assert_false(lookup(reply, "differencePartial", "b", &partial));
+        sd_bus_message_unref(reply);
+
+        t->f->engine.expected = "c";
+        assert_refused(ask_review(t, wanted, false, "refuse"), "Invalid");
+        assert_false(pt_participant_busy(t->f->participant));
+        assert_ok(ask_review(t, wanted, false, "warn"));
+        assert_true(pt_participant_busy(t->f->participant));
+        assert_ok(plan(t, 2, t->f->decided, wanted)); /* what repairs asks nobody */
+        t->f->engine.expected = "b";
+        assert_ok(ask_review(t, wanted, false, "refuse"));
+        assert_refused(ask_review(t, wanted, false, "maybe"), "Invalid");
+}
+
 static void test_cuts(void **state)
 {
         Test *t = *state;
@@ -695,6 +736,7 @@ int main(void)
                 TEST(test_transaction),
                 TEST(test_steps_that_end_later),
                 TEST(test_cuts),
+                TEST(test_review),
                 TEST(test_slices),
                 TEST(test_order),
                 TEST(test_abort),
