@@ -324,5 +324,6 @@ const PtKind pt_kind_server_pool = {
                    "  check: { type: tcp, interval: 2s, timeout: 1s }\n",
         .size = sizeof(ServerPool),
         .fields = pool_fields,
+        .passive = true,
         .check = pool_check,
 };
