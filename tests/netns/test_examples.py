@@ -123,6 +123,22 @@ TESTED = [
 ]
 
 
+SITE = [
+    forwarded("internet to the site", "wan", "dmz", 443, "answer, seen as 10.1.0.2", listen=8443),
+    Row("desk to the site by its outside address", "tcp", "lan", "dmz", 4, "answer, seen as 10.2.0.2", port=443, to="10.1.0.1", listen=8443),
+    Row("server to its own site", "tcp", "dmz", "dmz", 4, "answer, seen as 10.3.0.1", port=443, to="10.1.0.1", listen=8443),
+    forwarded("internet to another port", "wan", "router", 80, "no answer"),
+    Row("internet to a server past the site", "tcp", "wan", "dmz", 4, "no answer", port=8443),
+    Row("desk to a server past the site", "tcp", "lan", "dmz", 4, "no answer", port=8443),
+    Row("desk to internet", "tcp", "lan", "wan", 4, "answer, seen as 10.1.0.1", port=443),
+    *both("server to internet is told so", "tcp", "dmz", "wan", "refused", port=443),
+]
+
+
+def second_server(lab):
+    lab.exec("dmz", "ip", "addr", "add", "10.3.0.3/24", "dev", "eth0")
+
+
 def second_line(lab):
     """The spare network is the mobile line, and the pool's addresses are the router's."""
     lab.exec("router", "ip", "link", "set", "spare", "down")
@@ -135,7 +151,7 @@ def second_line(lab):
         lab.exec("router", "ip", "addr", "add", f"10.1.0.{last}/32", "dev", "wan")
 
 
-CASES = {"home": (HOME, None), "company": (COMPANY, None), "office-dmz": (OFFICE, None), "two-lines": (LINES, second_line), "tested": (TESTED, None), "ipv6-only": (ONLY6, None)}
+CASES = {"home": (HOME, None), "company": (COMPANY, None), "office-dmz": (OFFICE, None), "servers": (SITE, second_server), "two-lines": (LINES, second_line), "tested": (TESTED, None), "ipv6-only": (ONLY6, None)}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

@@ -3,6 +3,7 @@
 back. With real servers and connections."""
 
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -20,6 +21,7 @@ from traffic import address
 from witness import Probe, Witness
 
 PORTS = (80, 443, 8000, 8001, 9000)
+source_ports = itertools.count(20000)
 SERVERS = {4: ["10.3.0.11", "10.3.0.12", "10.3.0.13"], 6: ["fd00:3::11", "fd00:3::12", "fd00:3::13"]}
 CLIENTS = {4: [f"10.1.0.{last}" for last in range(10, 90)], 6: [f"fd00:1::1:{last:x}" for last in range(1, 81)]}
 # A server that accepts, and answers http with the status in the file that it is given; says when it listens.
@@ -85,8 +87,9 @@ def forward(name, to, family=4, more=""):
 
 
 def connections(witness, n, family=4, sources=None, port=443, protocol="tcp", host="wan", answered=True):
+    """Each from a port of its own, so that none is taken for one before."""
     sources = sources or [address(host, family)] * n
-    return witness.look([Probe(host, protocol, router("wan", family), port, source, answered=answered) for source in sources])
+    return witness.look([Probe(host, protocol, router("wan", family), port, source, next(source_ports), answered) for source in sources])
 
 
 def listed(lab):
