@@ -71,6 +71,21 @@ static char *no_room(const FwFeed *feed, uint64_t entries)
 
 /* What came. */
 
+/* Of the names that were not answered one, and why; or NULL. */
+static char *names_error(const FwFeed *feed)
+{
+        GHashTableIter iter;
+        gpointer text;
+        FwFeedName *name;
+
+        g_hash_table_iter_init(&iter, feed->names);
+        while (g_hash_table_iter_next(&iter, &text, (gpointer *) &name))
+                if (name->error)
+                        return g_strdup_printf("%s: %s", (const char *) text, name->error);
+        return NULL;
+}
+
+
 void fw_feed_stored(FwFeed *feed, const FwStoring *storing, int result)
 {
         FwFeeds *feeds = feed->feeds;
@@ -83,6 +98,7 @@ void fw_feed_stored(FwFeed *feed, const FwStoring *storing, int result)
                 g_clear_pointer(&feed->modified, g_free);
         } else {
                 feed->config = feed->asked;
+                error = feed->names ? names_error(feed) : NULL;
                 feeds->config.changed(feeds->config.userdata);
         }
         fw_feed_settle(feed, result >= 0, error);
@@ -218,19 +234,6 @@ void fw_feed_forget_names(FwFeed *feed, const Alias *alias)
         while (g_hash_table_iter_next(&iter, &name, NULL))
                 if (!g_hash_table_contains(asked, name))
                         g_hash_table_iter_remove(&iter);
-}
-
-static char *names_error(const FwFeed *feed)
-{
-        GHashTableIter iter;
-        gpointer text;
-        FwFeedName *name;
-
-        g_hash_table_iter_init(&iter, feed->names);
-        while (g_hash_table_iter_next(&iter, &text, (gpointer *) &name))
-                if (name->error)
-                        return g_strdup_printf("%s: %s", (const char *) text, name->error);
-        return NULL;
 }
 
 static void take_names(FwFeed *feed, const Alias *alias, const FwFeedAnswer *answer)

@@ -160,13 +160,16 @@ static void bans_changed(uint32_t added, uint32_t removed, void *userdata)
 
 /* A source that gave something else. */
 typedef struct Told {
-        char *alias;
+        char *alias, *error;
         FwLiveSort sort;
 } Told;
 
 static void told_clear(void *p)
 {
-        g_free(((Told *) p)->alias);
+        Told *told = p;
+
+        g_free(told->alias);
+        g_free(told->error);
 }
 
 static void bring_live(FwManager *manager);
@@ -184,7 +187,7 @@ static void live_in_force(int result, void *userdata)
                 const Told *told = &g_array_index(manager->told, Told, i);
 
                 fw_signals_alias_refreshed(&manager->signals, told->alias,
-                                           fw_live_sort_to_string(told->sort), true, NULL);
+                                           fw_live_sort_to_string(told->sort), true, told->error);
         }
         if (result >= 0)
                 g_array_set_size(manager->told, 0);
@@ -216,13 +219,13 @@ static void feed_refreshed(const char *alias, FwLiveSort sort, bool any, const c
                            void *userdata)
 {
         FwManager *manager = userdata;
-        Told told = {g_strdup(alias), sort};
 
-        if (any && manager->refreshing) {
+        if (any && manager->refreshing && manager->told->len < FW_FEEDS_MAX) {
+                Told told = {g_strdup(alias), g_strdup(error), sort};
+
                 g_array_append_val(manager->told, told);
                 return;
         }
-        g_free(told.alias);
         fw_signals_alias_refreshed(&manager->signals, alias, fw_live_sort_to_string(sort), any,
                                    error);
 }

@@ -9,6 +9,7 @@ import struct
 
 MARKER = b"\xab\xcd\xefMaxMind.com"
 RECORD_BITS = 24
+UINT16, UINT32, UINT64 = 5, 6, 9  # types of a field; a number without one is of 32 bits
 
 
 def _control(kind, size):
@@ -25,8 +26,8 @@ def _field(value):
         return _control(11, len(value)) + b"".join(map(_field, value))
     if isinstance(value, str):
         return _control(2, len(value.encode())) + value.encode()
-    kind, width = (6, 4) if value < 1 << 32 else (9, 8)
-    packed = value.to_bytes(width, "big").lstrip(b"\0")
+    kind, number = value if isinstance(value, tuple) else (UINT32, value)
+    packed = number.to_bytes(8, "big").lstrip(b"\0")
     return _control(kind, len(packed)) + packed
 
 
@@ -52,7 +53,7 @@ def data(networks, name):
         for record in node:
             value = count if record is None else count + 16 + record[1] if isinstance(record, tuple) else record
             tree += struct.pack("!I", value)[1:]
-    metadata = {"node_count": count, "record_size": RECORD_BITS, "ip_version": 6, "database_type": name, "languages": ["en"],
-                "binary_format_major_version": 2, "binary_format_minor_version": 0, "build_epoch": 1,
+    metadata = {"node_count": count, "record_size": (UINT16, RECORD_BITS), "ip_version": (UINT16, 6), "database_type": name, "languages": ["en"],
+                "binary_format_major_version": (UINT16, 2), "binary_format_minor_version": (UINT16, 0), "build_epoch": (UINT64, 1),
                 "description": {"en": name}}
     return tree + bytes(16) + section + MARKER + _field(metadata)

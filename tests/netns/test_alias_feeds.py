@@ -26,13 +26,13 @@ def web(lab):
 def told(lab):
     """Waits until a source of an alias was asked; its error, "" for none."""
     signals = Signals(lab.bus, "org.patronus.Filter1", "AliasRefreshed")
-    taken = []
+    taken = set()
 
     def wait(name, source="url"):
         def find(seen):
-            return [event for event in seen[len(taken):] if event[2:4] == (name, source)]
+            return [event for event in seen if event[2:4] == (name, source) and event[1] not in taken]
         event = signals.wait(find, f"a refresh of {name}")[0]
-        taken.extend(signals.seen[len(taken):signals.seen.index(event) + 1])
+        taken.add(event[1])
         return event[5]
 
     yield wait
@@ -55,8 +55,8 @@ def hits(lab, *destinations):
     return packets(lab, "drop") - before
 
 
-def url(web, path, **more):
-    return {"url": web.url(path), "refresh": "1m", **more}
+def url(web, page, **more):
+    return {"url": web.url(page), "refresh": "1m", **more}
 
 
 def replace(lab, text):
@@ -179,3 +179,171 @@ def test_restart_and_early_keep_the_last_good(lab, web, told):
             path.write_bytes(path.read_bytes()[:-1])
     lab.start("filterd")
     assert hits(lab, "198.18.0.1") == 0 and packets(lab, "rest") > 0
+
+
+def test_tables_and_documents(lab, web, told):
+    """Of a CSV table a column, of a JSON document what a path leads to."""
+    web.pages["/table"] = 'first;net\r\n# a comment\r\nx;"198.18.0.0/24"\r\n"a;""b";198.18.1.0/24\r\nshort\r\ny;nonsense\r\n'
+    web.pages["/document"] = json.dumps({"made": 1.5, "prefixes": [{"net": "198.18.2.0/24"}, {"net": 7}, {"other": 1}, {"net": "2001:db8::/32"}]})
+    replace(lab, ZONES + alias("bad", type="network", aliases=["other"], url=url(web, "/table", format="csv", separator="semicolon", column=2))
+            + alias("other", type="network", url=url(web, "/document", format="json", path="prefixes.*.net")) + drops())
+    assert told("bad") == "" and told("other") == ""
+    assert hits(lab, "198.18.0.1", "198.18.1.1", "198.18.2.1", "198.18.3.1") == 3
+    table, document = states(lab, "bad")["url"], states(lab, "other")["url"]
+    assert (table["entries"], table["problems"]) == (1, 2)  # they touch
+    assert "line:5" in table["lines"][0] and "1 columns" in table["lines"][0]
+    assert "line:6" in table["lines"][1] and "nonsense" in table["lines"][1]
+    assert (document["entries"], document["problems"]) == (2, 1) and "not a string" in document["lines"][0]
+    web.pages["/document"] = '{"prefixes": [{"net": '
+    assert "no JSON document" in refresh(lab, told, "other")
+
+
+def test_a_million_lines(lab, web, told):
+    """Within bounds, and filterd answers meanwhile; more than that is refused."""
+    web.pages["/list"] = "".join(f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}\n" for n in range(0x0B000000, 0x0B000000 + 2_000_000, 2))
+    replace(lab, ZONES + alias("bad", type="host", url=url(web, "/list")) + drops())
+    assert told("bad") == ""
+    assert states(lab, "bad")["url"]["entries"] == 1_000_000
+    assert hits(lab, "11.0.0.0", "11.0.0.1", "11.15.66.64", "11.30.132.126", "11.30.132.127") == 3
+    web.pages["/list"] += "12.0.0.1\n"
+    error = refresh(lab, told)
+    assert "more than 1000000 entries" in error, error
+    assert hits(lab, "11.0.0.0", "12.0.0.1") == 1
+    with open(f"/proc/{lab.pid('filterd')}/status") as status:
+        peak = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    assert peak < 200_000 or "asan" in os.environ.get("PATRONUS_BUILD", ""), f"{peak} kB"
+
+
+def test_https_is_verified(lab, tmp_path, told):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", tmp_path / "key",
+                    "-out", tmp_path / "certificate", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    with WebServer(lab.netns("router"), wrap=lambda listener: context.wrap_socket(listener, server_side=True)) as web:
+        web.pages["/list"] = "198.18.0.1\n"
+        replace(lab, ZONES + alias("bad", type="host", url=url(web, "/list")) + drops())
+        error = told("bad")
+        assert "certificate" in error.lower(), error
+        assert hits(lab, "198.18.0.1") == 0 and web.seen == []
+
+
+@pytest.fixture
+def names(lab):
+    """A name server that the router asks."""
+    folder = f"/etc/netns/plt-{lab.name}-router"
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with open(f"{folder}/resolv.conf", "w", encoding="ascii") as conf:
+            conf.write("nameserver 127.0.0.1\n")
+        lab.end("filterd", signal.SIGTERM)
+        lab.start("filterd")  # it is bound into its mounts
+        with NameServer(lab.netns("router")) as server:
+            yield server
+    finally:
+        os.unlink(f"{folder}/resolv.conf")
+        os.rmdir(folder)
+        lab.end("filterd", signal.SIGTERM)
+        lab.start("filterd")
+
+
+def test_names(lab, names, told):
+    names.zone.update({"one.example": (60, ["198.18.0.1", "2001:db8::1"]), "two.example": (5, ["198.18.0.2"])})
+    replace(lab, ZONES + alias("bad", type="host", names=["one.example", "two.example", "none.example"]) + drops())
+    assert told("bad", "names") == ""
+    state = states(lab, "bad")["names"]
+    assert (state["state"], state["entries"]) == ("ready", 3)
+    # The shortest time to live, but not below 30 s.
+    assert 25e6 < state["nextUSec"] - state["checkedUSec"] < 31e6
+    assert hits(lab, "198.18.0.1", "198.18.0.2", "198.18.0.3") == 2
+    # What is gone from the answer is gone; what is not answered stays, each name for itself.
+    names.zone.update({"one.example": None, "two.example": (60, ["198.18.0.3"])})
+    assert "one.example" in refresh(lab, told, source="names")
+    assert hits(lab, "198.18.0.1", "198.18.0.2", "198.18.0.3") == 2
+    # A name that is no longer configured takes its addresses along, though nobody answers for the other.
+    lab.apply(alias("bad", type="host", names=["one.example"]))
+    assert told("bad", "names") != ""
+    assert hits(lab, "198.18.0.1", "198.18.0.2", "198.18.0.3") == 1
+    # A list is fetched by name too.
+    with WebServer(lab.netns("router")) as web:
+        web.pages["/list"] = "198.18.0.9\n"
+        names.zone["lists.example"] = (60, ["127.0.0.1"])
+        lab.apply(alias("bad", type="host", url={"url": web.url("/list", host="lists.example")}))
+        assert told("bad") == ""
+        assert web.seen[-1][1]["Host"].startswith("lists.example:")
+    assert hits(lab, "198.18.0.1", "198.18.0.9") == 1
+
+
+def test_networks_of_interfaces(lab, told):
+    lab.exec("router", "ip", "link", "add", "tst0", "type", "veth", "peer", "name", "tsp0")
+    try:
+        lab.exec("router", "ip", "addr", "add", "198.18.7.1/24", "dev", "tst0")
+        lab.exec("router", "ip", "link", "set", "tst0", "up")
+        replace(lab, ZONES + alias("bad", type="network", interfaces=["tst*"]) + rule("drop", 1, action="drop", source={"aliases": ["bad"]})
+                + rule("rest", 2, action="drop"))
+        assert told("bad", "local") == ""
+        assert states(lab, "bad")["local"]["entries"] == 1
+        assert "198.18.7.0/24" in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+        with Monitor(lab.netns("router")) as monitor:
+            lab.exec("router", "ip", "addr", "add", "2001:db8:7::1/64", "dev", "tst0", "nodad")
+            assert told("bad", "local") == ""
+            changes = {what for commit in monitor.pending() for what in commit.changes}
+            assert changes - {("new rule", "_rev"), ("delete rule", "_rev")} == {("new element", "n6_bad/10")}
+        lab.exec("router", "ip", "addr", "del", "198.18.7.1/24", "dev", "tst0")
+        assert told("bad", "local") == ""
+        listed = lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+        assert "198.18.7.0/24" not in listed and "2001:db8:7::/64" in listed
+    finally:
+        lab.exec("router", "ip", "link", "del", "tst0")
+
+
+COUNTRIES = {"DE": ("EU", "198.18.1.0/24"), "FR": ("EU", "198.18.2.0/24"), "US": ("NA", "198.18.3.0/24"), "JP": ("AS", "198.18.4.0/24"),
+             "BR": ("SA", "198.18.5.0/24")}
+
+
+def place(country, continent):
+    return {"country": {"iso_code": country}, "continent": {"code": continent}}
+
+
+def database(lab, path, content):
+    """As geoipupdate does it: another file in its place."""
+    path.with_suffix(".new").write_bytes(content)
+    path.with_suffix(".new").chmod(0o644)
+    path.with_suffix(".new").rename(path)
+
+
+def test_countries(lab, told):
+    """Five countries by the sources of real packets; another database is other elements, and no rule."""
+    folder = lab.directory / "geoip"
+    folder.mkdir(exist_ok=True)
+    country, asn = folder / "country.mmdb", folder / "asn.mmdb"
+    networks = {network: place(code, continent) for code, (continent, network) in COUNTRIES.items()}
+    database(lab, country, mmdb.data({**networks, "2001:db8:de::/48": place("DE", "EU")}, "Test-Country"))
+    database(lab, asn, mmdb.data({"198.18.8.0/24": {"autonomous_system_number": 64496}}, "Test-ASN"))
+    settings = ("---\napiVersion: patronus.firewall/v1\nkind: FilterSettings\nmetadata: { name: default }\n"
+                f"spec: {{ geoipDatabase: {country}, asnDatabase: {asn} }}\n")
+
+    def seen(**spec):
+        lab.apply(alias("bad", type="network", **spec))
+        error = told("bad", "places")
+        return error or [hits(lab, network[:-4] + "9") for _, network in COUNTRIES.values()] + [hits(lab, "198.18.8.9"), hits(lab, "198.18.9.9")]
+
+    replace(lab, settings + ZONES + alias("bad", type="network", countries=["DE"]) + drops())
+    assert told("bad", "places") == ""
+    assert states(lab, "bad")["places"]["entries"] == 2
+    assert seen(countries=["DE", "JP"]) == [1, 0, 0, 1, 0, 0, 0]
+    assert seen(continents=["EU"]) == [1, 1, 0, 0, 0, 0, 0]
+    assert seen(continents=["EU"], countries=["US"], invert=True) == [0, 0, 0, 1, 1, 0, 0]
+    assert seen(asns=[64496]) == [0, 0, 0, 0, 0, 1, 0]
+    assert seen(countries=["DE", "XX"], asns=[64496]) == [1, 0, 0, 0, 0, 1, 0]
+    (line,) = states(lab, "bad")["places"]["lines"]
+    assert "XX has no network" in line
+    with Monitor(lab.netns("router")) as monitor:
+        database(lab, country, mmdb.data({"198.18.5.0/24": place("DE", "EU")}, "Test-Country"))
+        assert told("bad", "places") == ""
+        changes = {(what, name.rstrip("x")) for commit in monitor.pending() for what, name in commit.changes}
+        assert changes - {("new rule", "_rev"), ("delete rule", "_rev")} == {
+            ("new element", "n4_bad/10"), ("delete element", "n4_bad/10"), ("delete element", "n6_bad/10")}
+    assert hits(lab, "198.18.1.9") == 0 and hits(lab, "198.18.5.9") == 1
+    database(lab, country, b"no database")
+    assert "cannot be read" in told("bad", "places")
+    assert hits(lab, "198.18.1.9") == 0 and hits(lab, "198.18.5.9") == 1
