@@ -108,6 +108,7 @@ struct FwFeedAnswer {
         PtDigest digest;
 };
 
+void fw_feed_name_line_free(void *line); /* of `names` */
 void fw_feed_answer_free(FwFeedAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwFeedAnswer, fw_feed_answer_free)
 

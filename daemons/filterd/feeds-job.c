@@ -28,7 +28,7 @@ struct FwFeedJob {
         void (*done)(FwFeed *feed, FwFeedAnswer *answer);
 };
 
-static void line_free(void *p)
+void fw_feed_name_line_free(void *p)
 {
         fw_fetch_line_done(p);
         g_free(p);
@@ -41,7 +41,7 @@ static FwFeedAnswer *answer_new(void)
         answer->state = FW_FETCH_FAILED;
         answer->dataset = -EBADF;
         answer->problems = g_ptr_array_new_with_free_func(g_free);
-        answer->names = g_ptr_array_new_with_free_func(line_free);
+        answer->names = g_ptr_array_new_with_free_func(fw_feed_name_line_free);
         return answer;
 }
 

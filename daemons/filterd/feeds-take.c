@@ -85,7 +85,6 @@ static char *names_error(const FwFeed *feed)
         return NULL;
 }
 
-
 void fw_feed_stored(FwFeed *feed, const FwStoring *storing, int result)
 {
         FwFeeds *feeds = feed->feeds;
