@@ -96,32 +96,26 @@ static void translate_port(const NatRule *nat, FwSpan *port)
         *port = (FwSpan){to->lo, to->hi};
 }
 
-/* One of the servers: which one is the kernel's choice, and who is alive is not asked. */
+/* Which server it is only the kernel knows, and who is alive: the first one stands for all, since the
+ * rule that comes along lets pass what goes to any of them. */
 static void translate_to_pool(const FwEvaluation *evaluation, const NatRule *nat, FwSpan *address,
                               FwSpan *port)
 {
         const FwSource *source = fw_lists_source(evaluation->world->lists);
         const ServerPool *pool =
                 (const ServerPool *) pt_slice_get(source->slice, &pt_kind_server_pool, nat->pool);
-        const FwServer *servers = pool->servers.items, *fallback = fw_pool_fallback(pool);
-        size_t len = fw_address_size(fw_pool_family(pool));
-        FwSpan to = {fw_number_max(len), 0}, at = {UINT16_MAX, 0};
+        const FwServer *servers = pool->servers.items, *server = fw_pool_fallback(pool);
+        FwNumber number;
 
-        for (unsigned i = 0; i <= pool->servers.n; i++) {
-                const FwServer *server = i < pool->servers.n ? &servers[i] : fallback;
-                FwNumber number;
-
-                if (!server || !fw_server_enabled(server))
-                        continue;
-                number = fw_number_read(server->address.lo, len);
-                to = (FwSpan){MIN(to.lo, number), MAX(to.hi, number)};
-                at = (FwSpan){MIN(at.lo, server->port), MAX(at.hi, server->port)};
-        }
-        if (to.lo > to.hi)
+        for (unsigned i = pool->servers.n; i > 0; i--)
+                if (fw_server_enabled(&servers[i - 1]))
+                        server = &servers[i - 1];
+        if (!server)
                 return; /* nobody answers */
-        *address = to;
+        number = fw_number_read(server->address.lo, fw_address_size(fw_pool_family(pool)));
+        *address = (FwSpan){number, number};
         if (fw_pool_has_ports(pool) && evaluation->packet.here[FW_DIM_DESTINATION_PORT])
-                *port = at;
+                *port = (FwSpan){server->port, server->port};
 }
 
 static FwSpan destination_of(const NatRule *nat, int family, const FwSpan *before)
