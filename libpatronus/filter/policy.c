@@ -9,16 +9,18 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_SET_DSCP + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_ADD_DESTINATION + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
 /* Fields that change what later rules see of the packet. */
-#define RULE_SETS (BIT(FW_RULE_SET_MARK) | BIT(FW_RULE_SET_DSCP))
+#define RULE_SETS                                                                                  \
+        (BIT(FW_RULE_SET_MARK) | BIT(FW_RULE_SET_DSCP) | BIT(FW_RULE_ADD_SOURCE) |                 \
+         BIT(FW_RULE_ADD_DESTINATION))
 /* Fields that do something beside deciding. */
 #define RULE_ACTS                                                                                  \
         (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) |                          \
-         BIT(FW_RULE_END_CONNECTIONS) | RULE_SETS)
+         BIT(FW_RULE_END_CONNECTIONS) | BIT(FW_RULE_LIMITS) | RULE_SETS)
 
 /* Building the cubes of a rule. */
 
@@ -349,7 +351,8 @@ static void judge(FwPolicyRule *entry)
         entry->known = is_known(rule);
         entry->exact = entry->known;
         entry->bare = entry->known && !(rule->object.present & RULE_ACTS);
-        if (!entry->known) {
+        /* What exceeds a limit is dropped, and goes on to no other rule. */
+        if (!entry->known || pt_object_has(&rule->object, FW_RULE_LIMITS)) {
                 pt_digest_to_hex(&rule->object.digest, hex);
                 entry->manner = g_strdup(hex);
         } else if (rule->action == FW_REJECT && reject_with != FW_REJECT_DEFAULT) {
