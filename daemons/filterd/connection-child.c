@@ -168,6 +168,7 @@ typedef struct Killer {
         PtConnection *found;
         size_t n;
         uint64_t killed;
+        FwRevoke *revoke; /* only those that it ends; NULL: all */
 } Killer;
 
 /* What was found goes to filterd first, which remembers it, and then ends. */
@@ -197,28 +198,51 @@ static int collect(const PtConnection *connection, void *userdata)
 {
         Killer *killer = userdata;
 
+        if (killer->revoke && !fw_revoke_ends(killer->revoke, connection))
+                return 0;
         killer->found[killer->n++] = *connection;
         return killer->n == FW_KILLS_AT_ONCE ? kill_found(killer) : 0;
 }
 
-int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
+static int kill_all(Killer *killer, int netns_fd, const PtConnectionFilter *filter)
 {
         g_autofree PtConnection *found = g_new(PtConnection, FW_KILLS_AT_ONCE);
         g_autoptr(PtConntrack) reader = NULL, writer = NULL;
-        Killer killer = {.socket = socket, .found = found};
-        FwPage page = {.last = true};
-        int r;
+        int r = pt_conntrack_open(netns_fd, &reader);
 
-        r = pt_conntrack_open(netns_fd, &reader);
         if (r == 0)
                 r = pt_conntrack_open(netns_fd, &writer);
-        if (r == 0) {
-                killer.conntrack = writer;
-                r = pt_conntrack_dump(reader, filter, collect, &killer);
-        }
-        if (r == 0 && killer.n > 0)
-                r = kill_found(&killer);
-        page.result = r;
-        page.killed = killer.killed;
-        return send_page(socket, &page, -EBADF) < 0 || r < 0;
+        if (r < 0)
+                return r;
+        killer->found = found;
+        killer->conntrack = writer;
+        r = pt_conntrack_dump(reader, filter, collect, killer);
+        return r == 0 && killer->n > 0 ? kill_found(killer) : r;
+}
+
+static int end(const Killer *killer, int result)
+{
+        FwPage page = {.last = true, .result = result, .killed = killer->killed};
+
+        return send_page(killer->socket, &page, -EBADF) < 0 || result < 0;
+}
+
+int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
+{
+        Killer killer = {.socket = socket};
+
+        return end(&killer, kill_all(&killer, netns_fd, filter));
+}
+
+int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after)
+{
+        static const PtConnectionFilter every = {};
+        g_autoptr(FwRevoke) revoke = NULL;
+        Killer killer = {.socket = socket};
+        int r = fw_revoke_new(before, after, netns_fd, &revoke);
+
+        killer.revoke = revoke;
+        if (r == 0)
+                r = kill_all(&killer, netns_fd, &every);
+        return end(&killer, r);
 }

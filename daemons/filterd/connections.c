@@ -342,6 +342,22 @@ int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *fi
         return 0;
 }
 
+int fw_connections_revoke(FwConnections *connections, const GPtrArray *before,
+                          const FwSource *after, FwKillDone done, void *userdata)
+{
+        int r, socket;
+        Job *job;
+
+        r = job_fork(connections, &job, &socket);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                _exit(fw_child_revoke(socket, connections->netns_fd, before, after));
+        job->kill_done = done;
+        job->userdata = userdata;
+        return 0;
+}
+
 int fw_connections_count(FwConnections *connections, uint32_t *ret)
 {
         return pt_conntrack_count(connections->conntrack, ret);

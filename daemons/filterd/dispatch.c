@@ -8,6 +8,8 @@
  *                oifname vmap @to_lan       -> jump z_lan/wan, then the default of lan
  *      input     iifname vmap @from_input   -> i_lan: jump z_lan/router, then the default
  *      output    oifname vmap @to_output    -> o_wan: jump z_router/wan, then the default
+ *      (of a connection's first packet the chains of a zone mark where it comes from and, in forward
+ *      by oifname vmap @mark_to -> m_wan, where it goes: base/marks.h)
  *      prerouting   iifname vmap @nat_in    -> n_in/wan
  *      postrouting  oifname vmap @nat_out   -> n_out/wan, or s_wan: what was reflected and goes back
  *                                              (iifname vmap @back_wan -> jump n_back/any), jump
@@ -37,6 +39,8 @@
 #define MAP_NAT_IN "nat_in"
 #define MAP_NAT_OUT "nat_out"
 #define SET_ZONED "zoned" /* interfaces that belong to a zone */
+#define MAP_MARK_TO "mark_to"
+#define CHAIN_MARK_TO_INTERFACE "p_mark_to_if"
 #define CHAIN_PREROUTING_INTERFACE "p_prerouting_if"
 #define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
 
@@ -382,6 +386,62 @@ static const struct {
         {CHAIN_OUTPUT, NF_INET_LOCAL_OUT, CHAIN_PROLOGUE_OUTPUT, "to_output", "p_output_if", 'o'},
 };
 
+/* Sets the bits of `mask` in the connection's mark. */
+static void put_mark(PtNftBatch *batch, const char *chain, uint32_t mask, uint32_t value)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+        uint32_t others = ~mask;
+
+        pt_nft_ct(rule, NFT_CT_MARK, PT_REG(REG_DATA));
+        pt_nft_bitwise(rule, PT_REG(REG_DATA), &others, &value, sizeof(others));
+        pt_nft_ct_set(rule, NFT_CT_MARK, PT_REG(REG_DATA));
+        fw_finish(batch, rule, "mark");
+}
+
+static uint32_t pair_mark(const FwZone *from, const FwZone *to)
+{
+        return (uint32_t) fw_zone_mark(from) << PT_CTMARK_FROM_SHIFT |
+               (uint32_t) fw_zone_mark(to) << PT_CTMARK_TO_SHIFT;
+}
+
+static void put_pair_mark(const Dispatch *dispatch, const char *chain, const FwPair *pair)
+{
+        put_mark(dispatch->batch, chain, PT_CTMARK_PAIR, pair_mark(pair->from, pair->to));
+}
+
+/* Of `mark_to`: the chain that marks where it goes. */
+static Target to_mark(int index, Key key, const void *userdata)
+{
+        const FwZones *zones = userdata;
+
+        if (index < 0)
+                return rest(key, NFT_GOTO, CHAIN_MARK_TO_INTERFACE);
+        return (Target){NFT_GOTO, zone_name('m', zones->zones[index].name)};
+}
+
+static void put_mark_to(const Dispatch *dispatch)
+{
+        const FwZones *zones = dispatch->zones;
+        Side side = {.name = MAP_MARK_TO,
+                     .chain = CHAIN_MARK_TO,
+                     .by_interface = CHAIN_MARK_TO_INTERFACE,
+                     .out = true,
+                     .rest = REST_PASSES,
+                     .target_of = to_mark,
+                     .userdata = zones};
+
+        for (unsigned i = 0; i < zones->n; i++) {
+                g_autofree char *chain = zone_name('m', zones->zones[i].name);
+
+                pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+                put_mark(dispatch->batch, chain, 0xffU << PT_CTMARK_TO_SHIFT,
+                         pair_mark(&zones->router, &zones->zones[i]));
+        }
+        put_side(dispatch, &side);
+}
+
+static void put_jump_to(const Dispatch *dispatch, const char *chain, const char *target);
+
 static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char *chain)
 {
         const FwZones *zones = dispatch->zones;
@@ -390,6 +450,9 @@ static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char
         ToZones to = {.dispatch = dispatch, .from = from, .by_interface = by_interface};
         Side side = {map, chain, by_interface, true, false, REST_UNZONED, to_class, &to};
 
+        put_mark(dispatch->batch, chain, PT_CTMARK_PAIR,
+                 pair_mark(&zones->zones[from], &zones->router));
+        put_jump_to(dispatch, chain, CHAIN_MARK_TO);
         put_side(dispatch, &side);
         put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
 }
@@ -412,6 +475,7 @@ static void put_zone(const Dispatch *dispatch, unsigned index)
                 pair = hooks[i].hook == NF_INET_LOCAL_IN
                                ? fw_pair_input(dispatch->pairs, zones->n, index)
                                : fw_pair_output(dispatch->pairs, zones->n, index);
+                put_pair_mark(dispatch, chain, pair);
                 put_jump(dispatch, chain, pair);
                 put_default(dispatch, chain, pair, pair->to->name);
         }
@@ -577,8 +641,8 @@ static GHashTable *chains_of(const FwDispatchTo *to)
 {
         const FwZones *zones = to->zones;
         g_autofree char *back = fw_nat_chain(to->nat, FW_NAT_BACK, FW_ZONE_ANY);
-        static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
-                                                   CHAIN_POSTROUTING_INTERFACE};
+        static const char *const by_interface[] = {
+                CHAIN_PREROUTING_INTERFACE, CHAIN_POSTROUTING_INTERFACE, CHAIN_MARK_TO_INTERFACE};
         GHashTable *chains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
         for (unsigned z = 0; z < zones->n; z++) {
@@ -586,6 +650,7 @@ static GHashTable *chains_of(const FwDispatchTo *to)
 
                 for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                         g_hash_table_add(chains, zone_name(hooks[i].prefix, zone->name));
+                g_hash_table_add(chains, zone_name('m', zone->name));
                 if (by_address(zones))
                         g_hash_table_add(chains, zone_name('t', zone->name));
                 if (has_leaving_chain(zone, to->nat))
@@ -612,6 +677,7 @@ static void empty_dispatch(PtNftBatch *batch, const FwZones *old, GHashTable *ch
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_MARK_TO);
         g_hash_table_iter_init(&iter, chains);
         while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
                 pt_nft_batch_flush_chain(batch, TABLE, chain);
@@ -654,6 +720,7 @@ static void put_all(Dispatch *dispatch)
         fw_put_counted(batch, dispatch->counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP,
                        NULL, "unassigned");
         dispatch->zoned = put_zoned(dispatch);
+        put_mark_to(dispatch);
         for (unsigned i = 0; i < zones->n; i++)
                 put_zone(dispatch, i);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
@@ -684,7 +751,7 @@ void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GH
 
 /* Counters. */
 
-int fw_read_count(struct nftnl_rule *rule, void *userdata)
+static int read_fixed(struct nftnl_rule *rule, void *userdata)
 {
         GHashTable *counts = userdata;
         g_autofree char *comment = pt_nft_rule_comment(rule);
@@ -706,7 +773,7 @@ int fw_read_count(struct nftnl_rule *rule, void *userdata)
 
 static int read_chain(PtNft *nft, const char *chain, bool partly, GHashTable *counts)
 {
-        int r = pt_nft_dump_rules(nft, TABLE, chain, fw_read_count, counts);
+        int r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
 
         return r == -ENOENT && partly ? 0 : r;
 }

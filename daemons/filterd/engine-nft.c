@@ -38,6 +38,8 @@ struct FwEngine {
         FwHealth *health;
         void (*pools_settled)(void *userdata);
         void *pools_userdata;
+        FwVerified verified; /* or NULL */
+        void *verified_userdata;
 };
 
 struct PtObserved {
@@ -86,6 +88,12 @@ void fw_engine_distrust(FwEngine *engine)
 void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor)
 {
         engine->monitor = monitor;
+}
+
+void fw_engine_on_verified(FwEngine *engine, FwVerified verified, void *userdata)
+{
+        engine->verified = verified;
+        engine->verified_userdata = userdata;
 }
 
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans)
@@ -419,11 +427,6 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         if (r == 0)
                 r = fw_ruleset_read_fixed(engine->nft, (engine->layout ?: plan->layout)->zones,
                                           true, &counts);
-        if (r == 0)
-                r = fw_objects_read_counts((engine->layout ?: plan->layout)->objects, engine->nft,
-                                           counts);
-        if (r != -EINTR)
-                r = fw_sets_keep(plan->layout->sets, engine->nft);
         if (r == -EINTR)
                 return r;
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
@@ -469,11 +472,8 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         fw_touched_free(plan->touched);
         plan->touched = fw_touched_new();
         if (plan->delta) {
-                if (plan->delta->sets)
-                        r = fw_sets_keep(plan->delta->sets, engine->nft);
-                if (r == 0)
-                        r = fw_emit_delta(plan->delta, &marker, &plan->from, engine->nft, stages,
-                                          plan->touched);
+                r = fw_emit_delta(plan->delta, &marker, &plan->from, engine->nft, stages,
+                                  plan->touched);
                 if (r == -ENOENT || r == -EUCLEAN) {
                         r = fall_back(engine, plan);
                         return r < 0 ? r : -EINTR;
@@ -696,10 +696,13 @@ static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
 
 static int verify(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)
 {
-        int r = check(ctx->engine, (NftPlan *) base, diag);
+        FwEngine *engine = ctx->engine;
+        int r = check(engine, (NftPlan *) base, diag);
 
         if (r == -EUCLEAN)
-                fw_engine_distrust(ctx->engine);
+                fw_engine_distrust(engine);
+        if (r == 0 && engine->verified)
+                engine->verified(engine->verified_userdata);
         done(r, userdata);
         return 0;
 }

@@ -38,3 +38,6 @@ void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), vo
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */
 const FwLayout *fw_engine_layout(const FwEngine *engine);
+/* Tells whenever a plan has been verified: the policy in force is what connections may go by. */
+typedef void (*FwVerified)(void *userdata);
+void fw_engine_on_verified(FwEngine *engine, FwVerified verified, void *userdata);

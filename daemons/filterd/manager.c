@@ -3,6 +3,7 @@
 #include "manager.h"
 
 #include "bus-filter.h"
+#include "judge.h"
 
 #include "base/log.h"
 #include "base/marks.h"
@@ -30,6 +31,8 @@ struct FwManager {
         FwChecker *checker;
         PtAuditReporter *reporter;
         GPtrArray *explanations;
+
+        FwJudge *judge;
 
         /* A foreign change that waits for its repair, and those of the last window. */
         char *drift;
@@ -424,6 +427,8 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
                 r = run_feeds(manager);
                 if (r < 0)
                         return r;
+                manager->judge = fw_judge_new(manager->ctx.event, manager->ctx.engine,
+                                              manager->connections, manager->ctx.state_dir);
         }
         *ret = g_steal_pointer(&manager);
         return 0;
@@ -434,6 +439,7 @@ void fw_manager_free(FwManager *manager)
         if (!manager)
                 return;
         g_clear_pointer(&manager->explanations, g_ptr_array_unref);
+        fw_judge_free(manager->judge); /* before the engine and the connections */
         sd_event_source_disable_unref(manager->retry);
         fw_followers_free(manager->followers);
         fw_log_free(manager->log);

@@ -34,4 +34,7 @@
 #define PT_CTMARK_DSCP (0x3fU << PT_CTMARK_DSCP_SHIFT)
 #define PT_CTMARK_HAS_DSCP (1U << 14)
 #define PT_CTMARK_HAS_MARK (1U << 15)
+/* Where the connection came from and where it goes, eight bits each (filter/zones.h, fw_zone_mark). */
 #define PT_CTMARK_PAIR 0xffff0000U
+#define PT_CTMARK_FROM_SHIFT 24
+#define PT_CTMARK_TO_SHIFT 16

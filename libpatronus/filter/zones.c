@@ -246,3 +246,16 @@ bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule
                 return false;
         return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
 }
+
+uint8_t fw_zone_mark(const FwZone *zone)
+{
+        uint8_t uid[16];
+        unsigned sum = 0;
+
+        if (!zone->zone)
+                return 0;
+        pt_object_uid(&zone->zone->object, uid);
+        for (unsigned i = 0; i < sizeof(uid); i++)
+                sum = (sum * 256 + uid[i]) % 255;
+        return (uint8_t) (sum + 1);
+}

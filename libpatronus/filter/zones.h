@@ -57,3 +57,10 @@ FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone
 bool fw_scope_floats(const FirewallRule *rule);
 /* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
 bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);
+
+/*
+ * What connections are marked with that come from a zone, or go to it: a hash of its uid from 1 to
+ * 255; 0: the router. It is the same after every commit and restart, and a rename keeps it. Two zones may
+ * have the same: whoever reads it looks further then.
+ */
+uint8_t fw_zone_mark(const FwZone *zone);

@@ -12,9 +12,10 @@ import forward
 import load
 import one_rule
 import runtime
+import why
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis, forward)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis, forward, why)}
 
 
 def as_json(figure: Figure):

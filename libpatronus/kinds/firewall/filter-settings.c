@@ -99,10 +99,15 @@ static const PtField settings_fields[] = {
                 .def = FW_ASN_DATABASE, .min = 1, .max = FW_PATH_MAX,
                 .doc = "The same of autonomous systems.",
                 .example = "/var/lib/GeoIP/dbip-asn.mmdb"),
+        [SETTINGS_REVOKE] = PT_FIELD(FilterSettings, bool, revoke, "revoke", 0,
+                .def = "true",
+                .doc = "Whether a commit ends the connections that the policy allowed before it "
+                       "and does not allow any more. All others go on.",
+                .example = "false"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_ASN_DATABASE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_REVOKE + 2);
 
 static bool has(const FilterSettings *settings, unsigned index)
 {
@@ -137,6 +142,11 @@ const char *fw_settings_geoip_database(const FilterSettings *settings)
 const char *fw_settings_asn_database(const FilterSettings *settings)
 {
         return settings && settings->asn_database ? settings->asn_database : FW_ASN_DATABASE;
+}
+
+bool fw_settings_revoke(const FilterSettings *settings)
+{
+        return !has(settings, SETTINGS_REVOKE) || settings->revoke;
 }
 
 PtRate fw_settings_log_rate(const FilterSettings *settings)

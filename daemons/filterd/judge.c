@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+
+#include "judge.h"
+
+#include "base/log.h"
+#include "revoke.h"
+
+#include <string.h>
+
+#define LOOK_USEC (G_USEC_PER_SEC / 10)
+
+struct FwJudge {
+        sd_event *event;
+        FwEngine *engine;
+        FwConnections *connections;
+        const char *state_dir;
+        PtSlice *in_force;     /* NULL: nothing was until now */
+        GPtrArray *before;     /* PtSlice: what was, since connections were looked at last */
+        sd_event_source *soon; /* a look is to come */
+        bool *freed;           /* of a look under way: says that the judge is gone */
+};
+
+/* A look under way. */
+typedef struct Look {
+        FwJudge *judge;
+        bool gone;
+} Look;
+
+static void unref_slice(void *slice)
+{
+        pt_slice_unref(slice);
+}
+
+static void look_soon(FwJudge *judge);
+
+static void looked(int result, uint64_t killed, void *userdata)
+{
+        g_autofree Look *look = userdata;
+        FwJudge *judge = look->judge;
+
+        if (killed > 0)
+                pt_log(LOG_NOTICE,
+                       "%" PRIu64 " connection%s ended that the policy does not allow any more",
+                       killed, killed == 1 ? "" : "s");
+        if (result < 0 && result != -ECANCELED)
+                pt_log(LOG_ERR,
+                       "not all connections were looked at that a commit may have revoked: %s",
+                       strerror(-result));
+        if (look->gone)
+                return;
+        judge->freed = NULL;
+        if (judge->before->len > 0)
+                look_soon(judge);
+}
+
+static void look(FwJudge *judge)
+{
+        g_autoptr(GPtrArray) before = g_steal_pointer(&judge->before);
+        const FwLayout *layout = fw_engine_layout(judge->engine);
+        FwSource after = {.slice = judge->in_force, .state_dir = judge->state_dir};
+        uint32_t count;
+        Look *under_way;
+        int r;
+
+        judge->before = g_ptr_array_new_with_free_func(unref_slice);
+        if (layout)
+                after.live = fw_sets_live(layout->sets);
+        if (fw_connections_count(judge->connections, &count) == 0 && count == 0)
+                return;
+        under_way = g_new0(Look, 1);
+        under_way->judge = judge;
+        judge->freed = &under_way->gone;
+        r = fw_connections_revoke(judge->connections, before, &after, looked, under_way);
+        if (r < 0)
+                looked(r, 0, under_way);
+}
+
+static int look_now(sd_event_source *source, uint64_t usec, void *userdata)
+{
+        FwJudge *judge = userdata;
+
+        judge->soon = sd_event_source_disable_unref(judge->soon);
+        if (judge->before->len > 0)
+                look(judge);
+        return 0;
+}
+
+static void look_soon(FwJudge *judge)
+{
+        if (!judge->soon && !judge->freed)
+                (void) sd_event_add_time_relative(judge->event, &judge->soon, CLOCK_MONOTONIC,
+                                                  LOOK_USEC, 0, look_now, judge);
+}
+
+static void verified(void *userdata)
+{
+        FwJudge *judge = userdata;
+        const FwLayout *layout = fw_engine_layout(judge->engine);
+        g_autoptr(PtSlice) was = NULL;
+
+        if (!layout || layout->slice == judge->in_force)
+                return;
+        was = g_steal_pointer(&judge->in_force);
+        judge->in_force = pt_slice_ref(layout->slice);
+        if (!was)
+                return;
+        /* What was until now goes on under such a one, whatever comes next. */
+        if (!fw_settings_revoke(layout->zones->settings)) {
+                g_ptr_array_set_size(judge->before, 0);
+                return;
+        }
+        /* Of more, those in the middle are not remembered: what began under one of them alone is left
+         * alone. */
+        if (judge->before->len == FW_REVOKE_BEFORE_MAX)
+                g_ptr_array_remove_index(judge->before, FW_REVOKE_BEFORE_MAX - 1);
+        g_ptr_array_add(judge->before, g_steal_pointer(&was));
+        look_soon(judge);
+}
+
+FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, FwConnections *connections,
+                      const char *state_dir)
+{
+        FwJudge *judge = g_new0(FwJudge, 1);
+
+        judge->event = event;
+        judge->engine = engine;
+        judge->connections = connections;
+        judge->state_dir = state_dir;
+        judge->before = g_ptr_array_new_with_free_func(unref_slice);
+        fw_engine_on_verified(engine, verified, judge);
+        verified(judge);
+        return judge;
+}
+
+void fw_judge_free(FwJudge *judge)
+{
+        if (!judge)
+                return;
+        fw_engine_on_verified(judge->engine, NULL, NULL);
+        if (judge->freed)
+                *judge->freed = true;
+        sd_event_source_disable_unref(judge->soon);
+        g_ptr_array_unref(judge->before);
+        pt_slice_unref(judge->in_force);
+        g_free(judge);
+}

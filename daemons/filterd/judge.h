@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#pragma once
+
+/*
+ * When connections are looked at for what commits revoke (revoke.h): once a commit is verified, a
+ * moment later, so that its author has his answer before, commits that follow each other are one look,
+ * and one that is taken back at once ends nothing. FilterSettings.revoke switches it off.
+ */
+
+#include "connections.h"
+#include "engine-nft.h"
+
+typedef struct FwJudge FwJudge;
+/* Borrows all. From what is in force now. */
+FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, FwConnections *connections,
+                      const char *state_dir);
+void fw_judge_free(FwJudge *judge);
