@@ -308,6 +308,32 @@ static void test_conditions(void **state)
                 "before it decides all that it matches; move it up, or remove it\n");
 }
 
+/* What is in an alias or not in it is everything, whatever it holds. */
+static void test_both_sides_of_a_condition(void **state)
+{
+        g_autoptr(PtSlice) slice = two_zones();
+        g_autoptr(GString) many = g_string_new(NULL);
+        g_autofree char *text = NULL;
+
+        for (unsigned i = 0; i < 2 * FW_ALIAS_SPANS_MAX; i++)
+                g_string_append_printf(many, "%s\"10.1.%u.1\"", i ? "," : "", i);
+        g_string_prepend(many, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\","
+                               "\"metadata\":{\"name\":\"many\"},\"spec\":{\"type\":\"host\","
+                               "\"addresses\":[");
+        g_string_append(many, "]}}");
+        fw_put(slice, many->str);
+        fw_put_rule(slice, "others", 1,
+                    "{\"action\":\"allow\",\"source\":{\"except\":{\"aliases\":[\"many\"]}}}");
+        fw_put_rule(slice, "these", 2,
+                    "{\"action\":\"reject\",\"source\":{\"aliases\":[\"many\"]}}");
+        fw_put_rule(slice, "all", 3, "{\"action\":\"allow\",\"protocol\":\"tcp\"}");
+        text = analyse(slice);
+        assert_string_equal(
+                text, "shadowed FirewallRule/all/spec: no packet comes to it: FirewallRule/others "
+                      "and FirewallRule/these before it decide all that it matches; move it up, or "
+                      "remove it\n");
+}
+
 /* What a rule sets on the way, later rules see. */
 static void test_marks_change(void **state)
 {
@@ -396,6 +422,7 @@ int main(void)
                 cmocka_unit_test(test_names_what_follows),
                 cmocka_unit_test(test_same_place),
                 cmocka_unit_test(test_conditions),
+                cmocka_unit_test(test_both_sides_of_a_condition),
                 cmocka_unit_test(test_floating),
                 cmocka_unit_test(test_marks_change),
                 cmocka_unit_test(test_too_many_conditions),
