@@ -28,6 +28,8 @@ typedef struct FwTag {
  * counter. */
 #define FW_PART_LOG 0x8000U
 #define FW_PART_SET 0x4000U
+/* The rule before a part, and before the one that logs, that asks the rule's limits (limiter.h). */
+#define FW_PART_LIMIT 0x2000U
 
 /*
  * What a log line begins with: which rule, and in which state of it, 54 characters.
@@ -37,7 +39,7 @@ typedef struct FwTag {
  */
 char *fw_log_prefix(const FirewallRule *rule);
 
-/* `part` with FW_PART_LOG, FW_PART_SET or neither. */
+/* `part` with FW_PART_LOG, FW_PART_SET, FW_PART_LIMIT or none of them. */
 void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret);
 bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */

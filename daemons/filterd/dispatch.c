@@ -751,7 +751,7 @@ void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GH
 
 /* Counters. */
 
-static int read_fixed(struct nftnl_rule *rule, void *userdata)
+int fw_read_count(struct nftnl_rule *rule, void *userdata)
 {
         GHashTable *counts = userdata;
         g_autofree char *comment = pt_nft_rule_comment(rule);
@@ -773,7 +773,7 @@ static int read_fixed(struct nftnl_rule *rule, void *userdata)
 
 static int read_chain(PtNft *nft, const char *chain, bool partly, GHashTable *counts)
 {
-        int r = pt_nft_dump_rules(nft, TABLE, chain, read_fixed, counts);
+        int r = pt_nft_dump_rules(nft, TABLE, chain, fw_read_count, counts);
 
         return r == -ENOENT && partly ? 0 : r;
 }

@@ -49,6 +49,8 @@ unsigned fw_rule_part_numbers(const FirewallRule *rule, unsigned part,
 {
         unsigned n = 0;
 
+        if (fw_limiter_needed(rule))
+                ret[n++] = part | FW_PART_LIMIT;
         if (fw_marks_connection(rule))
                 ret[n++] = part | FW_PART_SET;
         if (fw_rule_logs(rule))
@@ -63,6 +65,14 @@ static void put_log(const FirewallRule *rule, struct nftnl_rule *r)
 
         pt_nft_object(r, NFT_OBJECT_LIMIT, rate);
         pt_nft_log(r, PT_MARK_NFLOG_GROUP, prefix);
+}
+
+/* What is beyond them does not come back. */
+static void put_limits(const FirewallRule *rule, const FwSets *sets, struct nftnl_rule *r)
+{
+        g_autoptr(FwLimiter) limiter = fw_object_limiter(rule, sets);
+
+        pt_nft_verdict(r, NFT_JUMP, fw_limiter_chain(limiter));
 }
 
 static void put_reject(FwRejectWith with, struct nftnl_rule *r)
@@ -115,9 +125,12 @@ struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNft
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         FwMatch match;
 
-        fw_match_part(part->rule, part->part & ~(FW_PART_LOG | FW_PART_SET), &match);
+        fw_match_part(part->rule, part->part & ~(FW_PART_LOG | FW_PART_SET | FW_PART_LIMIT),
+                      &match);
         fw_match_put(&match, TABLE, sets, batch, set_id, r);
-        if (part->part & FW_PART_SET)
+        if (part->part & FW_PART_LIMIT)
+                put_limits(part->rule, sets, r);
+        else if (part->part & FW_PART_SET)
                 fw_marks_put_connection(part->rule, r);
         else if (part->part & FW_PART_LOG)
                 put_log(part->rule, r);

@@ -32,7 +32,7 @@ bool fw_emit_take(Emit *emit, const char *owner, const FirewallRule *rule, FwCou
 
 bool fw_emit_rule_moves(const Emit *emit, const FirewallRule *rule)
 {
-        return emit->moves && fw_sets_moves(emit->moves, &rule->source, &rule->destination);
+        return emit->moves && fw_sets_moves_rule(emit->moves, rule);
 }
 
 /* Elements. */
@@ -217,7 +217,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         }
         fw_ruleset_put_base(batch);
         fw_sets_put(layout->sets, stages, touched);
-        fw_objects_put(layout->objects, NULL, stages);
+        fw_objects_put(layout->objects, NULL, counts, stages);
         fw_pools_put(layout->pools, NULL, layout->health, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
         fw_ruleset_put_dispatch(&to, NULL, counts, stages);
@@ -539,8 +539,13 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 emit.moves = delta->sets;
         if (delta->sets)
                 fw_sets_put(delta->sets, stages, touched);
-        if (delta->objects)
-                fw_objects_put(delta->objects, delta->layout->objects, stages);
+        if (delta->objects) {
+                g_autoptr(GHashTable) dropped =
+                        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+                r = fw_objects_read_counts(delta->layout->objects, nft, dropped);
+                fw_objects_put(delta->objects, delta->layout->objects, dropped, stages);
+        }
         if (delta->pools)
                 fw_pools_put(delta->pools, layout->pools, layout->health, stages->batch);
         for (unsigned i = 0; i < delta->changes->len; i++) {
@@ -570,12 +575,12 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 return r;
 
         delete_gone(&emit, delta, units);
-        if (delta->sets)
-                fw_sets_put_drops(delta->sets, stages->after);
         if (delta->objects)
                 fw_objects_put_drops(delta->layout->objects, delta->objects, stages->after);
         if (delta->pools)
                 fw_pools_put_drops(layout->pools, delta->pools, stages->after);
+        if (delta->sets)
+                fw_sets_put_drops(delta->sets, stages->after);
         begun.unswept = !pt_nft_batch_is_empty(stages->after);
         fw_ruleset_put_marker(&begun, true, stages->batch);
         about.about_to_change = true;

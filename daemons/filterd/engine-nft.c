@@ -427,6 +427,11 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         if (r == 0)
                 r = fw_ruleset_read_fixed(engine->nft, (engine->layout ?: plan->layout)->zones,
                                           true, &counts);
+        if (r == 0)
+                r = fw_objects_read_counts((engine->layout ?: plan->layout)->objects, engine->nft,
+                                           counts);
+        if (r != -EINTR)
+                r = fw_sets_keep(plan->layout->sets, engine->nft);
         if (r == -EINTR)
                 return r;
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
@@ -472,8 +477,11 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         fw_touched_free(plan->touched);
         plan->touched = fw_touched_new();
         if (plan->delta) {
-                r = fw_emit_delta(plan->delta, &marker, &plan->from, engine->nft, stages,
-                                  plan->touched);
+                if (plan->delta->sets)
+                        r = fw_sets_keep(plan->delta->sets, engine->nft);
+                if (r == 0)
+                        r = fw_emit_delta(plan->delta, &marker, &plan->from, engine->nft, stages,
+                                          plan->touched);
                 if (r == -ENOENT || r == -EUCLEAN) {
                         r = fall_back(engine, plan);
                         return r < 0 ? r : -EINTR;

@@ -194,9 +194,10 @@ static void change_objects(FwLayoutDelta *delta)
                         delta->objects = fw_objects_copy(delta->layout->objects);
                 /* The new ones first: what both need stays the same object. */
                 if (after)
-                        fw_objects_count(delta->objects, change->after, 1);
+                        fw_objects_count(delta->objects, change->after,
+                                         delta->sets ?: delta->layout->sets, 1);
                 if (before)
-                        fw_objects_count(delta->objects, change->before, -1);
+                        fw_objects_count(delta->objects, change->before, delta->layout->sets, -1);
         }
 }
 
@@ -433,7 +434,7 @@ static void add_moved(const FirewallRule *rule, void *userdata)
         FwRuleChange change = {.before = rule, .after = rule};
 
         if (g_hash_table_contains(moved->changed, rule) ||
-            !fw_sets_moves(moved->delta->sets, &rule->source, &rule->destination))
+            !fw_sets_moves_rule(moved->delta->sets, rule))
                 return;
         (void) pt_object_ref(&rule->object);
         (void) pt_object_ref(&rule->object);
@@ -590,10 +591,10 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
                            &delta->sets);
         if (r < 0)
                 return r;
-        change_objects(delta);
         if (compare.zones || edge)
                 change_pairs(delta);
         add_moved_rules(delta);
+        change_objects(delta);
 
         g_hash_table_iter_init(&iter, layout->classes);
         while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass))

@@ -554,7 +554,7 @@ static void count_rule(const FirewallRule *rule, void *userdata)
         unsigned n = GPOINTER_TO_UINT(g_hash_table_lookup(scopes, scope));
 
         g_hash_table_replace(scopes, scope, GUINT_TO_POINTER(n + 1));
-        fw_objects_count(layout->objects, rule, 1);
+        fw_objects_count(layout->objects, rule, layout->sets, 1);
 }
 
 static void add_pair(const FwZone *from, const FwZone *to, const char *name, void *userdata)

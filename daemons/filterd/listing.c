@@ -4,6 +4,7 @@
 
 #include "base/marks.h"
 #include "nat.h"
+#include "objects.h"
 #include "ruleset.h"
 
 #include <string.h>
@@ -308,6 +309,8 @@ static int list_fixed(Listing *listing, const FwZones *zones)
         int r;
 
         r = fw_ruleset_read_fixed(listing->nft, zones, false, &counts);
+        if (r == 0)
+                r = fw_objects_read_counts(listing->layout->objects, listing->nft, counts);
         if (r < 0)
                 return r;
         names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc) strcmp);
@@ -353,7 +356,10 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                      char **ret_next)
 {
         const FwLayout *layout = fw_engine_layout(engine);
-        Listing listing = {.nft = fw_engine_nft_socket(engine), .each = each, .userdata = userdata};
+        Listing listing = {.nft = fw_engine_nft_socket(engine),
+                           .layout = layout,
+                           .each = each,
+                           .userdata = userdata};
         g_autoptr(GPtrArray) classes = g_ptr_array_new();
         g_autofree char *chain = NULL;
         unsigned entry = 0;
@@ -370,7 +376,6 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                 if (r < 0)
                         return r == -ENOENT ? -ENODATA : r;
         }
-        listing.layout = layout;
         fw_layout_foreach_class(layout, collect, classes);
         g_ptr_array_sort(classes, compare_chains);
 

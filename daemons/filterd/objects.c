@@ -5,6 +5,8 @@
 #include "base/marks.h"
 #include "match-put.h"
 
+#include "ruleset.h"
+
 #include <linux/netfilter/nf_tables.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -16,6 +18,7 @@ static void object_free(void *p)
         FwObject *object = p;
 
         g_clear_pointer(&object->set.bounds, g_array_unref);
+        fw_limiter_unref(object->limiter);
         g_free(object->name);
         g_free(object);
 }
@@ -38,6 +41,8 @@ GHashTable *fw_objects_copy(GHashTable *objects)
                 same->name = g_strdup(object->name);
                 if (same->set.bounds)
                         g_array_ref(same->set.bounds);
+                if (same->limiter)
+                        fw_limiter_ref(same->limiter);
                 g_hash_table_insert(copy, same->name, same);
         }
         return copy;
@@ -63,6 +68,13 @@ char *fw_object_rate_name(const FirewallRule *rule)
                                rate.count, rate.seconds);
 }
 
+FwLimiter *fw_object_limiter(const FirewallRule *rule, const FwSets *sets)
+{
+        g_autofree char *rate = fw_rule_logs(rule) ? fw_object_rate_name(rule) : NULL;
+
+        return fw_limiter_new(rule, sets, rate);
+}
+
 /* Takes the name. */
 static void count(GHashTable *objects, char *name, const FwObject *like, int by)
 {
@@ -74,6 +86,8 @@ static void count(GHashTable *objects, char *name, const FwObject *like, int by)
                 object->name = g_steal_pointer(&taken);
                 if (object->set.bounds)
                         g_array_ref(object->set.bounds);
+                if (object->limiter)
+                        fw_limiter_ref(object->limiter);
                 g_hash_table_insert(objects, object->name, object);
         }
         object->users += (unsigned) by;
@@ -124,16 +138,22 @@ bool fw_objects_needed(const FirewallRule *rule)
         for (unsigned i = 0; effective && i < effective->n_choices; i++)
                 if (effective->choices[i].helper != FW_HELPER_INVALID)
                         return true;
-        return fw_rule_logs(rule) || pt_object_has(&rule->object, FW_RULE_HELPER);
+        return fw_rule_logs(rule) || pt_object_has(&rule->object, FW_RULE_HELPER) ||
+               fw_limiter_needed(rule);
 }
 
-void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
+void fw_objects_count(GHashTable *objects, const FirewallRule *rule, const FwSets *sets, int by)
 {
+        g_autoptr(FwLimiter) limiter = NULL;
         FwWays ways = {.rule = rule};
         FwMatch match;
 
         if (!fw_objects_needed(rule))
                 return;
+        limiter = sets ? fw_object_limiter(rule, sets) : NULL;
+        if (limiter)
+                count(objects, g_strdup(fw_limiter_chain(limiter)),
+                      &(FwObject){.limiter = limiter, .helper = FW_HELPER_INVALID}, by);
         if (fw_rule_logs(rule))
                 count(objects, fw_object_rate_name(rule),
                       &(FwObject){.helper = FW_HELPER_INVALID, .rate = rate_of(rule)}, by);
@@ -147,13 +167,15 @@ void fw_objects_count(GHashTable *objects, const FirewallRule *rule, int by)
                               by);
 }
 
-static void put_object(const FwObject *object, PtNftBatch *batch)
+static void put_object(const FwObject *object, GHashTable *counts, PtNftBatch *batch)
 {
         if (object->set.bounds) {
                 fw_value_set_put(&object->set, TABLE, object->name, 0, batch);
                 return;
         }
-        if (object->helper == FW_HELPER_INVALID)
+        if (object->limiter)
+                fw_limiter_put(object->limiter, counts, batch);
+        else if (object->helper == FW_HELPER_INVALID)
                 pt_nft_batch_add_limit(batch, TABLE, object->name, object->rate.count,
                                        object->rate.seconds);
         else
@@ -162,26 +184,58 @@ static void put_object(const FwObject *object, PtNftBatch *batch)
                                         (uint8_t) object->protocol);
 }
 
-void fw_objects_put(GHashTable *objects, GHashTable *before, FwStages *stages)
+/* Chains of limits refer to rates of logs. */
+static void put_objects(GHashTable *objects, GHashTable *before, bool limiters, GHashTable *counts,
+                        FwStages *stages)
 {
         GHashTableIter iter;
         FwObject *object;
 
         g_hash_table_iter_init(&iter, objects);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
-                if (!before || !g_hash_table_contains(before, object->name))
-                        put_object(object, object->set.bounds ? stages->before : stages->batch);
+                if ((object->limiter != NULL) == limiters &&
+                    (!before || !g_hash_table_contains(before, object->name)))
+                        put_object(object, counts,
+                                   object->set.bounds ? stages->before : stages->batch);
 }
 
-void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch)
+void fw_objects_put(GHashTable *objects, GHashTable *before, GHashTable *counts, FwStages *stages)
+{
+        put_objects(objects, before, false, counts, stages);
+        put_objects(objects, before, true, counts, stages);
+}
+
+int fw_objects_read_counts(GHashTable *objects, PtNft *nft, GHashTable *counts)
+{
+        GHashTableIter iter;
+        FwObject *object;
+        int r = 0;
+
+        g_hash_table_iter_init(&iter, objects);
+        while (r == 0 && g_hash_table_iter_next(&iter, NULL, (void **) &object)) {
+                g_autofree char *chain = NULL;
+
+                if (!object->limiter)
+                        continue;
+                chain = fw_limiter_counted_chain(object->limiter);
+                r = pt_nft_dump_rules(nft, TABLE, chain, fw_read_count, counts);
+                r = r == -ENOENT ? 0 : r;
+        }
+        return r;
+}
+
+static void drop_objects(GHashTable *objects, GHashTable *after, bool limiters, PtNftBatch *batch)
 {
         GHashTableIter iter;
         FwObject *object;
 
         g_hash_table_iter_init(&iter, objects);
-        while (g_hash_table_iter_next(&iter, NULL, (void **) &object))
-                if (g_hash_table_contains(after, object->name))
+        while (g_hash_table_iter_next(&iter, NULL, (void **) &object)) {
+                if ((object->limiter != NULL) != limiters ||
+                    g_hash_table_contains(after, object->name))
                         continue;
+                if (limiters)
+                        fw_limiter_drop(object->limiter, batch);
                 else if (object->set.bounds)
                         pt_nft_batch_delete_set(batch, TABLE, object->name);
                 else
@@ -189,6 +243,13 @@ void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *ba
                                                    object->helper == FW_HELPER_INVALID
                                                            ? NFT_OBJECT_LIMIT
                                                            : NFT_OBJECT_CT_HELPER);
+        }
+}
+
+void fw_objects_put_drops(GHashTable *objects, GHashTable *after, PtNftBatch *batch)
+{
+        drop_objects(objects, after, true, batch);
+        drop_objects(objects, after, false, batch);
 }
 
 /* Who is told: the first by name of those that need an object. */
@@ -206,7 +267,7 @@ static void find_needer(const FirewallRule *rule, void *userdata)
             (needer->rule && strcmp(rule->object.name, needer->rule->object.name) >= 0))
                 return;
         own = fw_objects_new();
-        fw_objects_count(own, rule, 1);
+        fw_objects_count(own, rule, NULL, 1); /* helpers are asked for */
         if (g_hash_table_contains(own, needer->name))
                 needer->rule = rule;
 }
@@ -220,7 +281,7 @@ static int probe(const FwObject *object, PtNft *nft)
         int r;
 
         pt_nft_batch_add_table(batch, TABLE);
-        put_object(object, batch);
+        put_object(object, NULL, batch);
         pt_nft_batch_delete_chain(batch, TABLE, "no chain");
         r = pt_nft_send(nft, batch, &what);
         if (r == -ENOENT && what && strstr(what, object->name))

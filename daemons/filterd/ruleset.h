@@ -30,6 +30,9 @@ typedef struct FwDispatchTo {
  */
 void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
                              FwStages *stages);
+/* Adds what a rule has counted under its comment; for pt_nft_dump_rules(). `userdata`: comment ->
+ * FwCount. */
+int fw_read_count(struct nftnl_rule *rule, void *userdata);
 /* What the fixed rules have counted, those of the zones included, by comment. -ENOENT: they are not
  * there; `partly`: those that are. */
 int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTable **ret);

@@ -107,13 +107,40 @@ static void create(const FwSetChange *change, PtNftBatch *batch)
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = change->after,
-                .flags = change->intervals ? NFT_SET_INTERVAL : 0,
+                .flags = (change->intervals ? NFT_SET_INTERVAL : 0) |
+                         (change->external ? NFT_SET_EVAL | NFT_SET_TIMEOUT : 0),
+                .timeout = change->timeout * 1000,
                 .key_type = key_types[change->part],
                 .key_len = (uint32_t) fw_part_key_len(change->part),
                 .size = 1U << change->size,
         };
 
         pt_nft_batch_add_set(batch, &spec);
+}
+
+static void put_kept(const FwSetChange *change, PtNftBatch *batch)
+{
+        if (!change->kept || change->kept->len == 0)
+                return;
+        pt_nft_batch_elements_begin(batch, TABLE, change->after, 0, false);
+        for (unsigned i = 0; i < change->kept->len; i++) {
+                const FwKept *kept = &g_array_index(change->kept, FwKept, i);
+
+                pt_nft_batch_element(batch,
+                                     fw_external_element(change->part, kept->key, kept->left));
+        }
+        pt_nft_batch_elements_end(batch);
+}
+
+struct nftnl_set_elem *fw_external_element(FwSetPart part, const void *key, uint64_t left_msec)
+{
+        struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+
+        g_assert(element);
+        nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, (uint32_t) fw_part_key_len(part));
+        if (left_msec)
+                nftnl_set_elem_set_u64(element, NFTNL_SET_ELEM_TIMEOUT, left_msec);
+        return element;
 }
 
 void fw_sets_put(const FwSets *sets, FwStages *stages, FwTouched *touched)
@@ -130,6 +157,10 @@ void fw_sets_put(const FwSets *sets, FwStages *stages, FwTouched *touched)
                         continue;
                 if (fresh)
                         create(change, batch);
+                if (change->external) {
+                        put_kept(change, batch);
+                        continue;
+                }
                 fw_touched_set(touched, change->after,
                                change->intervals ? change->elements / 2 : change->elements);
                 put_entries(change, change->removed, true, batch);

@@ -12,7 +12,9 @@
 typedef struct Use {
         char *alias;
         FwAliasType type;
-        unsigned rules; /* times that rules name it */
+        bool external;
+        uint64_t timeout; /* of an external one, seconds; 0: none */
+        unsigned rules;   /* times that rules name it; an external one counts as one */
         unsigned sizes[FW_SET_PART_MAX];
         bool others[FW_SET_PART_MAX]; /* the other one of two names of that size */
         char *names[FW_SET_PART_MAX]; /* NULL: it cannot hold any */
@@ -46,6 +48,15 @@ static const char *prefix_of(FwSetPart part, FwAliasType type)
         g_assert_not_reached();
 }
 
+/* What a set's name begins with: all but its size. */
+static char *stem_of(const Use *use, FwSetPart part)
+{
+        if (use->external)
+                return g_strdup_printf("x%c_%s/%" PRIu64, part == FW_SET_IPV4 ? '4' : '6',
+                                       use->alias, use->timeout);
+        return g_strdup_printf("%s_%s", prefix_of(part, use->type), use->alias);
+}
+
 static bool is_intervals(FwAliasType type)
 {
         return type == FW_ALIAS_NETWORK || type == FW_ALIAS_PORT;
@@ -53,22 +64,28 @@ static bool is_intervals(FwAliasType type)
 
 static void name_set(Use *use, FwSetPart part, unsigned size, bool other)
 {
+        g_autofree char *stem = stem_of(use, part);
+
         g_free(use->names[part]);
-        use->names[part] = g_strdup_printf("%s_%s/%u%s", prefix_of(part, use->type), use->alias,
-                                           size, other ? OTHER : "");
+        use->names[part] = g_strdup_printf("%s/%u%s", stem, size, other ? OTHER : "");
         use->sizes[part] = size;
         use->others[part] = other;
 }
 
-static Use *use_new(const char *alias, FwAliasType type)
+static Use *use_new(const Alias *alias)
 {
         Use *use = g_new0(Use, 1);
 
-        use->alias = g_strdup(alias);
-        use->type = type;
+        use->alias = g_strdup(alias->object.name);
+        use->type = (FwAliasType) alias->type;
+        use->external = alias->external;
+        if (alias->external)
+                use->timeout = alias->timeout / G_USEC_PER_SEC;
         for (FwSetPart part = 0; part < FW_SET_PART_MAX; part++)
-                if (fw_part_of_type(part, type))
-                        name_set(use, part, FW_SET_SIZE_MIN, false);
+                if (fw_part_of_type(part, use->type))
+                        name_set(use, part,
+                                 use->external ? FW_ALIAS_EXTERNAL_SIZE_BITS : FW_SET_SIZE_MIN,
+                                 false);
         return use;
 }
 
@@ -91,6 +108,7 @@ static void change_free(void *p)
         g_free(change->after);
         g_byte_array_unref(change->removed);
         g_byte_array_unref(change->added);
+        g_clear_pointer(&change->kept, g_array_unref);
         g_free(change);
 }
 
@@ -151,7 +169,7 @@ static void each_in_endpoint(const FwEndpoint *endpoint, NameFunc each, void *us
         each_in_list(&box->except.port_aliases, each, userdata);
 }
 
-/* Nothing of disabled rules, other kinds and NULL. */
+/* Nothing of disabled rules, other kinds and NULL; of an external alias itself. */
 static void each_alias(const PtObject *object, NameFunc each, void *userdata)
 {
         if (object && object->kind == &pt_kind_firewall_rule) {
@@ -161,6 +179,9 @@ static void each_alias(const PtObject *object, NameFunc each, void *userdata)
                         return;
                 each_in_endpoint(&rule->source, each, userdata);
                 each_in_endpoint(&rule->destination, each, userdata);
+        } else if (object && object->kind == &pt_kind_alias) {
+                if (((const Alias *) object)->external)
+                        each(object->name, userdata);
         } else if (object && object->kind == &pt_kind_nat_rule) {
                 const NatRule *rule = (const NatRule *) object;
 
@@ -203,7 +224,7 @@ static void add_use(FwSets *sets, const PtSlice *slice, const char *name, unsign
                         sets->missing = g_strdup(name);
                 return;
         }
-        use = use_new(name, (FwAliasType) alias->type);
+        use = use_new(alias);
         use->rules = rules;
         g_hash_table_insert(sets->uses, use->alias, use);
 }
@@ -217,6 +238,7 @@ FwSets *fw_sets_new(const PtSlice *slice)
 
         (void) pt_slice_foreach(slice, &pt_kind_firewall_rule, count_rule, counts);
         (void) pt_slice_foreach(slice, &pt_kind_nat_rule, count_rule, counts);
+        (void) pt_slice_foreach(slice, &pt_kind_alias, count_rule, counts);
         g_hash_table_iter_init(&iter, counts);
         while (g_hash_table_iter_next(&iter, &name, &n))
                 add_use(sets, slice, name, GPOINTER_TO_UINT(n));
@@ -263,6 +285,8 @@ static FwSetChange *change_new(const Use *use, FwSetPart part)
         change->alias = g_strdup(use->alias);
         change->part = part;
         change->intervals = is_intervals(use->type);
+        change->external = use->external;
+        change->timeout = use->timeout;
         change->added = g_byte_array_new();
         change->removed = g_byte_array_new();
         return change;
@@ -321,7 +345,7 @@ static int make_set(FwSets *sets, Use *use, FwSetPart part, FwSetChange *change,
 
         if (r < 0)
                 return r;
-        change->size = size_for(change->elements);
+        change->size = use->external ? FW_ALIAS_EXTERNAL_SIZE_BITS : size_for(change->elements);
         name_set(use, part, change->size, false);
         change->after = g_strdup(use->names[part]);
         return 0;
@@ -428,7 +452,7 @@ bool fw_sets_adopt(FwSets *sets, const GPtrArray *names, const char *state_dir, 
 
                         if (!use->names[part])
                                 continue;
-                        stem = g_strdup_printf("%s_%s", prefix_of(part, use->type), use->alias);
+                        stem = stem_of(use, part);
                         size = GPOINTER_TO_UINT(g_hash_table_lookup(sizes, stem));
                         if (size == 0)
                                 return false;
@@ -561,7 +585,8 @@ static int change_use(FwSets *sets, const Use *old, Use *use, const FwSource *be
         g_autoptr(GPtrArray) closure_before = fw_flat_closure(before->slice, use->alias);
         int r;
 
-        if (old && old->type != use->type) {
+        if (old && (old->type != use->type || old->external != use->external ||
+                    old->timeout != use->timeout)) {
                 /* Other sets. Rules that name it see the other name. */
                 drop_sets(sets, old);
                 g_hash_table_add(sets->moved, use->alias);
@@ -699,6 +724,18 @@ static void look_for_moved(const char *alias, void *userdata)
 bool fw_sets_any_moves(const FwSets *sets)
 {
         return g_hash_table_size(sets->moved) > 0;
+}
+
+bool fw_sets_moves_rule(const FwSets *sets, const FirewallRule *rule)
+{
+        const FwRuleBox *box = fw_rule_box(rule);
+        const char *const others[] = {box->limits.overload, box->add_source.alias,
+                                      box->add_destination.alias};
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(others); i++)
+                if (others[i] && g_hash_table_contains(sets->moved, others[i]))
+                        return true;
+        return fw_sets_moves(sets, &rule->source, &rule->destination);
 }
 
 bool fw_sets_moves(const FwSets *sets, const FwEndpoint *source, const FwEndpoint *destination)

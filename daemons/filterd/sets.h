@@ -10,6 +10,9 @@
  *      port       ap_NAME/SIZE: an interval set of ports
  *      mac        am_NAME/SIZE: a hash set
  *
+ *      external   x4_NAME/TIMEOUT/16 and x6_NAME/TIMEOUT/16: hash sets of addresses with times (in
+ *                 seconds; 0: none), to which the kernel's rules add; there as long as the alias is
+ *
  * What an alias includes is flattened into it (filter/flatten.h).
  *
  * Which sets there are follows from the slice. How many elements each may have does not: it is
@@ -18,11 +21,15 @@
  * filterd learns it from the kernel's list of sets. An interval set that must be made anew in the
  * same size (stages.h) has the name with an x behind it, or without.
  *
+ * What an external alias holds is nowhere but in the kernel. Whoever makes its set anew reads what was
+ * in the old one (fw_sets_keep()) and puts it in.
+ *
  * A change of the slice makes new sets (fw_sets_change()) with the list of what differs from the
  * old ones, packed; it is for one batch (sets-emit.h), and thrown away when that is in force.
  */
 
 #include "filter/flatten.h"
+#include "netlink/nft.h"
 
 /* 2^SIZE elements as the kernel counts them: an interval is two. */
 #define FW_SET_SIZE_MIN 10U
@@ -40,7 +47,15 @@ typedef struct FwSetChange {
         /* Keys of fw_part_key_len() bytes, with intervals two of them: first and last. Ascending.
          * When `before` is not `after`, all of the new one is added. */
         GByteArray *removed, *added;
+        bool external;
+        uint64_t timeout; /* of its elements, seconds */
+        GArray *kept;     /* FwKept: what of an external one is put in; NULL: nothing */
 } FwSetChange;
+
+typedef struct FwKept {
+        uint8_t key[FW_NUMBER_BYTES_MAX];
+        uint64_t left; /* milliseconds; 0: it stays */
+} FwKept;
 
 /* The sets of the aliases in use, of the least size and without contents. */
 FwSets *fw_sets_new(const PtSlice *slice);
@@ -68,6 +83,8 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bo
 FwLive *fw_sets_live(const FwSets *sets);
 /* What the change or load has to do: FwSetChange, in no order. */
 const GPtrArray *fw_sets_changes(const FwSets *sets);
+/* Reads what the external aliases hold whose sets are made anew. */
+int fw_sets_keep(FwSets *sets, PtNft *nft);
 /* The batch is in force: forgets what it had to do. */
 void fw_sets_settle(FwSets *sets);
 
@@ -78,3 +95,4 @@ bool fw_sets_any_moves(const FwSets *sets);
 /* Whether a rule with these endpoints looks up a set that this change gives another name, so that
  * it must be replaced though it is the same object. */
 bool fw_sets_moves(const FwSets *sets, const FwEndpoint *source, const FwEndpoint *destination);
+bool fw_sets_moves_rule(const FwSets *sets, const FirewallRule *rule);

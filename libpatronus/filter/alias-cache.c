@@ -39,6 +39,13 @@ void fw_alias_cache_free(FwAliasCache *cache)
         g_free(cache);
 }
 
+bool fw_alias_cache_is_external(const FwAliasCache *cache, const char *name)
+{
+        const PtObject *alias = pt_slice_get(cache->source->slice, &pt_kind_alias, name);
+
+        return alias && ((const Alias *) alias)->external;
+}
+
 static int open_alias(const FwAliasCache *cache, FwSetPart part, const char *alias, FwFlat **ret)
 {
         g_autoptr(GPtrArray) closure = fw_flat_closure(cache->source->slice, alias);

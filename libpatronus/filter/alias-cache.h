@@ -11,6 +11,8 @@ FwAliasCache *fw_alias_cache_new(const FwSource *source); /* borrows it */
 void fw_alias_cache_free(FwAliasCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwAliasCache, fw_alias_cache_free)
 
+/* Whether what it holds is known at run time only. */
+bool fw_alias_cache_is_external(const FwAliasCache *cache, const char *alias);
 /*
  * The first span of the alias that reaches `value`, or one from 1 to 0 if none does. Errors of
  * reading datasets.

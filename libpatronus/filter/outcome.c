@@ -177,6 +177,8 @@ static void append_stage(const FwOutcome *outcome, GString *out)
         case FW_STAGE_RULES:
                 g_string_append_printf(out, "%s/%s %s", outcome->rule->object.kind->name,
                                        outcome->rule->object.name, does[outcome->action]);
+                if (outcome->action == FW_ALLOW && fw_rule_limits(outcome->rule))
+                        g_string_append(out, ", unless it is beyond a limit of the rule");
                 return;
         case FW_STAGE_DEFAULT:
                 append_default(outcome, out);

@@ -136,7 +136,11 @@ static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *a
         const FwSpan *value = &matcher->packet->values[dimension];
         FwSetPart part = fw_dimension_part(dimension, matcher->packet->family);
         FwSpan span;
-        int r = fw_alias_cache_find(matcher->aliases, part, alias, value->lo, &span);
+        int r;
+
+        if (fw_alias_cache_is_external(matcher->aliases, alias))
+                return FW_MAYBE;
+        r = fw_alias_cache_find(matcher->aliases, part, alias, value->lo, &span);
 
         if (r < 0) {
                 matcher->error = r;

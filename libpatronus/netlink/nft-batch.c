@@ -14,6 +14,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <endian.h>
 #include <string.h>
 
 /* No message of ours is larger: attributes have 16-bit lengths, and elements are split well below.
@@ -252,6 +253,8 @@ void pt_nft_batch_add_set(PtNftBatch *batch, const PtNftSetSpec *spec)
                 put_fields(header, spec);
                 mnl_attr_nest_end(header, nest);
         }
+        if (spec->timeout)
+                mnl_attr_put_u64(header, NFTA_SET_TIMEOUT, htobe64(spec->timeout));
         if (spec->data_interval)
                 put_interval_userdata(header);
         if (spec->counter) {

@@ -321,6 +321,43 @@ void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds)
         nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
 }
 
+struct nftnl_expr *pt_nft_connlimit_new(uint32_t count)
+{
+        struct nftnl_expr *expr = nftnl_expr_alloc("connlimit");
+
+        g_assert(expr);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CONNLIMIT_COUNT, count);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+        return expr;
+}
+
+struct nftnl_expr *pt_nft_limit_over_new(uint64_t count, uint64_t seconds, uint32_t burst)
+{
+        struct nftnl_expr *expr = nftnl_expr_alloc("limit");
+
+        g_assert(expr);
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, count);
+        nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, seconds);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, burst);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_FLAGS, NFT_LIMIT_F_INV);
+        return expr;
+}
+
+void pt_nft_dynset(struct nftnl_rule *rule, uint32_t op, uint32_t sreg, const char *set,
+                   uint64_t timeout_msec, struct nftnl_expr *expr)
+{
+        struct nftnl_expr *dynset = add(rule, "dynset");
+
+        nftnl_expr_set_u32(dynset, NFTNL_EXPR_DYNSET_OP, op);
+        nftnl_expr_set_u32(dynset, NFTNL_EXPR_DYNSET_SREG_KEY, sreg);
+        nftnl_expr_set_str(dynset, NFTNL_EXPR_DYNSET_SET_NAME, set);
+        if (timeout_msec)
+                nftnl_expr_set_u64(dynset, NFTNL_EXPR_DYNSET_TIMEOUT, timeout_msec);
+        if (expr)
+                nftnl_expr_set(dynset, NFTNL_EXPR_DYNSET_EXPR, expr, 0);
+}
+
 /* Headers are enough for a log: no payload of users leaves the kernel. One packet a message would
  * cost a wake-up each; the kernel sends what it has after a second (nfnetlink_log.c). */
 #define LOG_SNAPLEN 128

@@ -82,6 +82,16 @@ void pt_nft_limit(struct nftnl_rule *rule, uint64_t count, uint64_t seconds);
 #define PT_NFT_LOG_PREFIX_MAX 63
 void pt_nft_log(struct nftnl_rule *rule, uint16_t group, const char *prefix);
 
+/* Goes on for what is beyond: of connections that exist at one time, of packets in so many seconds.
+ * For rules, or for the elements of pt_nft_dynset(). */
+struct nftnl_expr *pt_nft_connlimit_new(uint32_t count);
+struct nftnl_expr *pt_nft_limit_over_new(uint64_t count, uint64_t seconds, uint32_t burst);
+/* Adds a register's value to a set (NFT_DYNSET_OP_ADD; _UPDATE: its time begins anew), for so long (0:
+ * as the set says), and goes on when the expression of the element (NULL: none; else taken) does.
+ * When the set is full, the rule does not match. */
+void pt_nft_dynset(struct nftnl_rule *rule, uint32_t op, uint32_t sreg, const char *set,
+                   uint64_t timeout_msec, struct nftnl_expr *expr);
+
 /* A counter expression with a value, for rules and elements. */
 struct nftnl_expr *pt_nft_counter_new(uint64_t packets, uint64_t bytes);
 

@@ -455,6 +455,31 @@ static void test_translation(void **state)
         tear_down(&world);
 }
 
+/* What external aliases hold, and how much of a limit is used up, is known at run time only. */
+static void test_limits(void **state)
+{
+        FwPacket packet = packet_of("eth1", "10.1.0.2", "10.2.0.9", 22);
+        FwOutcome outcome;
+        World world;
+
+        set_up(&world);
+        fw_put(world.slice, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\","
+                            "\"metadata\":{\"name\":\"guessers\"},\"spec\":{\"type\":\"host\","
+                            "\"external\":true}}");
+        fw_put_rule(world.slice, "limited", 2,
+                    "{\"action\":\"allow\",\"limits\":{\"connections\":1}}");
+        assert_outcome(
+                &world, "eth1", "10.1.0.2", "10.2.0.9", 22, FW_ALLOW,
+                "FirewallRule/limited lets it pass, unless it is beyond a limit of the rule");
+        fw_put_rule(world.slice, "refuse", 1,
+                    "{\"action\":\"drop\",\"source\":{\"aliases\":[\"guessers\"]}}");
+        assert_int_equal(evaluate(&world, &packet, &outcome), 0);
+        assert_int_equal(outcome.action, FW_ALLOW);
+        assert_non_null(outcome.doubt);
+        assert_string_equal(outcome.doubt->object.name, "refuse");
+        tear_down(&world);
+}
+
 static void test_bans(void **state)
 {
         g_autofree char *reason = NULL;
@@ -770,6 +795,7 @@ int main(void)
                 cmocka_unit_test(test_unknown),
                 cmocka_unit_test(test_settings),
                 cmocka_unit_test(test_translation),
+                cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_bans),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_protocols),

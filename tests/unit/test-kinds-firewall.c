@@ -52,6 +52,22 @@ static void test_rule_refused(void **state)
                 {UNIT_RULE("a", "\"action\":\"drop\",\"floating\":true,\"to\":\"router\","
                                 "\"direction\":\"out\""),
                  "never-matches", "/spec/direction", "write \"in\""},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"limits\":{\"connections\":1}"),
+                 "needs-allow", "/spec/limits", "or allow"},
+                {UNIT_RULE("a", "\"action\":\"allow\",\"limits\":{\"connections\":1,\"burst\":2}"),
+                 "needs-rate", "/spec/limits/burst", "add rate"},
+                {UNIT_RULE("a",
+                           "\"action\":\"allow\",\"limits\":{\"rate\":\"1/second\",\"overload\":"
+                           "\"x\"}"),
+                 "needs-limit", "/spec/limits/overload", "per source"},
+                {UNIT_RULE("a", "\"action\":\"allow\",\"limits\":{\"rate\":\"1/second\","
+                                "\"overloadFor\":\"1h\"}"),
+                 "needs-overload", "/spec/limits/overloadFor", "add overload"},
+                {UNIT_RULE("a", "\"action\":\"drop\",\"addSource\":{\"alias\":\"x\"}"),
+                 "needs-allow", "/spec/addSource", "continue"},
+                {UNIT_RULE("a", "\"action\":\"allow\",\"addSource\":{\"alias\":\"x\"},\"source\":{"
+                                "\"except\":{\"aliases\":[\"x\"]}}"),
+                 "excludes-itself", "/spec/addSource/alias", "except"},
                 {UNIT_RULE("a", "\"action\":\"allow\",\"rejectWith\":\"no-route\""), "needs-reject",
                  "/spec/rejectWith", "action: reject"},
                 {UNIT_RULE("a", "\"action\":\"reject\",\"rejectWith\":\"tcp-reset\""),

@@ -126,10 +126,22 @@ static const PtField alias_fields[] = {
                 .doc = "The networks of all other countries and continents instead. What the "
                        "database knows no country of (private addresses, too) is in neither.",
                 .example = "true"),
+        [ALIAS_EXTERNAL] = PT_FIELD(Alias, bool, external, "external", 0,
+                .def = "false",
+                .doc = "Whether its entries come and go at run time: put there by rules "
+                       "(addSource, limits.overload). It is of type host and has no entries of its own here; at most 65536 of each "
+                       "family. They stay when other things are committed and when filterd starts "
+                       "anew, and are gone when the machine restarts.",
+                .example = "true"),
+        [ALIAS_TIMEOUT] = PT_FIELD(Alias, duration, timeout, "timeout", 0,
+                .min = G_USEC_PER_SEC, .max = FW_ADD_TIMEOUT_MAX,
+                .doc = "How long an entry of an external alias stays, unless who puts it there "
+                       "says so. Absent: until it is removed.",
+                .example = "1h"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_INVERT + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_TIMEOUT + 2);
 
 const FwAliasBox *fw_alias_box(const Alias *alias)
 {
@@ -282,6 +294,39 @@ static int check_url(const Alias *alias, PtDiagnostics *diag)
         return r;
 }
 
+static int check_external(const Alias *alias, PtDiagnostics *diag)
+{
+        static const unsigned sources[] = {ALIAS_URL,       ALIAS_NAMES,      ALIAS_INTERFACES,
+                                           ALIAS_COUNTRIES, ALIAS_CONTINENTS, ALIAS_ASNS};
+        const char *own = alias->addresses.n > 0 ? "/spec/addresses"
+                          : alias->aliases.n > 0 ? "/spec/aliases"
+                          : alias->dataset       ? "/spec/dataset"
+                                                 : NULL;
+
+        if (!alias->external) {
+                if (!pt_object_has(&alias->object, ALIAS_TIMEOUT))
+                        return 0;
+                pt_diag_error(diag, "needs-external", "/spec/timeout",
+                              "only entries of an external alias have a time; remove this, or "
+                              "write \"external: true\"");
+                return -EINVAL;
+        }
+        if (alias->type != FW_ALIAS_HOST) {
+                pt_diag_error(diag, "wrong-alias-type", "/spec/external",
+                              "what comes at run time is single addresses; make its type host");
+                return -EINVAL;
+        }
+        for (unsigned i = 0; !own && i < G_N_ELEMENTS(sources); i++)
+                if (pt_object_has(&alias->object, sources[i]))
+                        own = "/spec/external";
+        if (!own)
+                return 0;
+        pt_diag_error(diag, "external-entries", own,
+                      "an external alias has only what is put there at run time; make another "
+                      "alias of these, and name both in the rule");
+        return -EINVAL;
+}
+
 static int alias_check(const PtObject *object, PtDiagnostics *diag)
 {
         const Alias *alias = (const Alias *) object;
@@ -299,7 +344,7 @@ static int alias_check(const PtObject *object, PtDiagnostics *diag)
         if (alias->type == FW_ALIAS_HOST && check_hosts(alias, diag) < 0)
                 r = -EINVAL;
         if (check_sources(alias, diag) < 0 || check_countries(alias, diag) < 0 ||
-            check_url(alias, diag) < 0)
+            check_url(alias, diag) < 0 || check_external(alias, diag) < 0)
                 r = -EINVAL;
         return r;
 }
@@ -391,9 +436,16 @@ static void check_included(Walk *walk)
                                                                        &pt_kind_alias, names[i]);
                 g_autofree char *pointer = NULL;
 
-                if (!other || may_include(walk->root->type, other->type))
+                if (!other || (may_include(walk->root->type, other->type) && !other->external))
                         continue;
                 pointer = g_strdup_printf("/spec/aliases/%u", i);
+                if (other->external) {
+                        refuse(walk, "external-entries", pointer,
+                               "what \"%s\" holds is known at run time only; name both aliases in "
+                               "the rule",
+                               names[i]);
+                        continue;
+                }
                 refuse(walk, "wrong-alias-type", pointer,
                        "an alias of type %s cannot include \"%s\", which is of type %s",
                        fw_alias_types[walk->root->type].name, names[i],

@@ -46,6 +46,10 @@ extern const PtChoice fw_reject_kinds[];
 extern const PtChoice fw_directions[];
 extern const PtChoice fw_rule_actions[];
 extern const PtChoice fw_rule_modes[];
+extern const PtField fw_limits_fields[];
+extern const PtField fw_add_fields[];
+int fw_rule_check_limits(const FirewallRule *rule, PtDiagnostics *diag);
+int fw_rule_check_limits_set(const FirewallRule *rule, const PtLookup *lookup, PtDiagnostics *diag);
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag);
 
 /* -1, 0, 1: priority, then position, then name by bytes. */

@@ -214,10 +214,25 @@ static const PtField rule_fields[] = {
                 .doc = "The DiffServ code point that the packet and all further ones of the "
                        "connection get, both ways (RFC 2474). Later rules see it.",
                 .example = "46"),
+        [FW_RULE_LIMITS] = PT_STRUCT_BOXED(FirewallRule, FwRuleBox, box, FwLimits, limits,
+                "limits", fw_limits_fields,
+                .doc = "How much the rule lets pass: connections that exist at one time, and new "
+                       "ones in a time. What is beyond a limit is dropped and counted apart; it "
+                       "does not come to later rules.",
+                .example = "{ connectionsPerSource: 20, ratePerSource: 10/minute }"),
+        [FW_RULE_ADD_SOURCE] = PT_STRUCT_BOXED(FirewallRule, FwRuleBox, box, FwAdd, add_source,
+                "addSource", fw_add_fields,
+                .doc = "Puts the source address of what the rule lets pass into an external alias, "
+                       "for some time: so other rules know who knocked.",
+                .example = "{ alias: knocked, timeout: 30s }"),
+        [FW_RULE_ADD_DESTINATION] = PT_STRUCT_BOXED(FirewallRule, FwRuleBox, box, FwAdd,
+                add_destination, "addDestination", fw_add_fields,
+                .doc = "The same with the destination address, as it is after port forwarding.",
+                .example = "{ alias: contacted, timeout: 1h }"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_SET_DSCP + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_ADD_DESTINATION + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {
@@ -468,7 +483,8 @@ static int rule_check(const PtObject *object, PtDiagnostics *diag)
                 r = -EINVAL;
         if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0 ||
             check_helper(rule, diag) < 0 || check_combinations(rule, diag) < 0 ||
-            check_macs(rule, diag) < 0 || fw_rule_check_rare(rule, diag) < 0)
+            check_macs(rule, diag) < 0 || fw_rule_check_rare(rule, diag) < 0 ||
+            fw_rule_check_limits(rule, diag) < 0)
                 r = -EINVAL;
         if (rule->from && rule->to && strcmp(rule->from, FW_ZONE_ROUTER) == 0 &&
             strcmp(rule->to, FW_ZONE_ROUTER) == 0) {
@@ -521,6 +537,8 @@ static int rule_check_set(const PtObject *object, const PtLookup *lookup, PtDiag
         int r = fw_endpoint_check_set(&rule->source, lookup, "/spec/source", diag);
 
         if (fw_endpoint_check_set(&rule->destination, lookup, "/spec/destination", diag) < 0)
+                r = -EINVAL;
+        if (fw_rule_check_limits_set(rule, lookup, diag) < 0)
                 r = -EINVAL;
         return check_helpers_allowed(rule, lookup, diag) < 0 ? -EINVAL : r;
 }

@@ -108,6 +108,9 @@ enum {
         FW_RULE_MODE,
         FW_RULE_SET_MARK,
         FW_RULE_SET_DSCP,
+        FW_RULE_LIMITS,
+        FW_RULE_ADD_SOURCE,
+        FW_RULE_ADD_DESTINATION,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -190,6 +193,45 @@ typedef struct FwTcpFlags {
         PtList set, clear; /* int: bits of the header's byte (RFC 9293 3.1); sets */
 } FwTcpFlags;
 
+/* Bits of FwLimits.present. */
+enum {
+        FW_LIMIT_CONNECTIONS,
+        FW_LIMIT_CONNECTIONS_PER_SOURCE,
+        FW_LIMIT_RATE,
+        FW_LIMIT_RATE_PER_SOURCE,
+        FW_LIMIT_BURST,
+        FW_LIMIT_OVERLOAD,
+        FW_LIMIT_OVERLOAD_FOR,
+};
+
+/* The kernel looks at each connection that a limit counts when a new one comes. */
+#define FW_LIMIT_CONNECTIONS_MAX 65535
+
+/* How much a rule lets pass; what is beyond is dropped. */
+typedef struct FwLimits {
+        uint64_t present;
+        uint32_t connections, connections_per_source; /* that exist at one time */
+        PtRate rate, rate_per_source;                 /* of new ones */
+        uint32_t burst;                               /* of both rates; default FW_BURST_DEFAULT */
+        char *overload;        /* Alias: gets the sources of what exceeds one per source; or NULL */
+        uint64_t overload_for; /* microseconds; absent: as the alias says */
+} FwLimits;
+
+#define FW_BURST_DEFAULT 5 /* but no more than the rate says at all */
+
+/* As of a ban: 366 days. */
+#define FW_ADD_TIMEOUT_MAX (INT64_C(366) * 86400 * G_USEC_PER_SEC)
+
+/* Bits of FwAdd.present. */
+enum { FW_ADD_ALIAS, FW_ADD_TIMEOUT };
+
+/* Puts an address of the packet into an external alias. */
+typedef struct FwAdd {
+        uint64_t present;
+        char *alias;
+        uint64_t timeout; /* microseconds; absent: as the alias says */
+} FwAdd;
+
 /* What few rules have. */
 typedef struct FwRuleBox {
         PtList services;   /* char *: Service; a set */
@@ -212,6 +254,8 @@ typedef struct FwRuleBox {
         int mode;             /* FwRuleMode */
         PtMarkMatch set_mark; /* bits of PT_MARK_RULES (base/marks.h), if present */
         uint8_t set_dscp;     /* if present */
+        FwLimits limits;
+        FwAdd add_source, add_destination;
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -526,6 +570,8 @@ enum {
         ALIAS_CONTINENTS,
         ALIAS_ASNS,
         ALIAS_INVERT,
+        ALIAS_EXTERNAL,
+        ALIAS_TIMEOUT,
 };
 
 typedef struct Alias {
@@ -537,10 +583,15 @@ typedef struct Alias {
         PtList aliases;   /* char *: Alias; a set */
         char *dataset;    /* or NULL */
         FwAliasBox *box;  /* NULL: nothing of it; see fw_alias_box() */
+        bool external;    /* its entries come and go at run time; default false */
+        uint64_t timeout; /* of such an entry, microseconds; absent: it stays */
 } Alias;
 
 /* One with nothing in it when the alias has none. */
 const FwAliasBox *fw_alias_box(const Alias *alias);
+
+/* Entries of an external alias, of each family. */
+#define FW_ALIAS_EXTERNAL_SIZE_BITS 16
 
 extern const PtChoice fw_alias_types[]; /* indexed by FwAliasType */
 extern const PtKind pt_kind_alias;
@@ -746,3 +797,6 @@ char *fw_rule_notes(const FirewallRule *rule);
 /* -1, 0, 1: the order of evaluation: place, then priority, then position, then name by bytes; those
  * three backwards in FW_PLACE_LATE. */
 int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);
+/* Whether it lets pass no more than so much, and whether it puts addresses into aliases. */
+bool fw_rule_limits(const FirewallRule *rule);
+bool fw_rule_adds(const FirewallRule *rule);
