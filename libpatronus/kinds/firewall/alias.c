@@ -136,7 +136,7 @@ static const PtField alias_fields[] = {
         [ALIAS_TIMEOUT] = PT_FIELD(Alias, duration, timeout, "timeout", 0,
                 .min = G_USEC_PER_SEC, .max = FW_ADD_TIMEOUT_MAX,
                 .doc = "How long an entry of an external alias stays, unless who puts it there "
-                       "says so. Absent: until it is removed.",
+                       "says so. Absent: as long as the alias is there.",
                 .example = "1h"),
         {},
 };
