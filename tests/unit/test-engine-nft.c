@@ -235,6 +235,96 @@ static void test_random_dense_commits(void **state)
         }
 }
 
+static bool is_there(const FwClass *klass, const uint8_t *uid)
+{
+        for (unsigned i = 0; i < klass->entries->len; i++) {
+                uint8_t other[16];
+
+                pt_object_uid(&g_array_index(klass->entries, FwEntry, i).rule->object, other);
+                if (memcmp(uid, other, sizeof(other)) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* What a rule has counted: its place in the first policy and one more. */
+typedef struct Counted {
+        uint8_t uid[16];
+        uint64_t packets;
+        bool gone; /* it was deleted once: what comes under its name begins anew */
+} Counted;
+
+static GArray *give_counts(const FwClass *klass, FwCarry *carry)
+{
+        GArray *counts = g_array_new(FALSE, FALSE, sizeof(Counted));
+
+        for (unsigned i = 0; i < klass->entries->len; i++) {
+                Counted count = {.packets = i + 1};
+
+                pt_object_uid(&g_array_index(klass->entries, FwEntry, i).rule->object, count.uid);
+                fw_carry_add(carry, klass->chain, count.uid, count.packets, 100 * count.packets);
+                g_array_append_val(counts, count);
+        }
+        return counts;
+}
+
+/* However rules move between leaves, maps and lists, and are edited, none loses or gains a count. */
+static void test_counts_stay(void **state)
+{
+        static const char chain[] = "z_lan/wan";
+        g_autoptr(GRand) rand = g_rand_new_with_seed(11);
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        g_autoptr(FwTouched) touched = fw_touched_new();
+        g_autoptr(FwCarry) carry = fw_carry_new();
+        g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
+        g_autoptr(FwLayout) layout = NULL;
+        g_autoptr(GArray) counts = NULL;
+        g_autofree char *what = NULL;
+        FwMarker marker = {.revision = 9000, .version = FW_LAYOUT_VERSION};
+        unsigned names = 400, looked = 0;
+
+        fw_random_zones(slice, rand);
+        for (unsigned i = 0; i < 2 * names; i++)
+                fw_random_dense_rule(slice, rand, names);
+        pt_slice_root(slice, &marker.root);
+        assert_int_equal(fw_layout_new(slice, diag, &layout), 0);
+        assert_int_equal(fw_sets_load(layout->sets, &(FwSource){.slice = slice}, diag), 0);
+        counts = give_counts(g_hash_table_lookup(layout->classes, "lan/wan"), carry);
+        fw_emit_all(layout, &marker, true, carry, NULL, batch, touched);
+        assert_int_equal(pt_nft_send(fw_engine_nft_socket(ctx.engine), batch, &what), 0);
+        fw_engine_nft.teardown(&ctx);
+        assert_int_equal(fw_engine_nft.setup(&ctx), 0);
+        assert_int_equal(commit(slice, 9000, NULL), 0);
+        for (unsigned step = 1; step <= 25; step++) {
+                g_autoptr(PtSlice) next = fw_random_dense_step(slice, rand, names);
+                g_autoptr(FwCarry) now = fw_carry_new();
+                const FwClass *klass;
+                bool delta;
+
+                assert_int_equal(commit(next, 9000 + step, &delta), 0);
+                assert_true(delta);
+                klass = g_hash_table_lookup(fw_engine_layout(ctx.engine)->classes, "lan/wan");
+                assert_int_equal(fw_carry_read_all(fw_engine_nft_socket(ctx.engine), false, now),
+                                 0);
+                for (unsigned i = 0; i < counts->len; i++) {
+                        Counted *count = &g_array_index(counts, Counted, i);
+                        FwCount found = {0};
+
+                        count->gone = count->gone || !is_there(klass, count->uid);
+                        (void) fw_carry_take(now, chain, count->uid, &found);
+                        if (count->gone)
+                                continue;
+                        assert_int_equal(found.packets, count->packets);
+                        assert_int_equal(found.bytes, 100 * count->packets);
+                        looked++;
+                }
+                pt_slice_unref(slice);
+                slice = g_steal_pointer(&next);
+        }
+        assert_true(looked > 5000);
+}
+
 /* What a restarted daemon finds is taken over without a message to the kernel but the marker's. */
 static void test_adopts_what_is_there(void **state)
 {
@@ -478,6 +568,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_random_commits),
                 cmocka_unit_test(test_random_dense_commits),
+                cmocka_unit_test(test_counts_stay),
                 cmocka_unit_test(test_adopts_what_is_there),
                 cmocka_unit_test(test_foreign_changes),
                 cmocka_unit_test(test_disturbed),
