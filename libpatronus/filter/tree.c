@@ -18,19 +18,22 @@ typedef struct Reach {
 
 /*
  * How often rules may stand in more than one half, along the way to one leaf: in parts of
- * REPLICATION_UNIT of a region's rules. All leaves together hold at most e^(144/64) = 9 times as
- * many rules as there are, of policies half of whose rules come from anywhere or go anywhere; of
- * others hardly twice as many. Without copies such policies would be lists: with no division at all
- * 10,000 of their rules cost a packet four times as much.
+ * REPLICATION_UNIT of a region's rules. All leaves together hold at most e^(64/64) = 2.7 times as
+ * many rules as there are. Policies half of whose rules come from anywhere or go anywhere would be
+ * faster with more (with 144 three times, by 5.5 times as many), but take too long to load.
  */
 #define REPLICATION_UNIT 64
-#define REPLICATION_MAX 144
+#define REPLICATION_MAX 64
+/* Of fewer rules: a list of them is not as slow that copies, which take time to load and memory, are
+ * worth as much. */
+#define REPLICATION_FEW 4096
+#define REPLICATION_FEW_MAX 32
 
 typedef struct Task {
         unsigned node;
         FwBox region;
         unsigned *rules, n; /* owned */
-        unsigned spent;     /* of REPLICATION_MAX */
+        unsigned spent, may_spend;
 } Task;
 
 typedef struct Cut {
@@ -116,7 +119,7 @@ static bool choose_cut(const Task *task, const Reach *reaches, FwBoxAddress *ret
                 Cut cut = find_cut(task, address, reaches);
                 unsigned worst = MAX(cut.n[0], cut.n[1]);
 
-                if (!cut.useful || task->spent + price(task, &cut) > REPLICATION_MAX ||
+                if (!cut.useful || task->spent + price(task, &cut) > task->may_spend ||
                     2 * twice(task, &cut) + worst >= best)
                         continue;
                 best = 2 * twice(task, &cut) + worst;
@@ -171,7 +174,10 @@ static void divide(FwTree *tree, Task *task, const Reach *reaches, FwBoxAddress 
         /* The upper half first: the last task is the next. */
         for (int half = 1; half >= 0; half--) {
                 FwTreeNode empty = {0};
-                Task next = {.node = tree->nodes->len, .region = task->region, .spent = spent};
+                Task next = {.node = tree->nodes->len,
+                             .region = task->region,
+                             .spent = spent,
+                             .may_spend = task->may_spend};
                 FwSpan *span = &next.region.address[address];
 
                 if (half)
@@ -214,6 +220,7 @@ FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n)
                     reach_of(family, &rules[i]->destination, &reaches[i].span[FW_BOX_DESTINATION]))
                         all.rules[all.n++] = i;
         }
+        all.may_spend = all.n < REPLICATION_FEW ? REPLICATION_FEW_MAX : REPLICATION_MAX;
         while (all.n / leaf_max > FW_LEAVES_MEAN)
                 leaf_max *= 2;
         g_array_append_val(tree->nodes, root);

@@ -279,7 +279,7 @@ static void test_first_match(void **state)
                 counts = count_plan(class_of(layout));
                 /* tree.c: REPLICATION_MAX */
                 assert_in_range(counts.mapped + counts.listed, 1,
-                                9 * class_of(layout)->entries->len);
+                                4 * class_of(layout)->entries->len);
                 all.leaves += counts.leaves;
                 all.hash += counts.hash;
                 all.ranges += counts.ranges;
@@ -352,6 +352,65 @@ static void test_many(void **state)
         assert_first_match(class_of(layout), rand, 2000);
 }
 
+static bool has_key(const FwKey *keys, unsigned n, const FwKey *key)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (memcmp(&keys[i], key, sizeof(*key)) == 0)
+                        return true;
+        return false;
+}
+
+/* The keys of a rule of one shape and family are those of its boxes; a rule that asks for more has
+ * no shape. */
+static void test_keys_of_runs(void **state)
+{
+        static const char *const specs[] = {
+                "\"protocol\":\"tcp\",\"source\":{\"addresses\":[\"10.0.0.1\",\"10.0.0.7\"]},"
+                "\"destination\":{\"ports\":[1,22,443]}",
+                "\"family\":\"ipv4\",\"destination\":{\"ports\":[53,80]}",
+                "\"source\":{\"addresses\":[\"10.1.0.0/16\",\"10.3.0.0/16\"]},"
+                "\"destination\":{\"addresses\":[\"192.0.2.1\",\"192.0.2.2\"]}",
+                "\"protocol\":\"udp\",\"source\":{\"addresses\":[\"2001:db8::/"
+                "64\"],\"ports\":[7,9]}",
+        };
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(specs); i++) {
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                g_autoptr(GArray) boxes = g_array_new(FALSE, FALSE, sizeof(FwBox));
+                g_autofree char *spec = g_strdup_printf("{\"action\":\"allow\",%s}", specs[i]);
+                FwKey keys[FW_KEYS_MAX], key;
+                const FirewallRule *rule;
+                unsigned n;
+                uint32_t shape;
+
+                fw_put_rule(slice, "rule", 1, spec);
+                rule = (const FirewallRule *) pt_slice_get(slice, &pt_kind_firewall_rule, "rule");
+                shape = fw_match_shape(rule, &n);
+                assert_int_not_equal(shape, 0);
+                assert_int_equal(fw_match_keys(rule, shape, keys), n);
+                assert_true(fw_rule_boxes(rule, boxes));
+                assert_int_equal(boxes->len, n);
+                for (unsigned k = 0; k < n; k++) {
+                        memset(&key, 0, sizeof(key));
+                        assert_int_equal(fw_box_shape(&g_array_index(boxes, FwBox, k), &key),
+                                         shape);
+                        assert_true(has_key(keys, n, &key));
+                }
+        }
+        for (unsigned i = 0; i < FW_ODD_SPECS; i++) {
+                g_autoptr(PtSlice) slice = pt_slice_new();
+                g_autofree char *spec =
+                        g_strdup_printf("{\"action\":\"allow\",%s}", fw_odd_specs[i]);
+                unsigned n;
+
+                fw_put_rule(slice, "rule", 1, spec);
+                assert_int_equal(fw_match_shape((const FirewallRule *) pt_slice_get(
+                                                        slice, &pt_kind_firewall_rule, "rule"),
+                                                &n),
+                                 0);
+        }
+}
+
 /* A few edits change few leaves. */
 static void test_edits_are_local(void **state)
 {
@@ -398,6 +457,7 @@ int main(void)
                 cmocka_unit_test(test_first_match),
                 cmocka_unit_test(test_single_values),
                 cmocka_unit_test(test_many),
+                cmocka_unit_test(test_keys_of_runs),
                 cmocka_unit_test(test_edits_are_local),
         };
 
