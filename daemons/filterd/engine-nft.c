@@ -13,6 +13,7 @@
 #include "review.h"
 
 #include <string.h>
+#include <time.h>
 
 /* A foreign transaction between our reading and our writing makes the kernel refuse ours; five
  * times in a row is a program that does nothing else. */
@@ -32,6 +33,9 @@ struct FwEngine {
         bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
         FwLogRules *log_rules;
+        bool synchronised; /* the machine's clock is, or was once */
+        FwTimesFunc told_times;
+        void *times_userdata;
         FwLive *live; /* for the next plan */
         void (*settled)(void *userdata);
         void *settled_userdata;
@@ -51,6 +55,7 @@ struct PtObserved {
 typedef struct NftPlan {
         PtPlan plan;
         PtSlice *wanted;
+        FwTimes *times;       /* what schedules say of it */
         FwLive *live;         /* what the aliases of it hold beside it; may be NULL */
         FwLayoutDelta *delta; /* of the layout in force; or */
         FwLayout *layout;     /* the whole anew */
@@ -128,6 +133,17 @@ void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), vo
 {
         engine->pools_settled = settled;
         engine->pools_userdata = userdata;
+}
+
+void fw_engine_set_synchronised(FwEngine *engine)
+{
+        engine->synchronised = true;
+}
+
+void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata)
+{
+        engine->told_times = told;
+        engine->times_userdata = userdata;
 }
 
 PtNft *fw_engine_nft_socket(FwEngine *engine)
@@ -220,10 +236,54 @@ static void plan_free(PtPlan *base)
         fw_layout_free(plan->layout);
         fw_touched_free(plan->touched);
         fw_stages_free(plan->stages);
+        fw_times_unref(plan->times);
         pt_slice_unref(plan->wanted);
         fw_live_unref(plan->live);
         g_clear_pointer(&plan->plan.steps, g_ptr_array_unref);
         g_free(plan);
+}
+
+static bool same_times(const NftPlan *plan, const FwMarker *marker)
+{
+        return memcmp(plan->times->digest, marker->times, sizeof(marker->times)) == 0;
+}
+
+/* A time zone that there is not is refused where it is new. What is in force already, by an older
+ * database, goes on as if the clock were not right. */
+static int check_zones(const FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
+{
+        GHashTableIter iter;
+        const char *name;
+        int r = 0;
+
+        g_hash_table_iter_init(&iter, plan->times->unknown);
+        while (g_hash_table_iter_next(&iter, (void **) &name, NULL)) {
+                const PtObject *after = pt_slice_get(plan->wanted, &pt_kind_schedule, name);
+
+                if (!engine->layout ||
+                    pt_slice_get(engine->layout->slice, &pt_kind_schedule, name) == after)
+                        continue;
+                pt_diag_set_subject(diag, "Schedule/%s", name);
+                pt_diag_error(diag, "unknown-time-zone", "/spec/timeZone",
+                              "this machine knows no time zone \"%s\" (tzdata); names are like "
+                              "Europe/Vienna",
+                              ((const Schedule *) after)->time_zone);
+                r = -EINVAL;
+        }
+        return r;
+}
+
+/* What schedules say of the wanted slice, now. */
+static int find_times(FwEngine *engine, NftPlan *plan, PtDiagnostics *diag)
+{
+        const FilterSettings *settings = (const FilterSettings *) pt_slice_get(
+                plan->wanted, &pt_kind_filter_settings, "default");
+
+        plan->times = fw_times_new(plan->wanted, time(NULL),
+                                   engine->synchronised || fw_settings_trust_clock(settings));
+        if (engine->layout)
+                fw_effective_set_times(engine->layout->effective, plan->times);
+        return check_zones(engine, plan, diag);
 }
 
 /* `observed`: what the kernel has of a marker that can be relied on, or NULL. */
@@ -232,13 +292,14 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
 {
         FwSource source = {plan->wanted, ctx->state_dir, plan->live};
         PtDigest live;
-        int r = fw_layout_new(plan->wanted, diag, &plan->layout);
+        int r = fw_layout_new_at(plan->wanted, plan->times, diag, &plan->layout);
 
         if (r < 0)
                 return r;
         fw_live_digest(plan->live, &live);
         plan->layout->health = ((FwEngine *) ctx->engine)->health;
         plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
+                      same_times(plan, &observed->marker) &&
                       pt_digest_equal(&observed->marker.live, &live) &&
                       fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir, plan->live);
         plan->plan.empty = plan->adopt;
@@ -312,9 +373,12 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                         pt_digest_equal(&live_in_force, &observed->marker.live);
         }
 
-        r = known && engine->layout
-                    ? fw_delta_new(engine->layout, wanted, plan->live, diag, &plan->delta)
-                    : -EUCLEAN;
+        r = find_times(engine, plan, diag);
+        same_revision = same_revision && same_times(plan, &observed->marker);
+        if (r == 0)
+                r = known && engine->layout
+                            ? fw_delta_new(engine->layout, wanted, plan->live, diag, &plan->delta)
+                            : -EUCLEAN;
         if (r == 0)
                 fw_describe_delta(plan->delta, &plan->plan);
         else if (r == -EUCLEAN)
@@ -385,6 +449,8 @@ static void settle(FwEngine *engine, NftPlan *plan)
         engine->distrusted = false;
         if (engine->log_rules)
                 fw_log_rules_sweep(engine->log_rules, engine->layout);
+        if (engine->told_times)
+                engine->told_times(engine->layout->times, engine->times_userdata);
         if (engine->settled)
                 engine->settled(engine->settled_userdata);
         if (engine->pools_settled)
@@ -410,7 +476,7 @@ static int fall_back(FwEngine *engine, NftPlan *plan)
 
         fw_delta_free(g_steal_pointer(&plan->delta));
         engine->distrusted = true;
-        r = fw_layout_new(plan->wanted, plan->diag, &plan->layout);
+        r = fw_layout_new_at(plan->wanted, plan->times, plan->diag, &plan->layout);
         if (r >= 0)
                 plan->layout->health = engine->health;
         return r < 0 ? r : fw_sets_load(plan->layout->sets, &source, plan->diag);
@@ -468,6 +534,7 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         int r;
 
         fw_live_digest(plan->live, &marker.live);
+        memcpy(marker.times, plan->times->digest, sizeof(marker.times));
         r = pt_nft_generation(engine->nft, &generation);
         if (r == 0)
                 r = list_sets(engine, plan, &sets);

@@ -24,6 +24,11 @@ void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
  * somebody else's, and what it concerns is not verified before it is planned and committed again. */
 bool fw_engine_heard(FwEngine *engine, uint32_t port);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
+/* From now on schedules are believed. */
+void fw_engine_set_synchronised(FwEngine *engine);
+/* Told what schedules said of what has just come into force; each plan asks them anew. */
+typedef void (*FwTimesFunc)(const FwTimes *times, void *userdata);
+void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata);
 /* Which are told of rules that log; NULL: none. */
 void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules);
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);

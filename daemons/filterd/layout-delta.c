@@ -13,6 +13,7 @@ typedef struct Compare {
         FwNatPolicy before, after; /* what NAT rules are read with */
         GHashTable *services;      /* names of those that differ; NULL: none */
         GHashTable *groups;        /* the same */
+        bool times;                /* schedules say something else than before */
         GArray *nat;               /* FwNatChange */
         GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
         bool zones, nat_settings, pools;
@@ -55,7 +56,7 @@ static const FirewallRule *rule_of(const FwNatPolicy *policy, const PtObject *ob
                 rule = fw_effective_linked(policy, (const NatRule *) object);
                 return rule && fw_rule_enabled(rule) ? rule : NULL;
         }
-        return object && fw_rule_in_force(policy->slice, rule)
+        return object && fw_rule_in_force(policy->slice, policy->times, rule)
                        ? fw_effective_rule(policy->effective, policy->slice, rule)
                        : NULL;
 }
@@ -151,8 +152,9 @@ static int compare_same_rule(const PtObject *object, void *userdata)
         const FwRuleBox *box = fw_rule_box((const FirewallRule *) object);
         bool group =
                 compare->groups && box->group && g_hash_table_contains(compare->groups, box->group);
+        bool times = compare->times && box->schedule;
 
-        if ((group || names_changed(compare, &box->services)) &&
+        if ((group || times || names_changed(compare, &box->services)) &&
             pt_slice_get(compare->delta->slice, &pt_kind_firewall_rule, object->name) == object)
                 add_rule_change(compare->delta, rule_of(&compare->before, object),
                                 rule_of(&compare->after, object));
@@ -546,6 +548,13 @@ static void forget_plain(FwLayoutDelta *delta)
         delta->rules = kept;
 }
 
+static bool same_times(const FwTimes *a, const FwTimes *b)
+{
+        static const FwTimes none;
+
+        return memcmp((a ?: &none)->digest, (b ?: &none)->digest, sizeof(none.digest)) == 0;
+}
+
 int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *diag,
                  FwLayoutDelta **ret)
 {
@@ -570,6 +579,9 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
 
         compare.before = fw_nat_policy(layout->effective, layout->slice);
         compare.after = fw_nat_policy(layout->effective, slice);
+        compare.before.times = layout->times;
+        compare.times = !same_times(compare.before.times, compare.after.times);
+        delta->times = fw_times_ref(fw_effective_times(layout->effective));
         (void) pt_slice_compare(layout->slice, slice, compare_object, &compare);
         services = compare.services;
         groups = compare.groups;
@@ -577,7 +589,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
                 (void) pt_slice_foreach(layout->slice, &pt_kind_nat_rule, compare_same_nat,
                                         &compare);
         again = compare.again;
-        if (services || groups)
+        if (services || groups || compare.times)
                 (void) pt_slice_foreach(layout->slice, &pt_kind_firewall_rule, compare_same_rule,
                                         &compare);
         if (compare.zones) {
@@ -701,6 +713,8 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 g_hash_table_unref(layout->nat->scopes);
                 layout->nat->scopes = g_steal_pointer(&delta->nat_scopes);
         }
+        fw_times_unref(layout->times);
+        layout->times = fw_times_ref(delta->times);
         layout->slice = pt_slice_ref(delta->slice);
         pt_slice_unref(slice);
 }
@@ -719,6 +733,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         g_clear_pointer(&delta->objects, g_hash_table_unref);
         fw_sets_unref(delta->sets);
         fw_zones_free(delta->zones);
+        fw_times_unref(delta->times);
         pt_slice_unref(delta->slice);
         g_free(delta);
 }

@@ -574,12 +574,19 @@ static void add_pair(const FwZone *from, const FwZone *to, const char *name, voi
 
 int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret)
 {
+        return fw_layout_new_at(slice, NULL, diag, ret);
+}
+
+int fw_layout_new_at(PtSlice *slice, FwTimes *times, PtDiagnostics *diag, FwLayout **ret)
+{
         g_autoptr(FwLayout) layout = g_new0(FwLayout, 1);
         FwNatPolicy policy;
         int r;
 
         layout->slice = pt_slice_ref(slice);
         layout->effective = fw_effective_new();
+        layout->times = fw_times_ref(times);
+        fw_effective_set_times(layout->effective, times);
         layout->objects = fw_objects_new();
         layout->scopes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         layout->classes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
@@ -622,6 +629,7 @@ void fw_layout_free(FwLayout *layout)
                 return;
         fw_nat_free(layout->nat);
         g_clear_pointer(&layout->pools, g_hash_table_unref);
+        fw_times_unref(layout->times);
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);

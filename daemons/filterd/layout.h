@@ -121,10 +121,13 @@ typedef struct FwLayout {
         FwNat *nat;
         GHashTable *pools;      /* name -> FwPool (pools.h) */
         const FwHealth *health; /* whom the pools' slots lead to; borrowed; NULL: all are alive */
+        FwTimes *times; /* what its rules are in force by; a reference; NULL: whatever the time is */
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */
 int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret);
+/* The same at a time. */
+int fw_layout_new_at(PtSlice *slice, FwTimes *times, PtDiagnostics *diag, FwLayout **ret);
 void fw_layout_free(FwLayout *layout);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayout, fw_layout_free)
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/marks.h"
 #include "config.h"
+#include "clock.h"
 
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct FwManager {
         PtNftMonitor *monitor;
         FwConnections *connections;
         FwBans *bans;
+        FwClock *clock;
         FwLogRules *log_rules;
         FwLog *log;
         FwFollowers *followers;
@@ -311,6 +313,52 @@ static void server_changed(const FwServerRow *row, void *userdata)
                                   fw_server_state_to_string(row->state));
 }
 
+/* Schedules. What they say is asked by each plan; here is when to plan again. */
+
+static void arm_clock(FwManager *manager, int64_t time_sec, bool synchronise)
+{
+        int r = fw_clock_arm(manager->clock, time_sec, synchronise);
+
+        if (r < 0)
+                pt_log(LOG_ERR, "schedules are not followed: %s", strerror(-r));
+}
+
+static void followed(int result, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        if (result == 0)
+                return;
+        pt_log(LOG_ERR, "what a schedule says could not be brought into force: %s; trying again",
+               strerror(-result));
+        arm_clock(manager, time(NULL) + 1, false);
+}
+
+static void times_have_changed(void *userdata)
+{
+        FwManager *manager = userdata;
+        int r;
+
+        if (fw_clock_is_synchronised())
+                fw_engine_set_synchronised(manager->ctx.engine);
+        r = pt_participant_reconcile_idle(manager->participant, followed, manager);
+        if (r < 0)
+                followed(r, manager);
+}
+
+static void times_in_force(const FwTimes *times, void *userdata)
+{
+        FwManager *manager = userdata;
+        bool waits = times->until != INT64_MAX && !times->trusted;
+
+        pt_participant_set_condition(
+                manager->participant, "ClockUnsynchronised",
+                waits ? "the machine's clock is not synchronised: rules with a schedule that allow "
+                        "are not in force, others are (FilterSettings.trustClock)"
+                      : NULL);
+        arm_clock(manager, times->until, waits);
+}
+
 static void closed(int result, void *userdata)
 {
         *(int *) userdata = result;
@@ -380,6 +428,12 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
                 return r;
         fw_bans_watch(manager->bans, bans_changed, manager);
         fw_engine_set_bans(manager->ctx.engine, manager->bans);
+        r = fw_clock_new(manager->ctx.event, times_have_changed, manager, &manager->clock);
+        if (r < 0)
+                return r;
+        if (fw_clock_is_synchronised())
+                fw_engine_set_synchronised(manager->ctx.engine);
+        fw_engine_watch_times(manager->ctx.engine, times_in_force, manager);
         manager->log_rules = fw_log_rules_new();
         fw_engine_set_log_rules(manager->ctx.engine, manager->log_rules);
         r = pt_nft_monitor_new(manager->ctx.netns_fd, manager->ctx.event, PT_MARK_NFT_TABLE,
@@ -447,7 +501,9 @@ void fw_manager_free(FwManager *manager)
                 fw_engine_watch(manager->ctx.engine, NULL);
                 fw_engine_set_log_rules(manager->ctx.engine, NULL);
                 fw_engine_on_settled(manager->ctx.engine, NULL, NULL);
+                fw_engine_watch_times(manager->ctx.engine, NULL, NULL);
         }
+        fw_clock_free(manager->clock);
         fw_log_rules_free(manager->log_rules);
         pt_nft_monitor_free(manager->monitor);
         fw_checker_free(manager->checker);

@@ -195,6 +195,7 @@ typedef struct __attribute__((packed)) WireMarker {
         uint8_t root[PT_DIGEST_SIZE];
         /* Of what was found out at run time; left out when there is none. */
         uint8_t live[PT_DIGEST_SIZE];
+        uint8_t times[8]; /* the same of what schedules said */
 } WireMarker;
 
 #define MARKER_SHORT offsetof(WireMarker, live)
@@ -212,12 +213,14 @@ void fw_ruleset_put_marker(const FwMarker *marker, bool replace, PtNftBatch *bat
                                     (marker->unswept || marker->about_to_change ? UNSWEPT : 0))),
                 .revision = htobe64(marker->revision)};
         static const PtDigest nothing;
-        bool brief = pt_digest_equal(&marker->live, &nothing);
+        bool brief = pt_digest_equal(&marker->live, &nothing) &&
+                     memcmp(marker->times, nothing.bytes, sizeof(marker->times)) == 0;
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         size_t size;
 
         memcpy(wire.root, marker->root.bytes, sizeof(wire.root));
         memcpy(wire.live, marker->live.bytes, sizeof(wire.live));
+        memcpy(wire.times, marker->times, sizeof(wire.times));
         size = pt_nft_userdata(comment, &wire, brief ? MARKER_SHORT : sizeof(wire), userdata);
         nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, userdata, (uint32_t) size);
         pt_nft_counter(rule, 0, 0);
@@ -242,6 +245,8 @@ static int read_marker(struct nftnl_rule *rule, void *userdata)
 
         if (!wire || (len != sizeof(*wire) && len != MARKER_SHORT))
                 return -ENOENT;
+        if (len == sizeof(*wire))
+                memcpy(reader->marker.times, wire->times, sizeof(wire->times));
         reader->n++;
         reader->marker.live = (PtDigest){0};
         if (len == sizeof(*wire))

@@ -41,6 +41,7 @@ typedef struct FwMarker {
         uint64_t revision;
         PtDigest root;
         uint16_t version; /* FW_LAYOUT_VERSION of who wrote it */
+        uint8_t times[8]; /* FwTimes.digest of the rules in force */
         /* What nothing leads to yet, or any more, may be there: a commit was about to begin, or has
          * not ended. */
         bool about_to_change, unswept;

@@ -12,6 +12,7 @@ struct FwEffective {
         GHashTable *rules;    /* FwEffectiveRule, a set by what they come from */
         GHashTable *builtins; /* name -> Service */
         unsigned sweep_at;    /* entries from which on a pass is worth it */
+        FwTimes *times;
 };
 
 /* Nothing walks the rows of an effective rule: the lists are another object's. */
@@ -101,7 +102,21 @@ void fw_effective_free(FwEffective *effective)
                 return;
         g_hash_table_unref(effective->rules);
         g_hash_table_unref(effective->builtins);
+        fw_times_unref(effective->times);
         g_free(effective);
+}
+
+void fw_effective_set_times(FwEffective *effective, FwTimes *times)
+{
+        FwTimes *before = effective->times;
+
+        effective->times = fw_times_ref(times);
+        fw_times_unref(before);
+}
+
+FwTimes *fw_effective_times(const FwEffective *effective)
+{
+        return effective->times;
 }
 
 static gboolean only_here(void *key, void *value, void *userdata)
@@ -496,6 +511,7 @@ FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice)
 
         return (FwNatPolicy){.effective = effective,
                              .slice = slice,
+                             .times = effective ? effective->times : NULL,
                              .outbound = fw_nat_settings_outbound(settings),
                              .reflection = fw_nat_settings_reflection(settings)};
 }
@@ -566,12 +582,13 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         return keep(effective, fresh);
 }
 
-bool fw_rule_in_force(const PtSlice *slice, const FirewallRule *rule)
+bool fw_rule_in_force(const PtSlice *slice, const FwTimes *times, const FirewallRule *rule)
 {
         const char *name = fw_rule_box(rule)->group;
         const PtObject *group = name ? pt_slice_get(slice, &pt_kind_rule_group, name) : NULL;
 
-        return fw_rule_enabled(rule) && (!group || fw_group_enabled((const RuleGroup *) group));
+        return fw_rule_enabled(rule) && (!group || fw_group_enabled((const RuleGroup *) group)) &&
+               fw_times_let(times, rule);
 }
 
 typedef struct Visit {
@@ -587,7 +604,7 @@ static int visit_rule(const PtObject *object, void *userdata)
         const Visit *visit = userdata;
         const FirewallRule *rule = (const FirewallRule *) object;
 
-        if (fw_rule_in_force(visit->slice, rule))
+        if (fw_rule_in_force(visit->slice, visit->effective->times, rule))
                 visit->each(fw_effective_rule(visit->effective, visit->slice, rule),
                             visit->userdata);
         return 0;

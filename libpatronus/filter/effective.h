@@ -18,6 +18,7 @@
  * compare by pointer. So they are kept in a table, by the objects they come from.
  */
 
+#include "filter/schedule.h"
 #include "kinds/firewall/firewall.h"
 #include "txn/slice.h"
 
@@ -53,6 +54,11 @@ FwEffective *fw_effective_new(void);
 void fw_effective_free(FwEffective *effective);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwEffective, fw_effective_free)
 
+/* What schedules say from now on (a reference is taken); NULL, as at first: rules are in force
+ * whatever the time is. */
+void fw_effective_set_times(FwEffective *effective, FwTimes *times);
+FwTimes *fw_effective_times(const FwEffective *effective);
+
 /* The effective rule of one of the slice, whether enabled or not; the table or the slice own it.
  * Services of the slice come before built-in ones. */
 const FirewallRule *fw_effective_rule(FwEffective *effective, const PtSlice *slice,
@@ -64,6 +70,7 @@ typedef struct FwNatPolicy {
         const PtSlice *slice;
         FwOutbound outbound;
         bool reflection; /* of forwards that do not say */
+        const FwTimes *times; /* of `effective` */
 } FwNatPolicy;
 FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice);
 /* Enabled, and not left out by NatSettings.outbound. */
@@ -85,12 +92,13 @@ void fw_effective_add_pool(FwEffectiveRule *rule, const FwNatPolicy *policy, con
 void fw_effective_seal(FwEffectiveRule *rule);
 void fw_effective_link_target(FwEffectiveRule *linked, const NatRule *nat);
 void fw_effective_done(PtObject *object); /* PtKind.done of every effective rule */
-/* Whether a rule of the slice is in force: itself and its group, if it is in one, are enabled. */
-bool fw_rule_in_force(const PtSlice *slice, const FirewallRule *rule);
+/* Whether a rule of the slice is in force: itself and its group, if it is in one, are enabled, and
+ * it is time for it (fw_times_let()). */
+bool fw_rule_in_force(const PtSlice *slice, const FwTimes *times, const FirewallRule *rule);
 /* What an effective rule has beside FirewallRule; NULL: it is one that says all itself. */
 const FwEffectiveRule *fw_effective_of(const FirewallRule *rule);
 
-/* All enabled rules of a slice, linked ones too, in no order. */
+/* All rules of a slice that are in force, linked ones too, in no order. */
 void fw_effective_foreach(FwEffective *effective, const PtSlice *slice,
                           void (*each)(const FirewallRule *rule, void *userdata), void *userdata);
 /* The order of evaluation, total: of rules alike in priority, position and name, the one whose

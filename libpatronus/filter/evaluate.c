@@ -192,8 +192,11 @@ static int find_rule(FwEvaluation *evaluation, May *may)
         outcome->places = fw_rule_list_length(list);
         fw_rule_list_walk(list, &evaluation->packet, &walk);
         while (!outcome->rule && (rule = fw_rule_walk_next(&walk, &place))) {
-                FwTruth truth = fw_matcher_ask(matcher, rule);
+                FwTruth truth;
 
+                if (!fw_times_let(evaluation->world->times, rule))
+                        continue;
+                truth = fw_matcher_ask(matcher, rule);
                 if (!fw_rule_decides(rule)) {
                         if (truth == FW_NO)
                                 continue;

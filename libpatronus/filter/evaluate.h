@@ -35,6 +35,7 @@ typedef struct FwWay {
 
 typedef struct FwWorld {
         FwLists *lists;
+        const FwTimes *times; /* what schedules say; NULL: the lists hold what is in force */
         /* Whether a ban in force is of the address; *ret: the widest one. NULL: there are none. */
         bool (*banned)(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata);
         /* Where the packet goes with this destination. Negative: nowhere, or it is not known. */

@@ -104,10 +104,17 @@ static const PtField settings_fields[] = {
                 .doc = "Whether a commit ends the connections that the policy allowed before it "
                        "and does not allow any more. All others go on.",
                 .example = "false"),
+        [SETTINGS_TRUST_CLOCK] = PT_FIELD(FilterSettings, bool, trust_clock, "trustClock", 0,
+                .def = "false",
+                .doc = "Whether schedules go by the machine's clock although nothing says that it is "
+                       "right. Otherwise they begin once it is synchronised (NTP, PTP): until then "
+                       "rules with a schedule that allow are not in force, and others are. For "
+                       "machines whose clock is set by who runs them: containers, virtual machines.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_REVOKE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(settings_fields) == SETTINGS_TRUST_CLOCK + 2);
 
 static bool has(const FilterSettings *settings, unsigned index)
 {
@@ -165,6 +172,11 @@ bool fw_settings_helper(const FilterSettings *settings, FwHelper helper)
                 if (helpers[i] == (int) helper)
                         return true;
         return false;
+}
+
+bool fw_settings_trust_clock(const FilterSettings *settings)
+{
+        return has(settings, SETTINGS_TRUST_CLOCK) && settings->trust_clock;
 }
 
 /* The guards stand before what comes from a zone; nothing comes from the router itself. */

@@ -720,6 +720,7 @@ enum {
         SETTINGS_GEOIP_DATABASE,
         SETTINGS_ASN_DATABASE,
         SETTINGS_REVOKE,
+        SETTINGS_TRUST_CLOCK,
 };
 
 /* Where Debian's geoipupdate puts what it fetches. */
@@ -744,6 +745,7 @@ typedef struct FilterSettings {
         char *geoip_database; /* path; see fw_settings_geoip_database() */
         char *asn_database;   /* path */
         bool revoke;          /* a commit ends what it does not allow any more; default true */
+        bool trust_clock;     /* default false */
 } FilterSettings;
 
 extern const PtKind pt_kind_filter_settings;
@@ -758,6 +760,7 @@ PtRate fw_settings_log_rate(const FilterSettings *settings);
 const char *fw_settings_geoip_database(const FilterSettings *settings);
 const char *fw_settings_asn_database(const FilterSettings *settings);
 bool fw_settings_helper(const FilterSettings *settings, FwHelper helper); /* may be named */
+bool fw_settings_trust_clock(const FilterSettings *settings);
 
 /* A box with nothing in it when the endpoint or the rule has none, so that its lists can be read
  * without asking. */

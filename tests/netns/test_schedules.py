@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Schedules and real packets: rules that come and go with the clock, without a revision; what a restart finds; clocks that nobody keeps."""
+
+import ctypes
+import datetime
+import json
+import os
+import signal
+import socket
+import time
+
+import netns
+import nflog
+import pytest
+from lab import Lab
+from nfmonitor import Monitor
+from shared_fixtures import lab_name, need_daemons
+
+DOCUMENT = "---\n{{apiVersion: patronus.firewall/v1, kind: {}, metadata: {{name: {}}}, spec: {}}}\n"
+MONDAY = datetime.datetime(2026, 3, 30, tzinfo=datetime.timezone.utc)  # the day after summer time began in Europe
+
+
+def document(kind, name, **spec):
+    return DOCUMENT.format(kind, name, json.dumps(spec))
+
+
+ZONES = document("Zone", "wan", interfaces=["wan"]) + document("Zone", "lan", interfaces=["lan"])
+OFFICE = document("Schedule", "office", timeZone="Europe/Vienna", windows=[{"days": ["mon"], "start": "10:00", "end": "10:01"}])
+
+
+def rule(name, port, **spec):
+    return document("FirewallRule", name, **{"from": "lan", "to": "wan", "protocol": "udp", "destination": {"ports": [port]}, "log": True,
+                                             "logRate": "1000/second", **spec})
+
+
+RULES = (rule("timed-allow", 7, action="allow", schedule="office") + rule("timed-drop", 8, action="drop", schedule="office", priority=1)
+         + rule("rest", 8, action="allow") + rule("refuse", 7, action="reject", priority=40000))
+
+
+@pytest.fixture
+def shifted(request):
+    need_daemons()
+    with Lab(lab_name(request.node.nodeid), preload="tests/lib/libclock-shift.so") as made:
+        yield made
+
+
+def set_time(lab, hour, minute, second, day=0):
+    """The time of filterd's schedules, in UTC, from its next look at the clock on."""
+    wanted = MONDAY + datetime.timedelta(days=day, hours=hour, minutes=minute, seconds=second)
+    path = lab.directory / "kill-point.filterd"
+    path.with_suffix(".new").write_text(str(int(wanted.timestamp() - time.time())))
+    path.with_suffix(".new").rename(path)
+
+
+def verdicts(lab):
+    """What becomes of ports 7 and 8: which rule decides."""
+    with nflog.Log(lab) as log, netns.make_socket(lab.netns("lan"), socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for port in (7, 8):
+            sock.sendto(b"x", ("10.1.0.2", port))
+        lines = [log.next(), log.next()]
+    return [line["rule"]["name"] for line in sorted(lines, key=lambda line: line["destinationPort"])]
+
+
+def synchronised():
+    class Timex(ctypes.Structure):
+        _fields_ = [("modes", ctypes.c_uint), ("rest", ctypes.c_long * 50)]
+
+    return ctypes.CDLL(None).adjtimex(ctypes.byref(Timex())) != 5  # TIME_ERROR
+
+
+def revision(lab):
+    return lab.ctl("history", "--limit", "1", "-o", "json").stdout
+
+
+OPEN, CLOSED = ["timed-allow", "timed-drop"], ["refuse", "rest"]
+
+
+def test_rules_come_and_go_with_the_clock(shifted):
+    lab = shifted
+    set_time(lab, 7, 59, 30)  # 9:59:30 in Vienna
+    lab.apply(ZONES + OFFICE + RULES + document("FilterSettings", "default", trustClock=True))
+    assert verdicts(lab) == CLOSED
+    before = revision(lab)
+    set_time(lab, 7, 59, 58)
+    lab.ctl("set", "FirewallRule/rest", "priority=100")  # whatever is planned looks at the clock
+    before = revision(lab)
+    with Monitor(lab.netns("router")) as monitor:
+        monitor.next_commit()  # the window opens
+    assert verdicts(lab) == OPEN
+    set_time(lab, 8, 0, 57)
+    lab.ctl("set", "FirewallRule/rest", "priority=101")
+    assert verdicts(lab) == OPEN
+    after = revision(lab)
+    assert after != before
+    with Monitor(lab.netns("router")) as monitor:
+        monitor.next_commit()  # and closes
+    assert verdicts(lab) == CLOSED
+    assert revision(lab) == after, "that was no revision"
+    assert json.loads(lab.ctl("status", "-o", "json").stdout.splitlines()[0])  # nothing hangs
+
+
+def test_a_restart_finds_the_time(shifted):
+    lab = shifted
+    set_time(lab, 8, 0, 5)
+    lab.apply(ZONES + OFFICE + RULES + document("FilterSettings", "default", trustClock=True))
+    assert verdicts(lab) == OPEN
+    os.kill(lab.pid("filterd"), signal.SIGKILL)
+    with Monitor(lab.netns("router")) as monitor:
+        lab.start("filterd")
+        assert verdicts(lab) == OPEN
+        assert monitor.pending() == [], "what is in force is right: nothing is touched"
+    os.kill(lab.pid("filterd"), signal.SIGKILL)
+    set_time(lab, 12, 0, 0)
+    lab.start("filterd")
+    assert verdicts(lab) == CLOSED
+    os.kill(lab.pid("filterd"), signal.SIGKILL)
+    set_time(lab, 8, 0, 5, day=1)  # Tuesday
+    lab.start("filterd")
+    assert verdicts(lab) == CLOSED
+
+
+def test_a_schedule_that_changes(shifted):
+    """Its rules follow at once, as they do when it is another one."""
+    lab = shifted
+    set_time(lab, 12, 0, 0)
+    lab.apply(ZONES + OFFICE + RULES + document("FilterSettings", "default", trustClock=True))
+    assert verdicts(lab) == CLOSED
+    lab.ctl("set", "Schedule/office", "windows=[{start: \"13:00\", end: \"16:00\"}]")
+    assert verdicts(lab) == OPEN
+    lab.ctl("set", "Schedule/office", "except=2026-03-30")
+    assert verdicts(lab) == CLOSED
+    lab.ctl("set", "FirewallRule/timed-allow", "schedule=")
+    assert verdicts(lab) == ["timed-allow", "rest"]
+    refused = lab.ctl("set", "Schedule/office", "timeZone=Europe/Wien", check=False)
+    assert refused.returncode == 1 and 'Schedule/office#/spec/timeZone' in refused.stderr.replace(" /spec", "#/spec"), refused.stderr
+    assert "knows no time zone" in refused.stderr
+    used = lab.ctl("delete", "Schedule/office", check=False)
+    assert used.returncode == 1 and "timed-drop" in used.stderr
+
+
+def test_a_clock_that_nobody_keeps(lab):
+    """What is limited in time is off when it allows, and on when it drops, until the clock is right or said to be."""
+    always = document("Schedule", "office", windows=[{"start": "00:00"}])
+    lab.apply(ZONES + always + RULES)
+    if synchronised():
+        assert verdicts(lab) == OPEN
+    else:
+        assert verdicts(lab) == ["refuse", "timed-drop"]
+        assert "not synchronised" in lab.ctl("status").stdout
+    lab.ctl("set", "FilterSettings/default", "trustClock=true")
+    assert verdicts(lab) == OPEN
+    assert "not synchronised" not in lab.ctl("status").stdout
