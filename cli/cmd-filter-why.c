@@ -33,14 +33,29 @@ static int open_candidate(Ctl *ctl, sd_bus_message **ret)
 }
 
 /* The options of the call: the slice, if there is one. */
-static int append_options(sd_bus_message *slice, sd_bus_message *m)
+static int append_options(const Ctl *ctl, sd_bus_message *slice, sd_bus_message *m)
 {
+        g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+        g_autoptr(GDateTime) at = NULL;
         int fd, r;
 
-        if (!slice)
-                return sd_bus_message_append(m, "a{sv}", 0);
-        r = sd_bus_message_read(slice, "h", &fd);
-        return r < 0 ? r : sd_bus_message_append(m, "a{sv}", 1, "slice", "h", fd);
+        r = sd_bus_message_open_container(m, 'a', "{sv}");
+        if (r >= 0 && ctl->values[CTL_AT]) {
+                at = g_date_time_new_from_iso8601(ctl->values[CTL_AT], zone);
+                if (!at) {
+                        ctl_error("\"%s\" is no time; write 2026-12-24T18:00:00, and a zone behind "
+                                  "it (Z, +01) if it is not the machine's",
+                                  ctl->values[CTL_AT]);
+                        return CTL_USAGE;
+                }
+                r = sd_bus_message_append(m, "{sv}", "at", "t",
+                                          (uint64_t) MAX(g_date_time_to_unix(at), 0));
+        }
+        if (r >= 0 && slice)
+                r = sd_bus_message_read(slice, "h", &fd);
+        if (r >= 0 && slice)
+                r = sd_bus_message_append(m, "{sv}", "slice", "h", fd);
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 /* One packet: options by their names; lists have commas. */
@@ -128,7 +143,7 @@ static int ask_one(Ctl *ctl, sd_bus_message *slice)
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)
-                r = append_options(slice, m);
+                r = append_options(ctl, slice, m);
         if (r >= 0)
                 r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
         if (r != CTL_DONE)
@@ -177,7 +192,7 @@ static int ask_batch(Ctl *ctl, sd_bus_message *slice)
                 return r;
         r = sd_bus_message_append(m, "h", input.fd);
         if (r >= 0)
-                r = append_options(slice, m);
+                r = append_options(ctl, slice, m);
         if (r >= 0)
                 r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
         if (r != CTL_DONE)

@@ -138,6 +138,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                         "Go on with what comes, until interrupted."},
         [CTL_SEMANTIC] = {0, "semantic", CTL_WORD_NONE,
                           "Say which packets are treated otherwise, and not which fields differ."},
+        [CTL_AT] = {0, "at", CTL_WORD_TEXT,
+                    "What schedules say at this time: 2026-12-24T18:00:00, perhaps with a zone."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_HOP_LIMIT + 1) - CTL_BIT(CTL_FROM))
@@ -420,7 +422,7 @@ const CtlCommand ctl_commands[] = {
                  "dropped is among the counters, as bans/from and bans/to.",
          .run = ctl_run_filter_bans},
         {.name = "filter why",
-         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_BATCH) | PACKET_OPTIONS,
+         .options = CTL_BIT(CTL_FILE) | CTL_BIT(CTL_BATCH) | CTL_BIT(CTL_AT) | PACKET_OPTIONS,
          .doc = "Say what happens to a packet, and why",
          .help = "Asks the policy in force, or with --file the one that applying the file would "
                  "make; no packet is sent. The answer names the rule that decides and its "

@@ -111,6 +111,7 @@ typedef enum CtlOptionId {
         CTL_BATCH,
         CTL_FOLLOW,
         CTL_SEMANTIC,
+        CTL_AT,
         CTL_OPTION_MAX,
 } CtlOptionId;
 

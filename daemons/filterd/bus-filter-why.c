@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <fcntl.h>
+#include <time.h>
 
 #define QUESTIONS_MAX 256 /* of Explain, whose answers are in one message */
 #define EXPLAIN_USEC (120 * G_USEC_PER_SEC)
@@ -60,6 +61,8 @@ static Call *call_new(FwManager *manager, sd_bus_message *m, bool batch)
         call->questions = call->answers = -EBADF;
         call->batch = batch;
         call->explain = (FwExplain){
+                .at = time(NULL),
+                .trusted = fw_engine_trusts_clock(fw_manager_engine(manager)),
                 .slice = layout ? pt_slice_ref(layout->slice) : NULL,
                 .fd = -EBADF,
                 .bans = fw_manager_bans(manager),
@@ -165,7 +168,7 @@ static int read_descriptor(sd_bus_message *m, int *ret)
         return 0;
 }
 
-/* a{sv}: slice h. */
+/* a{sv}: slice h, at t. */
 static int read_options(sd_bus_message *m, Call *call, sd_bus_error *error)
 {
         struct stat st;
@@ -177,13 +180,23 @@ static int read_options(sd_bus_message *m, Call *call, sd_bus_error *error)
                 r = sd_bus_message_read(m, "s", &key);
                 if (r < 0)
                         return r;
-                if (!g_str_equal(key, "slice"))
+                if (g_str_equal(key, "slice")) {
+                        r = sd_bus_message_enter_container(m, 'v', "h");
+                        if (r < 0)
+                                return pt_bus_fail(error, -EINVAL, "slice is a descriptor (h)");
+                        r = read_descriptor(m, &call->explain.fd);
+                } else if (g_str_equal(key, "at")) {
+                        r = sd_bus_message_enter_container(m, 'v', "t");
+                        if (r < 0)
+                                return pt_bus_fail(error, -EINVAL,
+                                                   "at is a number of seconds since 1970 (t)");
+                        r = sd_bus_message_read(m, "t", &call->explain.at);
+                        call->explain.at = CLAMP(call->explain.at, 0, FW_SCHEDULE_TIME_MAX);
+                        call->explain.trusted = true;
+                } else {
                         return pt_bus_fail(error, -EINVAL,
-                                           "There is no option \"%s\"; known: slice", key);
-                r = sd_bus_message_enter_container(m, 'v', "h");
-                if (r < 0)
-                        return pt_bus_fail(error, -EINVAL, "slice is a descriptor (h)");
-                r = read_descriptor(m, &call->explain.fd);
+                                           "There is no option \"%s\"; known: slice, at", key);
+                }
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r >= 0)

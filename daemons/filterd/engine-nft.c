@@ -140,6 +140,12 @@ void fw_engine_set_synchronised(FwEngine *engine)
         engine->synchronised = true;
 }
 
+bool fw_engine_trusts_clock(const FwEngine *engine)
+{
+        return engine->synchronised ||
+               (engine->layout && engine->layout->times && engine->layout->times->trusted);
+}
+
 void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata)
 {
         engine->told_times = told;

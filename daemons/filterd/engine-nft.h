@@ -26,6 +26,8 @@ bool fw_engine_heard(FwEngine *engine, uint32_t port);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
 /* From now on schedules are believed. */
 void fw_engine_set_synchronised(FwEngine *engine);
+/* What is in force goes by the clock. */
+bool fw_engine_trusts_clock(const FwEngine *engine);
 /* Told what schedules said of what has just come into force; each plan asks them anew. */
 typedef void (*FwTimesFunc)(const FwTimes *times, void *userdata);
 void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata);

@@ -19,6 +19,7 @@
 
 typedef struct Explainer {
         const FwExplain *explain;
+        const FwTimes *times;
         FwLists *lists;
         FwWays *ways;
         const FwQuestion *question;
@@ -117,6 +118,7 @@ static int evaluate(Explainer *explainer, const FwQuestion *question, FwPacket *
 {
         FwWorld world = {
                 .lists = explainer->lists,
+                .times = explainer->times,
                 .route = find_way,
                 .back = find_back,
                 .banned = explainer->explain->bans ? find_ban : NULL,
@@ -278,6 +280,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
 {
         g_autoptr(PtSlice) slice = NULL;
         g_autoptr(FwLists) lists = NULL;
+        g_autoptr(FwTimes) times = NULL;
         g_autoptr(FwWays) ways = NULL;
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(GPtrArray) foreign = NULL;
@@ -302,6 +305,8 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
                 r = list_foreign(explain->netns_fd, &foreign);
         if (r < 0)
                 return r;
+        times = fw_times_new(source.slice, explain->at, explain->trusted);
+        explainer.times = times;
         explainer.lists = lists;
         explainer.ways = ways;
         explainer.foreign = foreign;

@@ -21,6 +21,8 @@ typedef struct FwExplain {
         const FwBans *bans;
         const char *state_dir;
         FwLive *live; /* what aliases hold beside the slice; may be NULL */
+        int64_t at;   /* when: seconds since 1970 */
+        bool trusted; /* the clock is right, or `at` is of somebody who asks */
         int netns_fd;
         bool foreign; /* answers name other programs' chains that may drop what we let pass */
 } FwExplain;

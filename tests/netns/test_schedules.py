@@ -5,6 +5,7 @@ import ctypes
 import datetime
 import json
 import os
+import pathlib
 import signal
 import socket
 import time
@@ -16,6 +17,7 @@ from lab import Lab
 from nfmonitor import Monitor
 from shared_fixtures import lab_name, need_daemons
 
+EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 DOCUMENT = "---\n{{apiVersion: patronus.firewall/v1, kind: {}, metadata: {{name: {}}}, spec: {}}}\n"
 MONDAY = datetime.datetime(2026, 3, 30, tzinfo=datetime.timezone.utc)  # the day after summer time began in Europe
 
@@ -136,6 +138,41 @@ def test_a_schedule_that_changes(shifted):
     assert "knows no time zone" in refused.stderr
     used = lab.ctl("delete", "Schedule/office", check=False)
     assert used.returncode == 1 and "timed-drop" in used.stderr
+
+
+def why(lab, zone, at):
+    host = {"guest": "10.4.0.2", "lan": "10.2.0.2"}[zone]
+    done = lab.ctl("filter", "why", "--from", zone, "--to", "wan", "--src", host, "--dst", "10.1.0.2", "--proto", "tcp", "--dport", "443",
+                   "--at", at, "-o", "json", check=False)
+    answer = json.loads(done.stdout.splitlines()[0])
+    return answer["verdict"], answer.get("rule", {}).get("name")
+
+
+def test_the_example_and_why(shifted):
+    """What would be at another time, and what is."""
+    lab = shifted
+    set_time(lab, 12, 0, 0)
+    lab.apply((EXAMPLES / "schedules.yaml").read_text())
+    asked = [("guest", "2026-03-30T12:00:00+02", ("allow", "guests")), ("guest", "2026-03-30T07:59:59+02", ("drop", None)),
+             ("guest", "2026-03-29T12:00:00+02", ("drop", None)), ("guest", "2026-12-06T17:59:59+01", ("allow", "guests")),
+             ("guest", "2026-12-25T12:00:00+01", ("drop", None)), ("guest", "2027-01-01T12:00:00+01", ("drop", None)),
+             ("lan", "2026-03-30T12:00:00+02", ("allow", "staff")), ("lan", "2026-03-30T23:00:00+02", ("drop", "nobody-at-night")),
+             ("lan", "2026-03-31T05:59:59+02", ("drop", "nobody-at-night")), ("lan", "2026-03-31T06:00:00+02", ("allow", "staff"))]
+    assert [why(lab, zone, at) for zone, at, _ in asked] == [told for _, _, told in asked]
+
+    def passes(zone):
+        return lab.exec(zone, "ping", "-c1", "-W1", "10.1.0.2", check=False).returncode == 0
+
+    assert passes("guest") and passes("lan")
+    set_time(lab, 21, 0, 0)
+    lab.ctl("set", "FirewallRule/staff", "description=whatever is planned looks at the clock")
+    assert not passes("guest") and not passes("lan")
+    lines = lab.ctl("filter", "log", "--limit", "2", "-o", "json").stdout.splitlines()
+    assert [(line["verdict"], line["reason"], line.get("rule", {}).get("name")) for line in map(json.loads, lines)] == [
+        ("drop", "default", None), ("drop", "rule", "nobody-at-night")]
+    told = lab.ctl("filter", "log", "--limit", "1", "zone=lan").stdout
+    assert "drop" in told and "FirewallRule/nobody-at-night from lan to wan in lan out wan icmp 8/0 10.2.0.2 > 10.1.0.2" in told
+    assert lab.ctl("filter", "why", "--from", "lan", "--src", "10.2.0.2", "--dst", "10.1.0.2", "--at", "teatime", check=False).returncode == 2
 
 
 def test_a_clock_that_nobody_keeps(lab):

@@ -168,14 +168,9 @@ static const PtField rule_fields[] = {
                 .ref = "Schedule",
                 .doc = "When the rule is in force; at other times it is as if it were not there. "
                        "While the machine's clock is not synchronised, a rule that allows is not "
-                       "in force, and one that drops or rejects is. Absent: always.",
+                       "in force, and one that drops or rejects is. Connections that exist go on when "
+                       "the window ends. Absent: always.",
                 .example = "office-hours"),
-        [FW_RULE_END_CONNECTIONS] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, end_connections,
-                "endConnections", 0,
-                .def = "false",
-                .doc = "Whether connections that the rule alone allows end when its window does. "
-                       "Otherwise those that exist go on.",
-                .example = "true"),
         [FW_RULE_FLOATING] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, floating, "floating", 0,
                 .def = "false",
                 .doc = "A floating rule is for all zones that it does not leave out by \"from\" and "

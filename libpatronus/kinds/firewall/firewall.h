@@ -100,7 +100,6 @@ enum {
         FW_RULE_LENGTH,
         FW_RULE_INTERFACES,
         FW_RULE_SCHEDULE,
-        FW_RULE_END_CONNECTIONS,
         FW_RULE_FLOATING,
         FW_RULE_QUICK,
         FW_RULE_DIRECTION,
@@ -241,7 +240,6 @@ typedef struct FwRuleBox {
         PtRate log_rate;
         int helper; /* FwHelper */
         bool log;
-        bool end_connections; /* default false */
         char *schedule;       /* Schedule, or NULL: always */
         int reject_with;      /* FwRejectWith; absent is FW_REJECT_DEFAULT */
         FwTcpFlags tcp_flags;

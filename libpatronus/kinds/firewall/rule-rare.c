@@ -228,27 +228,6 @@ static int check_tcp_flags(const FirewallRule *rule, PtDiagnostics *diag)
         return 0;
 }
 
-static int check_schedule(const FirewallRule *rule, PtDiagnostics *diag)
-{
-        const FwRuleBox *box = fw_rule_box(rule);
-
-        if (!box->end_connections)
-                return 0;
-        if (!box->schedule) {
-                pt_diag_error(diag, "needs-schedule", "/spec/endConnections",
-                              "a rule that is always in force has no end; add a schedule, or "
-                              "remove this");
-                return -EINVAL;
-        }
-        if (rule->action != FW_ALLOW) {
-                pt_diag_error(diag, "needs-allow", "/spec/endConnections",
-                              "the rule lets no connections come about that could end; remove "
-                              "this, or allow");
-                return -EINVAL;
-        }
-        return 0;
-}
-
 /* What a rule sets is for packets that go on. */
 static int check_sets(const FirewallRule *rule, PtDiagnostics *diag)
 {
@@ -287,8 +266,6 @@ int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 
         if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0 ||
             check_sets(rule, diag) < 0)
-                r = -EINVAL;
-        if (check_schedule(rule, diag) < 0)
                 r = -EINVAL;
         return r;
 }
