@@ -32,25 +32,38 @@ static int open_candidate(Ctl *ctl, sd_bus_message **ret)
         return r;
 }
 
-/* The options of the call: the slice, if there is one. */
-static int append_options(const Ctl *ctl, sd_bus_message *slice, sd_bus_message *m)
+/* When: seconds since 1970; NULL: that is no time. */
+static GDateTime *read_time(const char *text)
 {
         g_autoptr(GTimeZone) zone = g_time_zone_new_local();
-        g_autoptr(GDateTime) at = NULL;
+
+        return g_date_time_new_from_iso8601(text, zone);
+}
+
+static int check_time(const Ctl *ctl)
+{
+        const char *text = ctl->values[CTL_AT];
+        g_autoptr(GDateTime) at = text ? read_time(text) : NULL;
+
+        if (!text || at)
+                return CTL_DONE;
+        ctl_error(
+                "\"%s\" is no time; write 2026-12-24T18:00:00, and a zone behind it (Z, +01) if it "
+                "is not the machine's",
+                text);
+        return CTL_USAGE;
+}
+
+/* The options of the call: the slice and the time, if there are any. */
+static int append_options(const Ctl *ctl, sd_bus_message *slice, sd_bus_message *m)
+{
+        g_autoptr(GDateTime) at = ctl->values[CTL_AT] ? read_time(ctl->values[CTL_AT]) : NULL;
         int fd, r;
 
         r = sd_bus_message_open_container(m, 'a', "{sv}");
-        if (r >= 0 && ctl->values[CTL_AT]) {
-                at = g_date_time_new_from_iso8601(ctl->values[CTL_AT], zone);
-                if (!at) {
-                        ctl_error("\"%s\" is no time; write 2026-12-24T18:00:00, and a zone behind "
-                                  "it (Z, +01) if it is not the machine's",
-                                  ctl->values[CTL_AT]);
-                        return CTL_USAGE;
-                }
+        if (r >= 0 && at)
                 r = sd_bus_message_append(m, "{sv}", "at", "t",
                                           (uint64_t) MAX(g_date_time_to_unix(at), 0));
-        }
         if (r >= 0 && slice)
                 r = sd_bus_message_read(slice, "h", &fd);
         if (r >= 0 && slice)
@@ -206,7 +219,10 @@ static int ask_batch(Ctl *ctl, sd_bus_message *slice)
 int ctl_run_filter_why(Ctl *ctl)
 {
         pt_auto_message *slice = NULL;
-        int r = open_candidate(ctl, &slice);
+        int r = check_time(ctl);
+
+        if (r == CTL_DONE)
+                r = open_candidate(ctl, &slice);
 
         if (r != CTL_DONE)
                 return r;

@@ -19,8 +19,8 @@
          BIT(FW_RULE_ADD_DESTINATION))
 /* Fields that do something beside deciding. */
 #define RULE_ACTS                                                                                  \
-        (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) |                          \
-         BIT(FW_RULE_END_CONNECTIONS) | BIT(FW_RULE_LIMITS) | RULE_SETS)
+        (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) | BIT(FW_RULE_LIMITS) |    \
+         RULE_SETS)
 
 /* Building the cubes of a rule. */
 

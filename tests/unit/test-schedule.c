@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
 /* What all schedules of a slice say at one moment, and which rules that lets be in force. When one
- * is open is compared with another program (tests/golden/test_schedules.py). */
+ * is open is compared with another program (tests/golden/test_schedule_times.py). */
 
 #include "filter/schedule.h"
 #include "kind-unit.h"

@@ -68,7 +68,7 @@ def random_date(draw, year):
     return f"{day.isoformat()}/{last.isoformat()}"
 
 
-def random_spec(draw, year):
+def random_spec(draw, year, zones):
     def window():
         made = {"start": f"{draw.randrange(24):02}:{draw.choice([0, 15, 30, 59]):02}"}
         if draw.random() < 0.8:
@@ -79,7 +79,7 @@ def random_spec(draw, year):
             made["dates"] = list({random_date(draw, year) for _ in range(draw.randrange(1, 5))})
         return made
 
-    spec = {"timeZone": draw.choice(ZONES), "windows": [window() for _ in range(draw.randrange(1, 4))]}
+    spec = {"timeZone": draw.choice(zones), "windows": [window() for _ in range(draw.randrange(1, 4))]}
     if draw.random() < 0.4:
         spec["except"] = list({random_date(draw, year) for _ in range(draw.randrange(1, 6))})
     return spec
@@ -115,10 +115,12 @@ def ask(build_dir, specs):
 @pytest.mark.parametrize("year", [2011, 2026, 2044])  # the last is after the end of what time zone files list one by one
 def test_schedules_are_what_the_wall_clock_shows(build_dir, year):
     draw = random.Random(year)
-    turns = {zone: changes(zone, year) for zone in ZONES}
+    # GLib 2.74 misreads the rule "IST-1GMT0,M10.5.0,M3.5.0/1", in which winter is the exception (docs/SCHEDULES.md).
+    zones = [zone for zone in ZONES if year < 2038 or zone != "Europe/Dublin"]
+    turns = {zone: changes(zone, year) for zone in zones}
     asked = []
     for _ in range(SCHEDULES):
-        spec = random_spec(draw, year)
+        spec = random_spec(draw, year, zones)
         begin = int(datetime.datetime(year, 1, 1, tzinfo=datetime.timezone.utc).timestamp())
         times = [begin + draw.randrange(366 * 86400) for _ in range(10)]
         for turn in turns[spec["timeZone"]]:
