@@ -47,6 +47,12 @@ static void config_of(const FwFeeds *feeds, const Alias *alias, FwLiveSort sort,
                 break;
         case FW_LIVE_LOCAL:
                 hash_list(hasher, "interfaces", &box->interfaces, sizeof(char *));
+                for (unsigned i = 0; i < alias->hosts6.n; i++) {
+                        const FwHost6 *host = &((const FwHost6 *) alias->hosts6.items)[i];
+
+                        hash_text(hasher, host->interface);
+                        pt_hasher_add(hasher, host->suffix.lo, sizeof(host->suffix.lo));
+                }
                 break;
         case FW_LIVE_PLACES:
                 hash_list(hasher, "countries", &box->countries, sizeof(char *));
@@ -131,7 +137,15 @@ static void forget_others(FwFeeds *feeds, GHashTable *wanted)
 static int database_changed(sd_event_source *source, const struct inotify_event *event,
                             void *userdata)
 {
-        fw_feeds_hurry(userdata, FW_LIVE_PLACES);
+        FwFeeds *feeds = userdata;
+        const FilterSettings *settings = fw_feeds_settings(feeds);
+        g_autofree char *countries = g_path_get_basename(fw_settings_geoip_database(settings));
+        g_autofree char *asns = g_path_get_basename(fw_settings_asn_database(settings));
+
+        /* Others write into the folder too, as whoever prepares the file beside its place. */
+        if (event->len == 0 || strcmp(event->name, countries) == 0 ||
+            strcmp(event->name, asns) == 0)
+                fw_feeds_hurry(feeds, FW_LIVE_PLACES);
         return 0;
 }
 

@@ -127,6 +127,27 @@ static void add(GArray *ranges, const PtLocalAddress *address, bool network)
                 g_array_append_val(ranges, range);
 }
 
+/* The upper 64 bits of the interface's address and the host's own lower ones. */
+static void add_hosts6(GArray *ranges, const Alias *alias, const PtLocalAddress *address)
+{
+        const FwHost6 *hosts = alias->hosts6.items;
+        char interface[IF_NAMESIZE];
+
+        /* A longer prefix leaves less than the suffix says; a host of the link has its own. */
+        if (address->family != AF_INET6 || address->plen > 64 ||
+            !if_indextoname(address->index, interface))
+                return;
+        for (unsigned i = 0; i < alias->hosts6.n; i++) {
+                PtLocalAddress host = {.family = AF_INET6};
+
+                if (!matches(hosts[i].interface, interface))
+                        continue;
+                memcpy(host.address, address->address, 8);
+                memcpy(host.address + 8, hosts[i].suffix.lo + 8, 8);
+                add(ranges, &host, false);
+        }
+}
+
 int fw_local_find(const Alias *alias, GArray **ret)
 {
         const FwAliasBox *box = fw_alias_box(alias);
@@ -140,8 +161,11 @@ int fw_local_find(const Alias *alias, GArray **ret)
         for (unsigned i = 0; i < addresses->len; i++) {
                 const PtLocalAddress *address = &g_array_index(addresses, PtLocalAddress, i);
 
-                if (!is_link_local(address) && is_named(&box->interfaces, address->index))
+                if (is_link_local(address))
+                        continue;
+                if (is_named(&box->interfaces, address->index))
                         add(ranges, address, alias->type == FW_ALIAS_NETWORK);
+                add_hosts6(ranges, alias, address);
         }
         *ret = ranges;
         return 0;

@@ -35,7 +35,7 @@ bool fw_alias_asks(const Alias *alias, FwLiveSort sort)
         case FW_LIVE_NAMES:
                 return box->names.n > 0;
         case FW_LIVE_LOCAL:
-                return box->interfaces.n > 0;
+                return box->interfaces.n > 0 || alias->hosts6.n > 0;
         case FW_LIVE_PLACES:
                 return box->countries.n > 0 || box->continents.n > 0 || box->asns.n > 0;
         case FW_LIVE_SORT_MAX:

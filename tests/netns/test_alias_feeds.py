@@ -296,6 +296,25 @@ def test_networks_of_interfaces(lab, told):
         lab.exec("router", "ip", "link", "del", "tst0")
 
 
+def test_hosts_behind_a_changing_prefix(lab, told):
+    lab.exec("router", "ip", "link", "add", "tst0", "type", "veth", "peer", "name", "tsp0")
+    try:
+        lab.exec("router", "ip", "addr", "add", "2001:db8:7::1/64", "dev", "tst0", "nodad")
+        lab.exec("router", "ip", "link", "set", "tst0", "up")
+        replace(lab, ZONES + alias("bad", type="host", hosts6=[{"interface": "tst0", "suffix": "::42"}]) + drops())
+        assert told("bad", "local") == ""
+        assert "elements = { 2001:db8:7::42 }" in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+        lab.exec("router", "ip", "addr", "flush", "dev", "tst0", "scope", "global")
+        assert told("bad", "local") == ""
+        lab.exec("router", "ip", "addr", "add", "2001:db8:8::1/56", "dev", "tst0", "nodad")
+        assert told("bad", "local") == ""
+        assert "elements = { 2001:db8:8::42 }" in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
+        refused = lab.ctl("apply", "-f", "-", stdin=alias("bad", type="host", hosts6=[{"interface": "tst0", "suffix": "2001:db8::1"}]), check=False)
+        assert refused.returncode and "lower 64 bits" in refused.stderr
+    finally:
+        lab.exec("router", "ip", "link", "del", "tst0")
+
+
 COUNTRIES = {"DE": ("EU", "198.18.1.0/24"), "FR": ("EU", "198.18.2.0/24"), "US": ("NA", "198.18.3.0/24"), "JP": ("AS", "198.18.4.0/24"),
              "BR": ("SA", "198.18.5.0/24")}
 

@@ -61,6 +61,16 @@ static const PtField url_fields[] = {
         {},
 };
 
+static const PtField host6_fields[] = {
+        [FW_HOST6_INTERFACE] = PT_FIELD(FwHost6, ifname, interface, "interface", PT_F_REQUIRED,
+                .doc = "The interface whose IPv6 networks the host is in.", .example = "lan0"),
+        [FW_HOST6_SUFFIX] = PT_FIELD(FwHost6, address_range, suffix, "suffix", PT_F_REQUIRED,
+                .doc = "What follows the prefix in its address: the lower 64 bits, written as an "
+                       "address.",
+                .example = "\"::211:22ff:fe33:4455\""),
+        {},
+};
+
 static const PtField alias_fields[] = {
         [ALIAS_TYPE] = PT_FIELD(Alias, enum, type, "type", PT_F_REQUIRED,
                 .choices = fw_alias_types, .impact = PT_IMPACT_RECREATE,
@@ -138,10 +148,16 @@ static const PtField alias_fields[] = {
                 .doc = "How long an entry of an external alias stays, unless who puts it there "
                        "says so. Absent: as long as the alias is there.",
                 .example = "1h"),
+        [ALIAS_HOSTS6] = PT_STRUCTS(Alias, FwHost6, hosts6, "hosts6", host6_fields, 0,
+                .max_items = FW_HOSTS6_MAX,
+                .doc = "Hosts behind interfaces whose IPv6 prefix the provider changes: for each "
+                       "network of the interface (but that of the link), its prefix and the "
+                       "host's own suffix.",
+                .example = "[{interface: lan0, suffix: \"::10\"}]"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_TIMEOUT + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(alias_fields) == ALIAS_HOSTS6 + 2);
 
 const FwAliasBox *fw_alias_box(const Alias *alias)
 {
@@ -205,6 +221,7 @@ static int check_sources(const Alias *alias, PtDiagnostics *diag)
                 {"url", "host, network or mac", box->url.url != NULL, alias->type != FW_ALIAS_PORT},
                 {"names", "host or network", box->names.n > 0, host || network},
                 {"interfaces", "network or host", box->interfaces.n > 0, host || network},
+                {"hosts6", "host or network", alias->hosts6.n > 0, host || network},
                 {"countries", "network", box->countries.n > 0, network},
                 {"continents", "network", box->continents.n > 0, network},
                 {"asns", "network", box->asns.n > 0, network},
@@ -247,6 +264,28 @@ static int check_countries(const Alias *alias, PtDiagnostics *diag)
                 pt_diag_error(diag, "needs-countries", "/spec/invert",
                               "there are no countries or continents to invert; add some, or "
                               "leave it out");
+                r = -EINVAL;
+        }
+        return r;
+}
+
+static int check_hosts6(const Alias *alias, PtDiagnostics *diag)
+{
+        static const uint8_t zero[8];
+        const FwHost6 *hosts = alias->hosts6.items;
+        int r = 0;
+
+        for (unsigned i = 0; i < alias->hosts6.n; i++) {
+                const PtAddressRange *suffix = &hosts[i].suffix;
+                g_autofree char *pointer = NULL;
+
+                if (suffix->family == AF_INET6 && memcmp(suffix->lo, zero, sizeof(zero)) == 0 &&
+                    memcmp(suffix->lo, suffix->hi, sizeof(suffix->lo)) == 0)
+                        continue;
+                pointer = g_strdup_printf("/spec/hosts6/%u/suffix", i);
+                pt_diag_error(diag, "invalid-suffix", pointer,
+                              "a suffix is the lower 64 bits of one IPv6 address; write it like "
+                              "::211:22ff:fe33:4455");
                 r = -EINVAL;
         }
         return r;
@@ -344,7 +383,8 @@ static int alias_check(const PtObject *object, PtDiagnostics *diag)
         if (alias->type == FW_ALIAS_HOST && check_hosts(alias, diag) < 0)
                 r = -EINVAL;
         if (check_sources(alias, diag) < 0 || check_countries(alias, diag) < 0 ||
-            check_url(alias, diag) < 0 || check_external(alias, diag) < 0)
+            check_url(alias, diag) < 0 || check_external(alias, diag) < 0 ||
+            check_hosts6(alias, diag) < 0)
                 r = -EINVAL;
         return r;
 }

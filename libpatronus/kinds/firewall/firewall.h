@@ -539,6 +539,18 @@ typedef struct FwAliasUrl {
 unsigned fw_url_column(const FwAliasUrl *url);
 uint64_t fw_url_refresh(const FwAliasUrl *url);
 
+/* Bits of FwHost6.present. */
+enum { FW_HOST6_INTERFACE, FW_HOST6_SUFFIX };
+
+/* A host behind an interface whose IPv6 prefix changes. */
+typedef struct FwHost6 {
+        uint64_t present;
+        char *interface;
+        PtAddressRange suffix; /* one IPv6 address: what follows the prefix */
+} FwHost6;
+
+#define FW_HOSTS6_MAX 256
+
 /* Names of one alias: each is asked for again and again. */
 #define FW_ALIAS_NAMES_MAX 1024
 
@@ -570,6 +582,7 @@ enum {
         ALIAS_INVERT,
         ALIAS_EXTERNAL,
         ALIAS_TIMEOUT,
+        ALIAS_HOSTS6,
 };
 
 typedef struct Alias {
@@ -583,6 +596,7 @@ typedef struct Alias {
         FwAliasBox *box;  /* NULL: nothing of it; see fw_alias_box() */
         bool external;    /* its entries come and go at run time; default false */
         uint64_t timeout; /* of such an entry, microseconds; absent: it stays */
+        PtList hosts6;    /* FwHost6 */
 } Alias;
 
 /* One with nothing in it when the alias has none. */
