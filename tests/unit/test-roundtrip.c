@@ -58,6 +58,10 @@ static char *random_text(const PtField *field, GRand *rand)
                 return g_strdup(one_of(rand, names));
         if (field->type == &pt_type_ifname)
                 return g_strdup(one_of(rand, ifnames));
+        if (field->type == &pt_type_string && field->min == 2 && field->max == 2)
+                return g_strdup_printf("%c%c", 'A' + a % 26, 'A' + b % 26); /* a country */
+        if (field->type == &pt_type_address_range && strcmp(field->name, "suffix") == 0)
+                return g_strdup_printf("::%x:%x", a & 0xffff, 1 + (b & 0xff));
         if (field->type == &pt_type_string)
                 return g_strdup(one_of(rand, strings));
         if (field->type == &pt_type_port_range || field->type == &pt_type_length_range)
