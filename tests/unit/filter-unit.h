@@ -103,7 +103,7 @@ static inline void fw_random_service(PtSlice *slice, GRand *rand)
         }
         spec = g_strdup_printf("{\"tcp\":[%d]%s}", g_rand_int_range(rand, 1, 6),
                                g_rand_boolean(rand)   ? ",\"udp\":[\"6-9\"]"
-                               : g_rand_boolean(rand) ? ",\"helper\":\"irc\""
+                               : g_rand_boolean(rand) ? ",\"helper\":\"ftp\""
                                                       : "");
         fw_put_service(slice, name, spec);
 }
