@@ -134,8 +134,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
                        "Packets as JSON lines, with the names of these options as keys; answers "
                        "are lines too."},
-        [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE,
-                        "Go on with what comes, until interrupted."},
+        [CTL_FOLLOW] = {0, "follow", CTL_WORD_NONE, "Go on with what comes, until interrupted."},
         [CTL_SEMANTIC] = {0, "semantic", CTL_WORD_NONE,
                           "Say which packets are treated otherwise, and not which fields differ."},
         [CTL_AT] = {0, "at", CTL_WORD_TEXT,

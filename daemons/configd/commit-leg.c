@@ -101,8 +101,8 @@ void leg_plan(Leg *leg)
         leg->owner = g_strdup(participant->owner);
         leg->call.done = on_planned;
         r = participant_plan(&leg->call, leg->context->revision,
-                             leg->full ? NULL : participant->slice, leg->after,
-                             &leg->context->wish, deadline_step(step_usec(leg), 0));
+                             leg->full ? NULL : participant->slice, leg->after, &leg->context->wish,
+                             deadline_step(step_usec(leg), 0));
         if (r < 0)
                 leg_unsent(leg, r);
 }

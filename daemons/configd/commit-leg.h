@@ -21,7 +21,7 @@ typedef struct Leg Leg;
 typedef struct LegContext {
         struct Manager *manager;
         uint64_t revision;
-        Reply *reply;                 /* gets diagnostics and plans */
+        Reply *reply;  /* gets diagnostics and plans */
         PlanWish wish; /* what the plans are asked beside */
         /* A call has ended: 0 or a negative errno, with a diagnostic. Once for each call. */
         void (*done)(Leg *leg, int result, void *userdata);

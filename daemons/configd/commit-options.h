@@ -19,7 +19,7 @@ typedef struct CommitOptions {
         bool dry_run;
         bool allow_offline; /* daemons that are down take their part when they start */
         bool merge;
-        bool force; /* although tests of the configuration fail */
+        bool force;                 /* although tests of the configuration fail */
         char *confirm, *connection; /* confirm.h */
 } CommitOptions;
 #define COMMIT_OPTIONS_INIT                                                                        \

@@ -150,10 +150,9 @@ static const sd_bus_vtable filter_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS(
                 "AliasRefreshed",
                 SD_BUS_ARGS("t", sequence, "s", alias, "s", source, "b", changed, "s", error), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("ServerChanged",
-                                SD_BUS_ARGS("t", sequence, "s", pool, "s", address, "q", port,
-                                            "s", state),
-                                0),
+        SD_BUS_SIGNAL_WITH_ARGS(
+                "ServerChanged",
+                SD_BUS_ARGS("t", sequence, "s", pool, "s", address, "q", port, "s", state), 0),
         SD_BUS_VTABLE_END,
 };
 

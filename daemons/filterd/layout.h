@@ -121,7 +121,7 @@ typedef struct FwLayout {
         FwNat *nat;
         GHashTable *pools;      /* name -> FwPool (pools.h) */
         const FwHealth *health; /* whom the pools' slots lead to; borrowed; NULL: all are alive */
-        FwTimes *times; /* what its rules are in force by; a reference; NULL: whatever the time is */
+        FwTimes *times;         /* its rules' times; a reference; NULL: whatever the time is */
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */

@@ -295,6 +295,5 @@ bool fw_rule_foldable(const FirewallRule *rule)
 
 bool fw_rule_copies(const FirewallRule *rule)
 {
-        return fw_rule_decides(rule) &&
-               says_no_more(rule, STATELESS_BITS, STATELESS_ENDPOINT_BITS);
+        return fw_rule_decides(rule) && says_no_more(rule, STATELESS_BITS, STATELESS_ENDPOINT_BITS);
 }

@@ -69,7 +69,7 @@ typedef struct FwNatPolicy {
         FwEffective *effective;
         const PtSlice *slice;
         FwOutbound outbound;
-        bool reflection; /* of forwards that do not say */
+        bool reflection;      /* of forwards that do not say */
         const FwTimes *times; /* of `effective` */
 } FwNatPolicy;
 FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice);

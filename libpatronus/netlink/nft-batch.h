@@ -61,10 +61,10 @@ typedef struct PtNftSetSpec {
         uint32_t key_len;   /* bytes */
         uint32_t data_type; /* with NFT_SET_MAP; NFT_DATA_VERDICT for verdicts */
         uint32_t data_len;
-        uint32_t size;         /* elements at most; 0: grows */
-        uint64_t timeout;      /* of elements that say none, ms, with NFT_SET_TIMEOUT; 0: they stay */
-        bool counter;          /* each element counts packets and bytes */
-        bool data_interval;    /* the data is two values, a range: for listings */
+        uint32_t size;      /* elements at most; 0: grows */
+        uint64_t timeout;   /* of elements that say none, ms, with NFT_SET_TIMEOUT; 0: they stay */
+        bool counter;       /* each element counts packets and bytes */
+        bool data_interval; /* the data is two values, a range: for listings */
         const uint8_t *fields; /* of NFT_SET_CONCAT: bytes of each value of the key, which fills
                                   whole registers */
         unsigned n_fields;

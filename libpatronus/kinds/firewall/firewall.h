@@ -240,8 +240,8 @@ typedef struct FwRuleBox {
         PtRate log_rate;
         int helper; /* FwHelper */
         bool log;
-        char *schedule;       /* Schedule, or NULL: always */
-        int reject_with;      /* FwRejectWith; absent is FW_REJECT_DEFAULT */
+        char *schedule;  /* Schedule, or NULL: always */
+        int reject_with; /* FwRejectWith; absent is FW_REJECT_DEFAULT */
         FwTcpFlags tcp_flags;
         PtList lengths;       /* PtPortRange: bytes of the IP packet; a set */
         PtList interfaces;    /* char *: names, or globs that end in "*"; a set */
