@@ -339,7 +339,7 @@ static bool is_batch(const uint8_t *data, size_t size)
 {
         struct nlmsghdr header;
 
-        if (size < sizeof(header))
+        if (!data || size < sizeof(header))
                 return false;
         memcpy(&header, data, sizeof(header));
         return header.nlmsg_type == NFNL_MSG_BATCH_BEGIN;
