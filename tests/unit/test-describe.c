@@ -40,7 +40,7 @@ static void test_schema(void **state)
         assert_at(rule, "properties.spec.required", "[\"action\"]");
         assert_at(rule, "properties.spec.additionalProperties", "false");
         assert_at(rule, "properties.spec.properties.action.enum",
-                  "[\"allow\",\"drop\",\"reject\"]");
+                  "[\"allow\",\"drop\",\"reject\",\"continue\"]");
         assert_at(rule, "properties.spec.properties.priority.default", "32768");
         assert_at(rule, "properties.spec.properties.priority.maximum", "65535");
         assert_at(rule, "properties.spec.properties.enabled.default", "true");
@@ -50,9 +50,11 @@ static void test_schema(void **state)
                   "[[80,443,\"6000-6010\"]]");
         assert_at(all, "anyOf",
                   "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
-                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/"
-                  "NatRule\"},{\"$ref\":\"#/$defs/NatSettings\"},{\"$ref\":\"#/$defs/Schedule\"},"
-                  "{\"$ref\":\"#/$defs/Service\"},{\"$ref\":\"#/$defs/Zone\"}]");
+                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/NatRule\"},"
+                  "{\"$ref\":\"#/$defs/NatSettings\"},{\"$ref\":\"#/$defs/PolicyTest\"},"
+                  "{\"$ref\":\"#/$defs/RuleGroup\"},{\"$ref\":\"#/$defs/Schedule\"},"
+                  "{\"$ref\":\"#/$defs/ServerPool\"},{\"$ref\":\"#/$defs/Service\"},"
+                  "{\"$ref\":\"#/$defs/Zone\"}]");
         assert_at(all, "$defs.Zone.title", "\"Zone\"");
         pt_kind_schema_digest(&a);
         pt_kind_schema_digest(&b);
@@ -177,7 +179,8 @@ static void test_explain(void **state)
                 "  patronusctl set FirewallRule/NAME destination.ports=80,443,6000-6010\n");
         g_string_truncate(out, 0);
         assert_int_equal(pt_kind_explain("Service", NULL, out), 0);
-        assert_non_null(strstr(out->str, "\nReferred to by: FirewallRule.services\n"));
+        assert_non_null(
+                strstr(out->str, "\nReferred to by: FirewallRule.services, NatRule.services\n"));
         assert_non_null(strstr(out->str, "\nBuilt in: amqp, bgp, "));
         g_string_truncate(out, 0);
         assert_int_equal(pt_kind_explain("FilterSettings", NULL, out), 0);
@@ -213,7 +216,7 @@ static void test_complete(void **state)
                  "destination.except.addresses=\ndestination.except.aliases=\n"
                  "destination.except.ports=\ndestination.except.portAliases=\n"},
                 {"destination.po", "destination.ports=\ndestination.portAliases=\n"},
-                {"action=", "action=allow\naction=drop\naction=reject\n"},
+                {"action=", "action=allow\naction=drop\naction=reject\naction=continue\n"},
                 {"action=d", "action=drop\n"},
                 {"from=", "from=any\nfrom=router\n"},
                 {"enabled=t", "enabled=true\n"},
