@@ -68,8 +68,12 @@ static char *random_text(const PtField *field, GRand *rand)
                 return a & 1 ? g_strdup_printf("%u", 1 + b % 65535)
                              : g_strdup_printf("%u-%u", 1 + b % 1000, 1001 + b % 60000);
         if (field->type == &pt_type_prefix || field->type == &pt_type_address_range) {
-                uint32_t mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
+                uint32_t mask;
 
+                /* Many rows take single addresses alone. */
+                if (field->type == &pt_type_address_range && (b & 1))
+                        bits = 32;
+                mask = bits == 0 ? 0 : UINT32_MAX << (32 - bits);
                 a &= mask;
                 return g_strdup_printf("%u.%u.%u.%u/%u", a >> 24, a >> 16 & 255, a >> 8 & 255,
                                        a & 255, bits);
@@ -236,8 +240,21 @@ static void test_round_trips(void **state)
                         check_object(object, *state);
                         accepted++;
                 }
-                printf("%s %u\n", (*kind)->name, accepted);
+                assert_true(accepted > OBJECTS / 10);
         }
+}
+
+/* A struct that cannot be without one of its members goes as a whole. */
+static bool goes_whole(const PtKind *kind, const char *name, struct json_object *wanted)
+{
+        const PtField *field = pt_kind_find_field(kind, name);
+
+        if (json_object_object_get_ex(json_object_object_get(wanted, "spec"), name, NULL))
+                return false;
+        for (const PtField *row = pt_field_nested(field); row && row->name; row++)
+                if (row->flags & PT_F_REQUIRED)
+                        return true;
+        return false;
 }
 
 /* From one object to another by the patch that their difference is. */
@@ -252,12 +269,13 @@ static void test_patches(void **state)
                                     after = NULL;
                 g_autoptr(PtObject) wanted = random_object(&pt_kind_firewall_rule, 1, rand);
                 g_autoptr(GPtrArray) changes = NULL, left = NULL;
-                pt_auto_json *json = NULL, *patch = NULL;
+                pt_auto_json *json = NULL, *patch = NULL, *aim = NULL;
 
                 if (!before || !wanted)
                         continue;
                 changes = pt_object_diff(before, wanted, true);
                 json = pt_object_to_json(before, true);
+                aim = pt_object_to_json(wanted, true);
                 patch = json_object_new_object();
                 for (guint j = 0; j < changes->len; j++) {
                         const PtChange *change = changes->pdata[j];
@@ -267,7 +285,9 @@ static void test_patches(void **state)
                         if (!g_str_has_prefix(change->pointer, "/spec/"))
                                 continue;
                         words = g_strsplit(change->pointer + strlen("/spec/"), "/", -1);
-                        path = g_strjoinv(".", words);
+                        path = goes_whole(&pt_kind_firewall_rule, words[0], aim)
+                                       ? g_strdup(words[0])
+                                       : g_strjoinv(".", words);
                         assignment =
                                 g_strconcat(path, "=", change->after ? change->after : "", NULL);
                         if (change->after &&
