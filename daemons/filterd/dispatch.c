@@ -25,10 +25,10 @@
 
 #include "bans.h"
 #include "counters.h"
+#include "dispatch-internal.h"
 #include "filter/interval.h"
 #include "killed.h"
 #include "nat.h"
-#include "ruleset-internal.h"
 #include "settings.h"
 
 #include <linux/netfilter.h>
@@ -36,70 +36,36 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define MAP_NAT_IN "nat_in"
-#define MAP_NAT_OUT "nat_out"
 #define SET_ZONED "zoned" /* interfaces that belong to a zone */
 #define MAP_MARK_TO "mark_to"
 #define CHAIN_MARK_TO_INTERFACE "p_mark_to_if"
-#define CHAIN_PREROUTING_INTERFACE "p_prerouting_if"
-#define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
-
-/* What an interval map is keyed by, and nft's number of that type (nftables/include/datatype.h). */
-typedef enum Key { BY_INTERFACE, BY_ADDRESS4, BY_ADDRESS6, KEY_MAX } Key;
 
 static const struct {
-        uint32_t type, len;
+        uint32_t type; /* nft's number of it (nftables/include/datatype.h) */
+        uint32_t len;
         const char *suffix; /* of the names of maps */
 } keys[] = {
-        [BY_INTERFACE] = {41, 16, ""},
-        [BY_ADDRESS4] = {7, 4, "4"},
-        [BY_ADDRESS6] = {8, 16, "6"},
+        [FW_BY_INTERFACE] = {41, 16, ""},
+        [FW_BY_ADDRESS4] = {7, 4, "4"},
+        [FW_BY_ADDRESS6] = {8, 16, "6"},
 };
 
-static const GArray *intervals_of(const FwZones *zones, Key key)
+static const GArray *intervals_of(const FwZones *zones, FwDispatchKey key)
 {
         switch (key) {
-        case BY_INTERFACE:
+        case FW_BY_INTERFACE:
                 return zones->interfaces;
-        case BY_ADDRESS4:
+        case FW_BY_ADDRESS4:
                 return zones->sources4;
-        case BY_ADDRESS6:
+        case FW_BY_ADDRESS6:
                 return zones->sources6;
-        case KEY_MAX:
+        case FW_BY_MAX:
                 break;
         }
         g_assert_not_reached();
 }
 
-/* Where an interval leads: an element's verdict. Without a chain and with NFT_CONTINUE there is no
- * element. */
-typedef struct Target {
-        int verdict;
-        char *chain; /* owned */
-} Target;
-
-/* What comes after the lookup by interface, for interfaces of no zone. Maps have no element for
- * them: nft prints the bounds of an interval between names as bytes that are no text. */
-typedef enum Rest {
-        REST_PASSES,  /* nothing: what follows decides */
-        REST_DROPS,   /* all that comes here is unassigned */
-        REST_UNZONED, /* what goes to an unassigned interface; the others get their default */
-} Rest;
-
-/* What a map says for zone `index`, or for what belongs to no zone (-1). */
-typedef Target (*TargetFunc)(int index, Key key, const void *userdata);
-
-typedef struct Dispatch {
-        FwStages *stages;
-        PtNftBatch *batch; /* of the stages: the commit itself */
-        const FwZones *zones;
-        const GArray *pairs;
-        GHashTable *nat;
-        GHashTable *counts;
-        const char *zoned; /* the set of interfaces that belong to a zone */
-} Dispatch;
-
-static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
+static struct nftnl_set_elem *element(FwDispatchKey key, const uint8_t *bytes)
 {
         struct nftnl_set_elem *e = nftnl_set_elem_alloc();
 
@@ -108,7 +74,8 @@ static struct nftnl_set_elem *element(Key key, const uint8_t *bytes)
         return e;
 }
 
-static void put_start(GPtrArray *elements, Key key, const uint8_t *bytes, const Target *target)
+static void put_start(GPtrArray *elements, FwDispatchKey key, const uint8_t *bytes,
+                      const FwTarget *target)
 {
         struct nftnl_set_elem *e = element(key, bytes);
         uint32_t verdict = (uint32_t) target->verdict;
@@ -119,7 +86,7 @@ static void put_start(GPtrArray *elements, Key key, const uint8_t *bytes, const 
         g_ptr_array_add(elements, e);
 }
 
-static void put_end(GPtrArray *elements, Key key, const uint8_t *bytes)
+static void put_end(GPtrArray *elements, FwDispatchKey key, const uint8_t *bytes)
 {
         struct nftnl_set_elem *e = element(key, bytes);
 
@@ -128,8 +95,8 @@ static void put_end(GPtrArray *elements, Key key, const uint8_t *bytes)
 }
 
 /* The map's whole name. */
-static const char *put_map(const Dispatch *dispatch, const char *name, Key key,
-                           TargetFunc target_of, const void *userdata)
+static const char *put_map(const FwDispatch *dispatch, const char *name, FwDispatchKey key,
+                           FwTargetFunc target_of, const void *userdata)
 {
         const GArray *intervals = intervals_of(dispatch->zones, key);
         GPtrArray *elements = fw_stages_elements_new();
@@ -144,7 +111,7 @@ static const char *put_map(const Dispatch *dispatch, const char *name, Key key,
 
         for (unsigned i = 0; i < intervals->len; i++) {
                 const FwInterval *interval = &g_array_index(intervals, FwInterval, i);
-                Target target = target_of((int) interval->number - 1, key, userdata);
+                FwTarget target = target_of((int) interval->number - 1, key, userdata);
                 g_autofree char *chain = target.chain;
                 uint8_t end[FW_INTERVAL_KEY_MAX];
 
@@ -160,24 +127,24 @@ static const char *put_map(const Dispatch *dispatch, const char *name, Key key,
 }
 
 /* [family] key vmap @name */
-static void put_lookup(PtNftBatch *batch, const char *chain, Key key, bool out, const char *map,
-                       const char *comment)
+static void put_lookup(PtNftBatch *batch, const char *chain, FwDispatchKey key, bool out,
+                       const char *map, const char *comment)
 {
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
 
         switch (key) {
-        case BY_INTERFACE:
+        case FW_BY_INTERFACE:
                 pt_nft_meta(rule, out ? NFT_META_OIFNAME : NFT_META_IIFNAME, NFT_REG_1);
                 break;
-        case BY_ADDRESS4:
+        case FW_BY_ADDRESS4:
                 fw_match_family(rule, AF_INET);
                 pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 16 : 12, 4, NFT_REG_1);
                 break;
-        case BY_ADDRESS6:
+        case FW_BY_ADDRESS6:
                 fw_match_family(rule, AF_INET6);
                 pt_nft_payload(rule, NFT_PAYLOAD_NETWORK_HEADER, out ? 24 : 8, 16, NFT_REG_1);
                 break;
-        case KEY_MAX:
+        case FW_BY_MAX:
                 g_assert_not_reached();
         }
         pt_nft_lookup(rule, NFT_REG_1, NFT_REG_VERDICT, map, 0);
@@ -185,38 +152,26 @@ static void put_lookup(PtNftBatch *batch, const char *chain, Key key, bool out, 
 }
 
 /* Names of maps and chains of one side of the dispatch: "from_forward", "from_forward4" ... */
-static char *map_name(const char *name, Key key)
+static char *map_name(const char *name, FwDispatchKey key)
 {
         return g_strconcat(name, keys[key].suffix, NULL);
 }
 
-static char *zone_name(char prefix, const char *zone)
+char *fw_dispatch_zone_chain(char prefix, const char *zone)
 {
         return g_strdup_printf("%c_%s", prefix, zone);
 }
 
-typedef struct Side {
-        const char *name;  /* of the maps */
-        const char *chain; /* where the lookups stand */
-        const char
-                *by_interface; /* chain that asks for the interface when the address says nothing */
-        bool out;
-        bool comes_back; /* what a map has no element for goes on in the chain */
-        Rest rest;
-        TargetFunc target_of;
-        const void *userdata;
-} Side;
-
-static void put_interface(const Dispatch *dispatch, const Side *side, const char *chain,
+static void put_interface(const FwDispatch *dispatch, const FwSide *side, const char *chain,
                           const char *map)
 {
         struct nftnl_rule *rule;
 
-        put_lookup(dispatch->batch, chain, BY_INTERFACE, side->out, map, "dispatch");
-        if (side->rest == REST_PASSES)
+        put_lookup(dispatch->batch, chain, FW_BY_INTERFACE, side->out, map, "dispatch");
+        if (side->rest == FW_REST_PASSES)
                 return;
         rule = pt_nft_rule_new(TABLE, chain);
-        if (side->rest == REST_UNZONED) {
+        if (side->rest == FW_REST_UNZONED) {
                 pt_nft_meta(rule, NFT_META_OIFNAME, NFT_REG_1);
                 pt_nft_lookup_not(rule, NFT_REG_1, dispatch->zoned, 0);
         }
@@ -228,20 +183,20 @@ static void put_interface(const Dispatch *dispatch, const Side *side, const char
  * The lookups of one side: by interface alone; or by address for a family that has such zones, and
  * by interface where the address leads on to it and for the other family.
  */
-static void put_side(const Dispatch *dispatch, const Side *side)
+void fw_dispatch_put_side(const FwDispatch *dispatch, const FwSide *side)
 {
         const FwZones *zones = dispatch->zones;
-        g_autofree char *interfaces = map_name(side->name, BY_INTERFACE);
+        g_autofree char *interfaces = map_name(side->name, FW_BY_INTERFACE);
         const char *map;
 
-        map = put_map(dispatch, interfaces, BY_INTERFACE, side->target_of, side->userdata);
+        map = put_map(dispatch, interfaces, FW_BY_INTERFACE, side->target_of, side->userdata);
         if (!zones->sources4 && !zones->sources6) {
                 put_interface(dispatch, side, side->chain, map);
                 return;
         }
         pt_nft_batch_add_chain(dispatch->batch, TABLE, side->by_interface, NULL);
         put_interface(dispatch, side, side->by_interface, map);
-        for (Key key = BY_ADDRESS4; key <= BY_ADDRESS6; key++) {
+        for (FwDispatchKey key = FW_BY_ADDRESS4; key <= FW_BY_ADDRESS6; key++) {
                 if (intervals_of(zones, key)) {
                         g_autofree char *name = map_name(side->name, key);
 
@@ -250,7 +205,7 @@ static void put_side(const Dispatch *dispatch, const Side *side)
                 } else {
                         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, side->chain);
 
-                        fw_match_family(rule, key == BY_ADDRESS4 ? AF_INET : AF_INET6);
+                        fw_match_family(rule, key == FW_BY_ADDRESS4 ? AF_INET : AF_INET6);
                         pt_nft_verdict(rule, side->out || side->comes_back ? NFT_JUMP : NFT_GOTO,
                                        side->by_interface);
                         fw_finish(dispatch->batch, rule, "dispatch");
@@ -263,7 +218,7 @@ static bool by_address(const FwZones *zones)
         return zones->sources4 || zones->sources6;
 }
 
-static void put_default(const Dispatch *dispatch, const char *chain, const FwPair *pair,
+static void put_default(const FwDispatch *dispatch, const char *chain, const FwPair *pair,
                         const char *to)
 {
         FwAction action = fw_zones_default(dispatch->zones, pair->from, pair->to);
@@ -278,7 +233,7 @@ static void put_default(const Dispatch *dispatch, const char *chain, const FwPai
                        action == FW_REJECT ? FW_CHAIN_REJECT : NULL, comment);
 }
 
-static void put_jump(const Dispatch *dispatch, const char *chain, const FwPair *pair)
+static void put_jump(const FwDispatch *dispatch, const char *chain, const FwPair *pair)
 {
         struct nftnl_rule *rule;
 
@@ -291,30 +246,29 @@ static void put_jump(const Dispatch *dispatch, const char *chain, const FwPair *
 
 /* Targets. */
 
-/* What no zone has: the address leads on to the interface. */
-static Target rest(Key key, int verdict, const char *by_interface)
+FwTarget fw_dispatch_rest(FwDispatchKey key, int verdict, const char *by_interface)
 {
-        return key == BY_INTERFACE ? (Target){NFT_CONTINUE, NULL}
-                                   : (Target){verdict, g_strdup(by_interface)};
+        return key == FW_BY_INTERFACE ? (FwTarget){NFT_CONTINUE, NULL}
+                                      : (FwTarget){verdict, g_strdup(by_interface)};
 }
 
 typedef struct ToZones {
-        const Dispatch *dispatch;
+        const FwDispatch *dispatch;
         unsigned from;
         const char *by_interface;
 } ToZones;
 
 /* Of `to_lan`: the class of the pair; nothing when no rule applies to it: the default follows. */
-static Target to_class(int index, Key key, const void *userdata)
+static FwTarget to_class(int index, FwDispatchKey key, const void *userdata)
 {
         const ToZones *to = userdata;
         const FwPair *pair;
 
         if (index < 0)
-                return rest(key, NFT_JUMP, to->by_interface);
+                return fw_dispatch_rest(key, NFT_JUMP, to->by_interface);
         pair = fw_pair(to->dispatch->pairs, to->dispatch->zones->n, to->from, (unsigned) index);
-        return pair->klass ? (Target){NFT_JUMP, g_strdup(pair->klass->chain)}
-                           : (Target){NFT_CONTINUE, NULL};
+        return pair->klass ? (FwTarget){NFT_JUMP, g_strdup(pair->klass->chain)}
+                           : (FwTarget){NFT_CONTINUE, NULL};
 }
 
 typedef struct ZoneChains {
@@ -324,52 +278,14 @@ typedef struct ZoneChains {
 } ZoneChains;
 
 /* Of `from_forward` and the like: the chain of the zone. */
-static Target to_zone(int index, Key key, const void *userdata)
+static FwTarget to_zone(int index, FwDispatchKey key, const void *userdata)
 {
         const ZoneChains *chains = userdata;
 
         if (index < 0)
-                return rest(key, NFT_GOTO, chains->by_interface);
-        return (Target){NFT_GOTO, zone_name(chains->prefix, chains->zones->zones[index].name)};
-}
-
-/* Whether what leaves by a zone has a chain of its own before the rules: it may go back where it came
- * from, or is masqueraded by the zone. */
-static bool has_leaving_chain(const FwZone *zone, GHashTable *nat)
-{
-        g_autofree char *back = fw_nat_chain(nat, FW_NAT_BACK, FW_ZONE_ANY);
-
-        return back || zone->masquerades;
-}
-
-/* What an address says is not asked of the interface again. */
-static Target to_nat(const Dispatch *dispatch, FwNatSide side, const FwZone *zone)
-{
-        char *chain = fw_nat_chain(dispatch->nat, side, zone->name);
-
-        return chain ? (Target){NFT_GOTO, chain} : (Target){NF_ACCEPT, NULL};
-}
-
-static Target to_nat_in(int index, Key key, const void *userdata)
-{
-        const Dispatch *dispatch = userdata;
-
-        if (index < 0)
-                return rest(key, NFT_GOTO, CHAIN_PREROUTING_INTERFACE);
-        return to_nat(dispatch, FW_NAT_IN, &dispatch->zones->zones[index]);
-}
-
-static Target to_nat_out(int index, Key key, const void *userdata)
-{
-        const Dispatch *dispatch = userdata;
-        const FwZone *zone;
-
-        if (index < 0)
-                return rest(key, NFT_GOTO, CHAIN_POSTROUTING_INTERFACE);
-        zone = &dispatch->zones->zones[index];
-        return has_leaving_chain(zone, dispatch->nat)
-                       ? (Target){NFT_GOTO, zone_name('s', zone->name)}
-                       : to_nat(dispatch, FW_NAT_OUT, zone);
+                return fw_dispatch_rest(key, NFT_GOTO, chains->by_interface);
+        return (FwTarget){NFT_GOTO,
+                          fw_dispatch_zone_chain(chains->prefix, chains->zones->zones[index].name)};
 }
 
 /* The three hooks and the chains of a zone in each. */
@@ -404,65 +320,65 @@ static uint32_t pair_mark(const FwZone *from, const FwZone *to)
                (uint32_t) fw_zone_mark(to) << PT_CTMARK_TO_SHIFT;
 }
 
-static void put_pair_mark(const Dispatch *dispatch, const char *chain, const FwPair *pair)
+static void put_pair_mark(const FwDispatch *dispatch, const char *chain, const FwPair *pair)
 {
         put_mark(dispatch->batch, chain, PT_CTMARK_PAIR, pair_mark(pair->from, pair->to));
 }
 
 /* Of `mark_to`: the chain that marks where it goes. */
-static Target to_mark(int index, Key key, const void *userdata)
+static FwTarget to_mark(int index, FwDispatchKey key, const void *userdata)
 {
         const FwZones *zones = userdata;
 
         if (index < 0)
-                return rest(key, NFT_GOTO, CHAIN_MARK_TO_INTERFACE);
-        return (Target){NFT_GOTO, zone_name('m', zones->zones[index].name)};
+                return fw_dispatch_rest(key, NFT_GOTO, CHAIN_MARK_TO_INTERFACE);
+        return (FwTarget){NFT_GOTO, fw_dispatch_zone_chain('m', zones->zones[index].name)};
 }
 
-static void put_mark_to(const Dispatch *dispatch)
+static void put_mark_to(const FwDispatch *dispatch)
 {
         const FwZones *zones = dispatch->zones;
-        Side side = {.name = MAP_MARK_TO,
-                     .chain = CHAIN_MARK_TO,
-                     .by_interface = CHAIN_MARK_TO_INTERFACE,
-                     .out = true,
-                     .rest = REST_PASSES,
-                     .target_of = to_mark,
-                     .userdata = zones};
+        FwSide side = {.name = MAP_MARK_TO,
+                       .chain = CHAIN_MARK_TO,
+                       .by_interface = CHAIN_MARK_TO_INTERFACE,
+                       .out = true,
+                       .rest = FW_REST_PASSES,
+                       .target_of = to_mark,
+                       .userdata = zones};
 
         for (unsigned i = 0; i < zones->n; i++) {
-                g_autofree char *chain = zone_name('m', zones->zones[i].name);
+                g_autofree char *chain = fw_dispatch_zone_chain('m', zones->zones[i].name);
 
                 pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
                 put_mark(dispatch->batch, chain, 0xffU << PT_CTMARK_TO_SHIFT,
                          pair_mark(&zones->router, &zones->zones[i]));
         }
-        put_side(dispatch, &side);
+        fw_dispatch_put_side(dispatch, &side);
 }
 
-static void put_jump_to(const Dispatch *dispatch, const char *chain, const char *target);
-
-static void put_forward_zone(const Dispatch *dispatch, unsigned from, const char *chain)
+static void put_forward_zone(const FwDispatch *dispatch, unsigned from, const char *chain)
 {
         const FwZones *zones = dispatch->zones;
         const char *name = zones->zones[from].name;
-        g_autofree char *map = g_strdup_printf("to_%s", name), *by_interface = zone_name('t', name);
+        g_autofree char *map = g_strdup_printf("to_%s", name),
+                        *by_interface = fw_dispatch_zone_chain('t', name);
         ToZones to = {.dispatch = dispatch, .from = from, .by_interface = by_interface};
-        Side side = {map, chain, by_interface, true, false, REST_UNZONED, to_class, &to};
+        FwSide side = {map, chain, by_interface, true, false, FW_REST_UNZONED, to_class, &to};
 
         put_mark(dispatch->batch, chain, PT_CTMARK_PAIR,
                  pair_mark(&zones->zones[from], &zones->router));
-        put_jump_to(dispatch, chain, CHAIN_MARK_TO);
-        put_side(dispatch, &side);
+        fw_dispatch_put_jump(dispatch, chain, CHAIN_MARK_TO);
+        fw_dispatch_put_side(dispatch, &side);
         put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
 }
 
-static void put_zone(const Dispatch *dispatch, unsigned index)
+static void put_zone(const FwDispatch *dispatch, unsigned index)
 {
         const FwZones *zones = dispatch->zones;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++) {
-                g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[index].name);
+                g_autofree char *chain =
+                        fw_dispatch_zone_chain(hooks[i].prefix, zones->zones[index].name);
                 const FwPair *pair;
 
                 pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
@@ -481,7 +397,7 @@ static void put_zone(const Dispatch *dispatch, unsigned index)
         }
 }
 
-static void put_jump_to(const Dispatch *dispatch, const char *chain, const char *target)
+void fw_dispatch_put_jump(const FwDispatch *dispatch, const char *chain, const char *target)
 {
         struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
 
@@ -491,7 +407,7 @@ static void put_jump_to(const Dispatch *dispatch, const char *chain, const char 
 
 /* Before all else but who administers, so that a ban ends connections; nobody bans the machine
  * from itself. */
-static void put_bans(const Dispatch *dispatch, unsigned i)
+static void put_bans(const FwDispatch *dispatch, unsigned i)
 {
         static const char lo[16] = "lo";
         struct nftnl_rule *rule;
@@ -506,113 +422,36 @@ static void put_bans(const Dispatch *dispatch, unsigned i)
         pt_nft_verdict(rule, NFT_JUMP, FW_CHAIN_BANS);
         fw_finish(dispatch->batch, rule, FW_CHAIN_BANS);
         if (hooks[i].hook == NF_INET_FORWARD)
-                put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_BANS_TO);
+                fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_BANS_TO);
 }
 
-static void put_hook(const Dispatch *dispatch, unsigned i)
+static void put_hook(const FwDispatch *dispatch, unsigned i)
 {
         g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
         bool out = hooks[i].hook == NF_INET_LOCAL_OUT;
         ZoneChains chains = {dispatch->zones, hooks[i].prefix, hooks[i].by_interface};
-        Side side = {hooks[i].map, hooks[i].chain, hooks[i].by_interface,
-                     out,          false,          out ? REST_PASSES : REST_DROPS,
-                     to_zone,      &chains};
+        FwSide side = {hooks[i].map, hooks[i].chain, hooks[i].by_interface,
+                       out,          false,          out ? FW_REST_PASSES : FW_REST_DROPS,
+                       to_zone,      &chains};
         struct nftnl_rule *rule;
 
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
-                put_jump_to(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
+                fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
         put_bans(dispatch, i);
-        put_jump_to(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
+        fw_dispatch_put_jump(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
         if (hooks[i].prologue)
-                put_jump_to(dispatch, hooks[i].chain, hooks[i].prologue);
+                fw_dispatch_put_jump(dispatch, hooks[i].chain, hooks[i].prologue);
         if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {
                 fw_settings_put_log_invalid(dispatch->zones, hooks[i].chain, dispatch->batch);
                 rule = pt_nft_rule_new(TABLE, hooks[i].chain);
                 fw_match_state(rule, NF_CT_STATE_INVALID_BIT);
                 fw_put_counted(dispatch->batch, dispatch->counts, rule, NF_DROP, NULL, invalid);
         }
-        put_side(dispatch, &side);
-}
-
-typedef struct Back {
-        unsigned zone;
-        const char *chain, *by_interface;
-} Back;
-
-/* Of `back_lan`: what came from the zone by which it leaves. */
-static Target to_back(int index, Key key, const void *userdata)
-{
-        const Back *back = userdata;
-
-        if (index < 0)
-                return rest(key, NFT_JUMP, back->by_interface);
-        return (unsigned) index == back->zone ? (Target){NFT_JUMP, g_strdup(back->chain)}
-                                              : (Target){NFT_CONTINUE, NULL};
-}
-
-static char *back_map(const char *zone)
-{
-        return g_strdup_printf("back_%s", zone);
-}
-
-/* First what was reflected and goes back, then the zone's rules, then its own masquerade. */
-static void put_leaving(const Dispatch *dispatch, unsigned index)
-{
-        const FwZone *zone = &dispatch->zones->zones[index];
-        g_autofree char *chain = zone_name('s', zone->name), *map = back_map(zone->name),
-                        *by_interface = zone_name('b', zone->name),
-                        *back_chain = fw_nat_chain(dispatch->nat, FW_NAT_BACK, FW_ZONE_ANY),
-                        *rules = fw_nat_chain(dispatch->nat, FW_NAT_OUT, zone->name);
-        Back back = {index, back_chain, by_interface};
-        Side side = {.name = map,
-                     .chain = chain,
-                     .by_interface = by_interface,
-                     .comes_back = true,
-                     .rest = REST_PASSES,
-                     .target_of = to_back,
-                     .userdata = &back};
-        struct nftnl_rule *rule;
-
-        pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
-        if (back_chain)
-                put_side(dispatch, &side);
-        if (rules)
-                put_jump_to(dispatch, chain, rules);
-        if (!zone->masquerades)
-                return;
-        rule = pt_nft_rule_new(TABLE, chain);
-        pt_nft_verdict(rule, NFT_GOTO, CHAIN_MASQUERADE);
-        fw_finish(dispatch->batch, rule, CHAIN_MASQUERADE);
-}
-
-static void put_nat(const Dispatch *dispatch)
-{
-        g_autofree char *own = fw_nat_chain(dispatch->nat, FW_NAT_IN, FW_ZONE_ROUTER);
-        Side in = {.name = MAP_NAT_IN,
-                   .chain = CHAIN_PREROUTING,
-                   .by_interface = CHAIN_PREROUTING_INTERFACE,
-                   .rest = REST_PASSES,
-                   .target_of = to_nat_in,
-                   .userdata = dispatch};
-        Side out = {.name = MAP_NAT_OUT,
-                    .chain = CHAIN_POSTROUTING,
-                    .by_interface = CHAIN_POSTROUTING_INTERFACE,
-                    .out = true,
-                    .rest = REST_PASSES,
-                    .target_of = to_nat_out,
-                    .userdata = dispatch};
-
-        for (unsigned i = 0; i < dispatch->zones->n; i++)
-                if (has_leaving_chain(&dispatch->zones->zones[i], dispatch->nat))
-                        put_leaving(dispatch, i);
-        put_side(dispatch, &in);
-        put_side(dispatch, &out);
-        if (own)
-                put_jump_to(dispatch, CHAIN_OUTPUT_NAT, own);
+        fw_dispatch_put_side(dispatch, &side);
 }
 
 /* All interfaces of all zones, as the patterns cover them together. */
-static const char *put_zoned(const Dispatch *dispatch)
+static const char *put_zoned(const FwDispatch *dispatch)
 {
         const GArray *intervals = dispatch->zones->interfaces;
         GPtrArray *elements = fw_stages_elements_new();
@@ -620,8 +459,8 @@ static const char *put_zoned(const Dispatch *dispatch)
                 .table = TABLE,
                 .name = SET_ZONED,
                 .flags = NFT_SET_INTERVAL,
-                .key_type = keys[BY_INTERFACE].type,
-                .key_len = keys[BY_INTERFACE].len,
+                .key_type = keys[FW_BY_INTERFACE].type,
+                .key_len = keys[FW_BY_INTERFACE].len,
         };
 
         for (unsigned i = 0; i < intervals->len; i++) {
@@ -629,9 +468,9 @@ static const char *put_zoned(const Dispatch *dispatch)
                 bool zoned = interval->number > 0, before = i > 0 && interval[-1].number > 0;
 
                 if (zoned && !before)
-                        g_ptr_array_add(elements, element(BY_INTERFACE, interval->lo));
+                        g_ptr_array_add(elements, element(FW_BY_INTERFACE, interval->lo));
                 else if (before && !zoned)
-                        put_end(elements, BY_INTERFACE, interval->lo);
+                        put_end(elements, FW_BY_INTERFACE, interval->lo);
         }
         return fw_stages_set(dispatch->stages, &spec, elements);
 }
@@ -649,14 +488,15 @@ static GHashTable *chains_of(const FwDispatchTo *to)
                 const FwZone *zone = &zones->zones[z];
 
                 for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
-                        g_hash_table_add(chains, zone_name(hooks[i].prefix, zone->name));
-                g_hash_table_add(chains, zone_name('m', zone->name));
+                        g_hash_table_add(chains,
+                                         fw_dispatch_zone_chain(hooks[i].prefix, zone->name));
+                g_hash_table_add(chains, fw_dispatch_zone_chain('m', zone->name));
                 if (by_address(zones))
-                        g_hash_table_add(chains, zone_name('t', zone->name));
-                if (has_leaving_chain(zone, to->nat))
-                        g_hash_table_add(chains, zone_name('s', zone->name));
-                if (has_leaving_chain(zone, to->nat) && back && by_address(zones))
-                        g_hash_table_add(chains, zone_name('b', zone->name));
+                        g_hash_table_add(chains, fw_dispatch_zone_chain('t', zone->name));
+                if (fw_dispatch_has_leaving(zone, to->nat))
+                        g_hash_table_add(chains, fw_dispatch_zone_chain('s', zone->name));
+                if (fw_dispatch_has_leaving(zone, to->nat) && back && by_address(zones))
+                        g_hash_table_add(chains, fw_dispatch_zone_chain('b', zone->name));
         }
         for (unsigned i = 0; by_address(zones) && i < G_N_ELEMENTS(hooks); i++)
                 g_hash_table_add(chains, g_strdup(hooks[i].by_interface));
@@ -710,7 +550,7 @@ void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *ru
         fw_finish(batch, rule, comment);
 }
 
-static void put_all(Dispatch *dispatch)
+static void put_all(FwDispatch *dispatch)
 {
         const FwZones *zones = dispatch->zones;
         PtNftBatch *batch = dispatch->batch;
@@ -725,18 +565,18 @@ static void put_all(Dispatch *dispatch)
                 put_zone(dispatch, i);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 put_hook(dispatch, i);
-        put_nat(dispatch);
+        fw_dispatch_put_nat(dispatch);
 }
 
 void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,
                              FwStages *stages)
 {
-        Dispatch dispatch = {.stages = stages,
-                             .batch = stages->batch,
-                             .zones = to->zones,
-                             .pairs = to->pairs,
-                             .nat = to->nat,
-                             .counts = counts};
+        FwDispatch dispatch = {.stages = stages,
+                               .batch = stages->batch,
+                               .zones = to->zones,
+                               .pairs = to->pairs,
+                               .nat = to->nat,
+                               .counts = counts};
         g_autoptr(GHashTable) chains = NULL;
 
         if (!old) {
@@ -795,7 +635,8 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTa
                         r = read_chain(nft, *chain, partly, counts);
         for (unsigned z = 0; r == 0 && z < zones->n; z++)
                 for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
-                        g_autofree char *chain = zone_name(hooks[i].prefix, zones->zones[z].name);
+                        g_autofree char *chain =
+                                fw_dispatch_zone_chain(hooks[i].prefix, zones->zones[z].name);
 
                         r = read_chain(nft, chain, partly, counts);
                 }

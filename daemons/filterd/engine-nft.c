@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "engine-nft.h"
+#include "engine-internal.h"
 
 #include "base/log.h"
 #include "base/marks.h"
@@ -23,28 +23,6 @@
 /* From this size on the monitor does not listen: the messages of a transaction of elements are
  * several times its size, and must fit into the monitor's buffer. */
 #define QUIET_SIZE (256U * 1024U)
-struct FwEngine {
-        PtNft *nft;
-        FwLayout *layout; /* in force; NULL: not known */
-        bool distrusted;
-        PtNftMonitor *monitor; /* borrowed; may be NULL */
-        bool quiet;            /* it does not listen, since */
-        uint32_t quiet_generation;
-        bool disturbed; /* somebody else changed what the last plan is about */
-        FwBans *bans;
-        FwLogRules *log_rules;
-        bool synchronised; /* the machine's clock is, or was once */
-        FwTimesFunc told_times;
-        void *times_userdata;
-        FwLive *live; /* for the next plan */
-        void (*settled)(void *userdata);
-        void *settled_userdata;
-        FwHealth *health;
-        void (*pools_settled)(void *userdata);
-        void *pools_userdata;
-        FwVerified verified; /* or NULL */
-        void *verified_userdata;
-};
 
 struct PtObserved {
         FwMarker marker;
@@ -76,91 +54,6 @@ typedef struct NftPlan {
         PtDone done;
         void *userdata;
 } NftPlan;
-
-bool fw_engine_heard(FwEngine *engine, uint32_t port)
-{
-        if (port == pt_nft_port(engine->nft))
-                return false;
-        engine->disturbed = true;
-        return true;
-}
-
-void fw_engine_distrust(FwEngine *engine)
-{
-        engine->distrusted = true;
-}
-
-void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor)
-{
-        engine->monitor = monitor;
-}
-
-void fw_engine_on_verified(FwEngine *engine, FwVerified verified, void *userdata)
-{
-        engine->verified = verified;
-        engine->verified_userdata = userdata;
-}
-
-void fw_engine_set_bans(FwEngine *engine, FwBans *bans)
-{
-        engine->bans = bans;
-}
-
-void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules)
-{
-        engine->log_rules = rules;
-}
-
-void fw_engine_set_live(FwEngine *engine, FwLive *live)
-{
-        fw_live_ref(live);
-        fw_live_unref(engine->live);
-        engine->live = live;
-}
-
-void fw_engine_on_settled(FwEngine *engine, void (*settled)(void *userdata), void *userdata)
-{
-        engine->settled = settled;
-        engine->settled_userdata = userdata;
-}
-
-FwHealth *fw_engine_health(FwEngine *engine)
-{
-        return engine->health;
-}
-
-void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), void *userdata)
-{
-        engine->pools_settled = settled;
-        engine->pools_userdata = userdata;
-}
-
-void fw_engine_set_synchronised(FwEngine *engine)
-{
-        engine->synchronised = true;
-}
-
-bool fw_engine_trusts_clock(const FwEngine *engine)
-{
-        return engine->synchronised ||
-               (engine->layout && engine->layout->times && engine->layout->times->trusted);
-}
-
-void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata)
-{
-        engine->told_times = told;
-        engine->times_userdata = userdata;
-}
-
-PtNft *fw_engine_nft_socket(FwEngine *engine)
-{
-        return engine->nft;
-}
-
-const FwLayout *fw_engine_layout(const FwEngine *engine)
-{
-        return engine->layout;
-}
 
 static int setup(PtEngineCtx *ctx)
 {

@@ -23,7 +23,6 @@ void fw_engine_watch(FwEngine *engine, PtNftMonitor *monitor);
 /* The monitor heard of a change by the owner of a netlink port, not that of the bans. true: it is
  * somebody else's, and what it concerns is not verified before it is planned and committed again. */
 bool fw_engine_heard(FwEngine *engine, uint32_t port);
-/* What else is in the table, and goes into one that is made anew; may be NULL. */
 /* From now on schedules are believed. */
 void fw_engine_set_synchronised(FwEngine *engine);
 /* What is in force goes by the clock. */
@@ -33,6 +32,7 @@ typedef void (*FwTimesFunc)(const FwTimes *times, void *userdata);
 void fw_engine_watch_times(FwEngine *engine, FwTimesFunc told, void *userdata);
 /* Which are told of rules that log; NULL: none. */
 void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules);
+/* What else is in the table, and goes into one that is made anew; may be NULL. */
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 /* What aliases hold beside the slice from the next plan on (taken over by reference); NULL: nothing.
  * `settled` is called whenever a plan has come into force. */

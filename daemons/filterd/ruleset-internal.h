@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #pragma once
 
-/* Private to ruleset.c and dispatch.c: names, registers, and the few expressions that both write.
+/* Private to ruleset.c and dispatch*.c: names, registers, and the few expressions that both write.
  */
 
 #include "base/marks.h"
