@@ -289,6 +289,81 @@ static int verify_set(const TouchedSet *set, PtNft *nft, PtDiagnostics *diag)
         return r == -ENOENT || count != set->entries ? mismatch(diag, "set", set->name) : 0;
 }
 
+static const TouchedElement *touched_element(const FwTouched *touched, unsigned i)
+{
+        return &g_array_index(touched->elements, TouchedElement, i);
+}
+
+static int verify_element(const TouchedElement *element, PtNft *nft, PtDiagnostics *diag)
+{
+        ElementCheck check = {.element = element};
+        int r = pt_nft_get_element_flags(nft, PT_MARK_NFT_TABLE, element->map, element->key.bytes,
+                                         element->len, element->flags, check_element, &check);
+
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (check.found ? element->gone || !check.same : !element->gone)
+                return mismatch(diag, "an element of", element->map);
+        return 0;
+}
+
+/* How many from there on can be asked for at once: elements of one map that must be there. */
+static unsigned alike(const FwTouched *touched, unsigned from)
+{
+        const TouchedElement *first = touched_element(touched, from);
+        unsigned n = 0;
+
+        while (from + n < touched->elements->len && n < PT_NFT_GET_MAX) {
+                const TouchedElement *element = touched_element(touched, from + n);
+
+                if (element->gone || element->member || element->len != first->len ||
+                    strcmp(element->map, first->map) != 0)
+                        break;
+                n++;
+        }
+        return MAX(n, 1);
+}
+
+typedef struct ElementsCheck {
+        const FwTouched *touched;
+        unsigned at, end;
+        bool differs;
+} ElementsCheck;
+
+static int check_next(struct nftnl_set_elem *element, void *userdata)
+{
+        ElementsCheck *check = userdata;
+        ElementCheck one = {0};
+
+        if (check->at == check->end) {
+                check->differs = true;
+                return 0;
+        }
+        one.element = touched_element(check->touched, check->at++);
+        (void) check_element(element, &one);
+        check->differs = check->differs || !one.same;
+        return 0;
+}
+
+static int verify_elements(const FwTouched *touched, unsigned from, unsigned n, PtNft *nft,
+                           PtDiagnostics *diag)
+{
+        const TouchedElement *first = touched_element(touched, from);
+        ElementsCheck check = {touched, from, from + n, false};
+        const void *keys[PT_NFT_GET_MAX];
+        int r;
+
+        for (unsigned i = 0; i < n; i++)
+                keys[i] = touched_element(touched, from + i)->key.bytes;
+        r = pt_nft_get_elements(nft, PT_MARK_NFT_TABLE, first->map, keys, n, first->len, check_next,
+                                &check);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        if (r == -ENOENT || check.differs || check.at != check.end)
+                return mismatch(diag, "an element of", first->map);
+        return 0;
+}
+
 int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
 {
         for (unsigned i = 0; i < touched->sets->len; i++) {
@@ -307,17 +382,14 @@ int fw_touched_verify(const FwTouched *touched, PtNft *nft, PtDiagnostics *diag)
                 if (r == -ENOENT || check.differs || check.at != check.chain->n)
                         return mismatch(diag, "chain", check.chain->name);
         }
-        for (unsigned i = 0; i < touched->elements->len; i++) {
-                ElementCheck check = {.element =
-                                              &g_array_index(touched->elements, TouchedElement, i)};
-                int r = pt_nft_get_element_flags(nft, PT_MARK_NFT_TABLE, check.element->map,
-                                                 check.element->key.bytes, check.element->len,
-                                                 check.element->flags, check_element, &check);
+        for (unsigned i = 0; i < touched->elements->len;) {
+                unsigned n = alike(touched, i);
+                int r = n > 1 ? verify_elements(touched, i, n, nft, diag)
+                              : verify_element(touched_element(touched, i), nft, diag);
 
-                if (r < 0 && r != -ENOENT)
+                if (r < 0)
                         return r;
-                if (check.found ? check.element->gone || !check.same : !check.element->gone)
-                        return mismatch(diag, "an element of", check.element->map);
+                i += n;
         }
         return 0;
 }

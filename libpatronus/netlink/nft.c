@@ -317,6 +317,19 @@ int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const voi
         return pt_nft_get_element_flags(nft, table, set, key, key_len, 0, element, userdata);
 }
 
+static void put_key(struct nlmsghdr *request, int index, const void *key, uint32_t key_len,
+                    uint32_t flags)
+{
+        struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
+
+        g_assert(wanted);
+        nftnl_set_elem_set(wanted, NFTNL_SET_ELEM_KEY, key, key_len);
+        if (flags)
+                nftnl_set_elem_set_u32(wanted, NFTNL_SET_ELEM_FLAGS, flags);
+        nftnl_set_elem_nlmsg_build(request, wanted, index);
+        nftnl_set_elem_free(wanted);
+}
+
 int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, const void *key,
                              uint32_t key_len, uint32_t flags,
                              int (*element)(struct nftnl_set_elem *element, void *userdata),
@@ -324,20 +337,35 @@ int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, con
 {
         char buffer[1024];
         struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
-        struct nftnl_set_elem *wanted = nftnl_set_elem_alloc();
         PtNftReply each = {.element = element, .userdata = userdata};
         struct nlattr *nest;
 
-        g_assert(wanted);
-        nftnl_set_elem_set(wanted, NFTNL_SET_ELEM_KEY, key, key_len);
-        if (flags)
-                nftnl_set_elem_set_u32(wanted, NFTNL_SET_ELEM_FLAGS, flags);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
         mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
         nest = mnl_attr_nest_start(request, NFTA_SET_ELEM_LIST_ELEMENTS);
-        nftnl_set_elem_nlmsg_build(request, wanted, 1);
+        put_key(request, 1, key, key_len, flags);
         mnl_attr_nest_end(request, nest);
-        nftnl_set_elem_free(wanted);
+        return talk(nft, request, pt_nft_reply_elements, &each);
+}
+
+int pt_nft_get_elements(PtNft *nft, const char *table, const char *set, const void *const *keys,
+                        unsigned n, uint32_t key_len,
+                        int (*element)(struct nftnl_set_elem *element, void *userdata),
+                        void *userdata)
+{
+        /* The names, and of each element the key in three attributes. */
+        char buffer[1024 + PT_NFT_GET_MAX * (NFT_DATA_VALUE_MAXLEN + 16)];
+        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETSETELEM, NLM_F_ACK);
+        PtNftReply each = {.element = element, .userdata = userdata};
+        struct nlattr *nest;
+
+        g_assert(n > 0 && n <= PT_NFT_GET_MAX);
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_TABLE, table);
+        mnl_attr_put_strz(request, NFTA_SET_ELEM_LIST_SET, set);
+        nest = mnl_attr_nest_start(request, NFTA_SET_ELEM_LIST_ELEMENTS);
+        for (unsigned i = 0; i < n; i++)
+                put_key(request, (int) i + 1, keys[i], key_len, 0);
+        mnl_attr_nest_end(request, nest);
         return talk(nft, request, pt_nft_reply_elements, &each);
 }
 

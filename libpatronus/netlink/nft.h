@@ -50,7 +50,15 @@ int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
 int pt_nft_get_element(PtNft *nft, const char *table, const char *set, const void *key,
                        uint32_t key_len,
                        int (*each)(struct nftnl_set_elem *element, void *userdata), void *userdata);
-/* The same of an interval set with NFT_SET_ELEM_INTERVAL_END or 0: the element that begins or ends
+/* Several of one set, at most PT_NFT_GET_MAX, in the order of their keys: the kernel looks for the set
+ * among all of the table once a request. -ENOENT: one is not there; those before it were handed to
+ * `each`. */
+#define PT_NFT_GET_MAX 32
+int pt_nft_get_elements(PtNft *nft, const char *table, const char *set, const void *const *keys,
+                        unsigned n, uint32_t key_len,
+                        int (*each)(struct nftnl_set_elem *element, void *userdata),
+                        void *userdata);
+/* pt_nft_get_element() of an interval set with NFT_SET_ELEM_INTERVAL_END or 0: the element that begins or ends
  * the interval which the key is in, whose own key may be another one. */
 int pt_nft_get_element_flags(PtNft *nft, const char *table, const char *set, const void *key,
                              uint32_t key_len, uint32_t flags,
