@@ -289,6 +289,8 @@ static bool piece_moves(const Emit *emit, const FwPiece *piece)
 
 static bool same_items(const FwPiece *a, const FwPiece *b)
 {
+        if (a == b)
+                return true;
         if (a->n != b->n || a->item_size != b->item_size)
                 return false;
         for (unsigned i = 0; i < a->n; i++) {

@@ -18,6 +18,7 @@ typedef struct Quick {
 typedef struct Queue {
         FwPhases *phases;
         Quick *quick; /* of each box */
+        Quick *hull;  /* of each rule: around its boxes; its family is AF_UNSPEC if they have two */
         unsigned n;   /* rules */
         bool *foldable, *placed;
         unsigned
@@ -58,10 +59,34 @@ static bool near(const Quick *a, const Quick *b)
         return true;
 }
 
+static Quick hull_of(const Quick *quick, unsigned n)
+{
+        Quick hull = n > 0 ? quick[0] : (Quick){.family = AF_UNSPEC};
+
+        for (unsigned i = 1; i < n; i++) {
+                const Quick *box = &quick[i];
+
+                if (box->family != hull.family)
+                        return (Quick){.family = AF_UNSPEC};
+                for (unsigned k = 0; k < FW_BOX_ADDRESS_MAX; k++) {
+                        hull.lo[k] = MIN(hull.lo[k], box->lo[k]);
+                        hull.hi[k] = MAX(hull.hi[k], box->hi[k]);
+                }
+                for (unsigned k = 0; k < FW_BOX_NUMBER_MAX; k++) {
+                        hull.number[k].lo = MIN(hull.number[k].lo, box->number[k].lo);
+                        hull.number[k].hi = MAX(hull.number[k].hi, box->number[k].hi);
+                }
+        }
+        return hull;
+}
+
 static bool rules_overlap(const Queue *queue, unsigned a, unsigned b)
 {
         const unsigned *first = queue->phases->first;
+        const Quick *x = &queue->hull[a], *y = &queue->hull[b];
 
+        if (x->family != AF_UNSPEC && y->family != AF_UNSPEC && !near(x, y))
+                return false;
         for (unsigned i = first[a]; i < first[a + 1]; i++)
                 for (unsigned k = first[b]; k < first[b + 1]; k++)
                         if (near(&queue->quick[i], &queue->quick[k]) &&
@@ -207,13 +232,14 @@ void fw_phases_init(const FirewallRule *const *rules, unsigned n, const FwBox *r
         g_autofree bool *foldable = g_new0(bool, n + 1), *placed = g_new0(bool, n + 1);
         g_autofree unsigned *before = g_new0(unsigned, n + 1), *sort = NULL;
         g_autofree GArray **after = g_new0(GArray *, n + 1);
-        g_autofree Quick *quick = NULL;
+        g_autofree Quick *quick = NULL, *hull = g_new(Quick, n + 1);
         Queue queue = {.phases = ret,
                        .n = n,
                        .foldable = foldable,
                        .placed = placed,
                        .before = before,
-                       .after = after};
+                       .after = after,
+                       .hull = hull};
 
         ret->boxes = g_array_new(FALSE, FALSE, sizeof(FwPhaseBox));
         ret->first = g_new(unsigned, n + 1);
@@ -233,6 +259,8 @@ void fw_phases_init(const FirewallRule *const *rules, unsigned n, const FwBox *r
                 quick[i] = quick_of(box);
                 sort[i] = fw_box_ranges(box) + (box->family == AF_INET6 ? FW_RANGES_MAX : 0);
         }
+        for (unsigned r = 0; r < n; r++)
+                hull[r] = hull_of(quick + ret->first[r], ret->first[r + 1] - ret->first[r]);
         find_overlaps(&queue);
         place_all(&queue);
         for (unsigned r = 0; r < n; r++)

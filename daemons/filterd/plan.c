@@ -12,10 +12,12 @@
 
 #define CONTENT_DIGITS 16 /* of a digest: enough that no two contents of one map are alike */
 
-static void piece_free(void *p)
+static void piece_unref(void *p)
 {
         FwPiece *piece = p;
 
+        if (--piece->refs > 0)
+                return;
         for (unsigned i = 0; piece->sort == FW_PIECE_DIVIDE && i < piece->n; i++)
                 g_free(fw_piece_item(piece, i)->chain);
         if (piece->items)
@@ -29,6 +31,7 @@ static FwPiece *piece_new(FwPieceSort sort, char *name, int family, size_t key_l
         FwPiece *piece = g_new0(FwPiece, 1);
         size_t keys = sort == FW_PIECE_RANGES || sort == FW_PIECE_DIVIDE ? 2 * key_len : key_len;
 
+        piece->refs = 1;
         piece->sort = sort;
         piece->name = name;
         piece->family = family;
@@ -81,7 +84,8 @@ static FwChain *chain_new(const char *name)
 
         chain->refs = 1;
         chain->name = g_strdup(name);
-        chain->pieces = g_ptr_array_new_with_free_func(piece_free);
+        chain->sections = g_array_new(FALSE, FALSE, sizeof(FwSection));
+        chain->pieces = g_ptr_array_new_with_free_func(piece_unref);
         return chain;
 }
 
@@ -92,6 +96,7 @@ static void chain_unref(void *p)
         if (--chain->refs > 0)
                 return;
         g_ptr_array_unref(chain->pieces);
+        g_array_unref(chain->sections);
         g_free(chain->rules);
         g_free(chain->name);
         g_free(chain);
@@ -181,7 +186,7 @@ static void add_ranges(const Section *section, unsigned phase, unsigned ranges,
         }
         for (unsigned i = 0; i < n; i++) {
                 if (pieces[i]->n == 0) {
-                        piece_free(pieces[i]);
+                        piece_unref(pieces[i]);
                         continue;
                 }
                 settle_name(pieces[i]);
@@ -317,15 +322,39 @@ static bool is_of(const FwChain *chain, const FwPlanRule *rules, unsigned n)
         return true;
 }
 
+/* The section of the same rules in a leaf of the same name and thus region; NULL: there is none. */
+static const FwSection *find_section(const FwChain *old, const Section *wanted)
+{
+        for (unsigned i = 0; old && i < old->sections->len; i++) {
+                const FwSection *section = &g_array_index(old->sections, FwSection, i);
+
+                if (section->id == wanted->id && section->n_rules == wanted->n &&
+                    memcmp(old->rules + section->rule, wanted->only,
+                           wanted->n * sizeof(*wanted->only)) == 0)
+                        return section;
+        }
+        return NULL;
+}
+
+static void take_section(FwChain *chain, const FwChain *old, const FwSection *section)
+{
+        for (unsigned i = 0; i < section->n_pieces; i++) {
+                FwPiece *piece = g_ptr_array_index(old->pieces, section->piece + i);
+
+                piece->refs++;
+                g_ptr_array_add(chain->pieces, piece);
+        }
+}
+
 /* A leaf, or the one of the same name that was there, when it is of the same rules. */
 static FwChain *leaf_new(const char *name, const FwPlanRule *rules, unsigned n, const FwBox *region,
                          const FwPlan *old)
 {
-        FwChain *chain = (FwChain *) (uintptr_t) fw_plan_chain(old, name);
+        FwChain *before = (FwChain *) (uintptr_t) fw_plan_chain(old, name), *chain;
 
-        if (is_of(chain, rules, n)) {
-                chain->refs++;
-                return chain;
+        if (is_of(before, rules, n)) {
+                before->refs++;
+                return before;
         }
         chain = chain_new(name);
         chain->n = n;
@@ -338,8 +367,18 @@ static FwChain *leaf_new(const char *name, const FwPlanRule *rules, unsigned n, 
                                    .only = chain->rules + at,
                                    .n = section_len(rules + at, n - at),
                                    .id = at == 0 ? 0 : rules[at].mix};
+                const FwSection *same = find_section(before, &section);
+                FwSection made = {.id = section.id,
+                                  .rule = at,
+                                  .n_rules = section.n,
+                                  .piece = chain->pieces->len};
 
-                add_section(&section, region);
+                if (same)
+                        take_section(chain, before, same);
+                else
+                        add_section(&section, region);
+                made.n_pieces = chain->pieces->len - made.piece;
+                g_array_append_val(chain->sections, made);
                 at += section.n;
         }
         return chain;

@@ -48,6 +48,7 @@ typedef struct FwItem {
 } FwItem;
 
 typedef struct FwPiece {
+        unsigned refs;
         FwPieceSort sort;
         char *name; /* of the chain or map; of FW_PIECE_JUMP of where it leads */
         int family;
@@ -76,12 +77,20 @@ static inline bool fw_piece_has_ranges(const FwPiece *piece)
         return piece->sort == FW_PIECE_RANGES || piece->sort == FW_PIECE_DIVIDE;
 }
 
+/* What of a leaf depends on some consecutive rules of it alone. */
+typedef struct FwSection {
+        uint64_t id;
+        unsigned rule, n_rules;
+        unsigned piece, n_pieces;
+} FwSection;
+
 typedef struct FwChain {
         unsigned refs;
         char *name;
         const FirewallRule **rules; /* of a leaf: what it is made of; borrowed from the class */
         unsigned n;
-        GPtrArray *pieces; /* FwPiece, in order of evaluation */
+        GArray *sections;  /* FwSection, of a leaf, in order of its rules */
+        GPtrArray *pieces; /* FwPiece, in order of evaluation; of taken over sections the same */
 } FwChain;
 
 typedef struct FwPlan {
@@ -95,7 +104,7 @@ typedef struct FwPlanRule {
 } FwPlanRule;
 
 /* Of a class's chain "z_lan/wan", the plan called `name`. Takes over leaves of `old` (may be NULL)
- * that are the same. */
+ * that are the same, and sections of other leaves. */
 FwPlan *fw_plan_new(const char *name, const FwPlanRule *rules, unsigned n, const FwPlan *old);
 void fw_plan_free(FwPlan *plan);
 /* The first chain. */

@@ -451,6 +451,116 @@ static void test_edits_are_local(void **state)
         assert_true(kept * 4 > all); /* a third of the rules reach everywhere */
 }
 
+/* A rule that overlaps many others, so that there is one leaf a family. */
+static void put_ports(PtSlice *slice, GRand *rand, unsigned i)
+{
+        unsigned port = (unsigned) g_rand_int_range(rand, 1, 60000);
+        g_autofree char *name = g_strdup_printf("r%u", i),
+                        *spec = g_strdup_printf(
+                                "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"wan\","
+                                "\"protocol\":\"tcp\",\"destination\":{\"ports\":[\"%u-%u\"]}}",
+                                port, port + (unsigned) g_rand_int_range(rand, 1, 300));
+
+        fw_put_rule(slice, name, i + 1, spec);
+}
+
+static void assert_same_piece(const FwPiece *a, const FwPiece *b)
+{
+        assert_string_equal(a->name, b->name);
+        assert_int_equal(a->sort, b->sort);
+        assert_int_equal(a->family, b->family);
+        assert_int_equal(a->shape, b->shape);
+        assert_int_equal(a->ranges, b->ranges);
+        assert_int_equal(a->n, b->n);
+        assert_int_equal(a->item_size, b->item_size);
+        for (unsigned i = 0; i < a->n; i++) {
+                const FwItem *x = fw_piece_item(a, i), *y = fw_piece_item(b, i);
+
+                /* Rules are the same object only within one layout. */
+                if (x->rule)
+                        assert_string_equal(x->rule->object.name, y->rule->object.name);
+                else
+                        assert_string_equal(x->chain, y->chain);
+                assert_memory_equal(x->keys, y->keys, a->item_size - sizeof(*x));
+        }
+}
+
+static void assert_same_plan(const FwPlan *a, const FwPlan *b)
+{
+        assert_int_equal(a->chains->len, b->chains->len);
+        for (unsigned i = 0; i < a->chains->len; i++) {
+                const FwChain *x = g_ptr_array_index(a->chains, i),
+                              *y = g_ptr_array_index(b->chains, i);
+
+                assert_string_equal(x->name, y->name);
+                assert_int_equal(x->pieces->len, y->pieces->len);
+                for (unsigned k = 0; k < x->pieces->len; k++)
+                        assert_same_piece(g_ptr_array_index(x->pieces, k),
+                                          g_ptr_array_index(y->pieces, k));
+        }
+}
+
+static const FwPlan *plan_of(const FwLayout *layout)
+{
+        return ((const FwUnit *) g_ptr_array_index(class_of(layout)->units, 0))->plan;
+}
+
+static GHashTable *pieces_of(const FwPlan *plan)
+{
+        GHashTable *pieces = g_hash_table_new(NULL, NULL);
+
+        for (unsigned i = 0; i < plan->chains->len; i++) {
+                const FwChain *chain = g_ptr_array_index(plan->chains, i);
+
+                for (unsigned k = 0; k < chain->pieces->len; k++)
+                        g_hash_table_add(pieces, g_ptr_array_index(chain->pieces, k));
+        }
+        return pieces;
+}
+
+/* An edit of a large leaf leaves the pieces of its other sections alone, and the whole is what it
+ * would be if it were made anew. */
+static void test_sections_stay(void **state)
+{
+        g_autoptr(GRand) rand = g_rand_new_with_seed(6);
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(FwLayout) layout = NULL;
+        unsigned kept = 0, all = 0;
+
+        put_zones(slice);
+        for (unsigned i = 0; i < 4000; i++)
+                if (i % 8)
+                        put_ports(slice, rand, i);
+        assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
+        for (unsigned step = 0; step < 12; step++) {
+                g_autoptr(PtSlice) next = pt_slice_clone(slice);
+                g_autoptr(FwLayoutDelta) delta = NULL;
+                g_autoptr(FwLayout) fresh = NULL;
+                g_autoptr(GHashTable) before = pieces_of(plan_of(layout)), after = NULL;
+                unsigned at = (unsigned) g_rand_int_range(rand, 0, 4000);
+                g_autofree char *name = g_strdup_printf("r%u", at);
+                GHashTableIter iter;
+                gpointer piece;
+
+                if (step % 3 || !pt_slice_remove(next, &pt_kind_firewall_rule, name))
+                        put_ports(next, rand, at);
+                assert_int_equal(fw_delta_new(layout, next, NULL, NULL, &delta), 0);
+                fw_delta_apply(delta);
+                assert_int_equal(fw_layout_new(next, NULL, &fresh), 0);
+                assert_same_plan(plan_of(layout), plan_of(fresh));
+                after = pieces_of(plan_of(layout));
+                g_hash_table_iter_init(&iter, after);
+                while (g_hash_table_iter_next(&iter, &piece, NULL))
+                        kept += g_hash_table_contains(before, piece);
+                all += g_hash_table_size(after);
+                pt_slice_unref(slice);
+                slice = g_steal_pointer(&next);
+        }
+        print_message("%u of %u pieces stayed\n", kept, all);
+        assert_true(kept * 2 > all);
+        assert_true(kept < all);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -459,6 +569,7 @@ int main(void)
                 cmocka_unit_test(test_many),
                 cmocka_unit_test(test_keys_of_runs),
                 cmocka_unit_test(test_edits_are_local),
+                cmocka_unit_test(test_sections_stay),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
