@@ -4,6 +4,7 @@
  * read back whole. */
 
 #include "base/marks.h"
+#include "emit-rule.h"
 #include "emit.h"
 #include "engine-nft.h"
 #include "filter-unit.h"
@@ -396,6 +397,79 @@ static void test_foreign_changes(void **state)
         pt_nft_close(other);
 }
 
+/* Removes an element, and adds it again as another rule's, if there is one. */
+static void replace_element(PtNft *nft, const FwPiece *map, const FwItem *item,
+                            const FirewallRule *rule)
+{
+        g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
+
+        for (unsigned add = 0; add < (rule ? 2 : 1); add++) {
+                struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+                uint32_t verdict = (uint32_t) NFT_RETURN;
+                uint8_t userdata[NFT_USERDATA_MAXLEN];
+
+                nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, item->keys,
+                                   (uint32_t) map->key_len);
+                if (add) {
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_VERDICT, &verdict,
+                                           sizeof(verdict));
+                        nftnl_set_elem_set(element, NFTNL_SET_ELEM_USERDATA, userdata,
+                                           (uint32_t) fw_rule_userdata(rule, 0, false, userdata));
+                }
+                pt_nft_batch_elements_begin(batch, TABLE, map->name, 0, !add);
+                pt_nft_batch_element(batch, element);
+                pt_nft_batch_elements_end(batch);
+        }
+        assert_int_equal(pt_nft_send(nft, batch, NULL), 0);
+}
+
+/* One element of many that is gone or is another rule's, wherever it stands in its map. */
+static void test_elements_are_verified(void **state)
+{
+        static const unsigned picked[] = {0, 17, PT_NFT_GET_MAX - 1, PT_NFT_GET_MAX, 39};
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(FwLayout) layout = NULL;
+        g_autoptr(PtNftBatch) scratch = pt_nft_batch_new(0);
+        g_autoptr(FwTouched) touched = fw_touched_new();
+        PtNft *nft = fw_engine_nft_socket(ctx.engine);
+        FwMarker marker = {.revision = 1};
+        const FwPiece *map;
+
+        fw_put_zone(slice, "lan", "{\"interfaces\":[\"lan\"]}");
+        for (unsigned i = 0; i < 40; i++) {
+                g_autofree char *name = g_strdup_printf("r%u", i),
+                                *spec = g_strdup_printf(
+                                        "{\"action\":\"drop\",\"from\":\"lan\","
+                                        "\"source\":{\"addresses\":[\"10.0.0.%u\"]}}",
+                                        i);
+
+                fw_put_rule(slice, name, i + 1, spec);
+        }
+        assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
+        fw_emit_all(layout, &marker, true, NULL, NULL, scratch, touched);
+        map = g_ptr_array_index(
+                fw_plan_entry(((FwUnit *) g_ptr_array_index(
+                                       ((FwClass *) g_hash_table_lookup(layout->classes, "lan/any"))
+                                               ->units,
+                                       0))
+                                      ->plan)
+                        ->pieces,
+                0);
+        assert_int_equal(map->sort, FW_PIECE_HASH);
+        assert_int_equal(map->n, 40);
+        for (unsigned i = 0; i < 2 * G_N_ELEMENTS(picked); i++) {
+                const FwItem *item = fw_piece_item(map, picked[i / 2]);
+                g_autoptr(PtDiagnostics) diag = pt_diag_new();
+
+                fw_engine_distrust(ctx.engine);
+                assert_int_equal(commit(slice, 3000 + i, NULL), 0);
+                assert_int_equal(fw_touched_verify(touched, nft, diag), 0);
+                replace_element(nft, map, item, i % 2 ? fw_piece_item(map, 5)->rule : NULL);
+                assert_int_equal(fw_touched_verify(touched, nft, diag), -EUCLEAN);
+                assert_int_equal(pt_diag_count(diag), 1);
+        }
+}
+
 /* Somebody else's transactions, at any step of ours. */
 
 static void flush(PtNft *other, const char *table, const char *chain)
@@ -571,6 +645,7 @@ int main(void)
                 cmocka_unit_test(test_counts_stay),
                 cmocka_unit_test(test_adopts_what_is_there),
                 cmocka_unit_test(test_foreign_changes),
+                cmocka_unit_test(test_elements_are_verified),
                 cmocka_unit_test(test_disturbed),
                 cmocka_unit_test(test_refusal_is_named),
                 cmocka_unit_test(test_missing_helper_is_named),
