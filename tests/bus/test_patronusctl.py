@@ -441,7 +441,7 @@ def test_filter_counters(base):
     assert (web[0]["class"], web[0]["packets"], web[0]["bytes"]) == ("wan/lan", 0, 0)
     assert any(row["kind"] == "" for row in rows)
     lines = base.ctl("filter", "counters").stdout.splitlines()
-    assert lines[0].split() == ["KIND", "NAME", "BETWEEN", "PACKETS", "BYTES", "CARRIED"] and len(lines) == len(rows) + 1
+    assert lines[0].split() == ["KIND", "NAME", "BETWEEN", "PACKETS", "BYTES", "CARRIED", "NOTES"] and len(lines) == len(rows) + 1
 
 
 def test_completion_knows_what_is_there(base):
