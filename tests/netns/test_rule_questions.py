@@ -2,6 +2,7 @@
 """What rules ask beside addresses and ports, and how they refuse: flags of TCP, the length of packets, interfaces, kinds of rejection;
 with real packets of both families."""
 
+import ipaddress
 import json
 
 import pytest
@@ -106,3 +107,16 @@ def test_refused(lab, spec, pointer, says):
     refused = lab.ctl("apply", "-f", "-", stdin=ZONES + rule("r", **spec), check=False)
     assert refused.returncode == 1
     assert pointer in refused.stderr and says in refused.stderr, refused.stderr
+
+
+def test_long_lists_of_exceptions(lab):
+    """More exceptions than are written out each: one set, which a packet must not be in. No two touch, else they were one range."""
+    ports = range(7001, 7041, 2)
+    address = ipaddress.ip_address(traffic.address("lan", 4))
+    lab.apply(ZONES + rule("ports", action="allow", protocol="tcp", destination={"ports": ["7000-7050"], "except": {"ports": list(ports)}})
+              + rule("sources", action="allow", family="ipv4", protocol="tcp", destination={"ports": [7101]},
+                     source={"except": {"addresses": [str(address + 2 * number) for number in range(len(ports))]}}))
+    rows = [Row(f"{port} {family}", "syn", "lan", "wan", family, "did not arrive" if port in ports else "arrived", port)
+            for family in (4, 6) for port in (7000, ports[0], ports[0] + 1, ports[-1], ports[-1] + 1)]
+    assert_seen(lab, rows + [Row("from lan", "syn", "lan", "wan", 4, "did not arrive", 7101), Row("from dmz", "syn", "dmz", "wan", 4, "arrived", 7101)])
+    assert counted(lab) == {"ports": 6, "sources": 1}
