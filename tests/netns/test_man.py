@@ -15,6 +15,8 @@ from login import Login
 BASE = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n" for kind, name, spec in (
     ("Zone", "lan", "{ interfaces: [lan] }"), ("Zone", "wan", "{ interfaces: [wan] }"), ("Zone", "dmz", "{ interfaces: [dmz] }"),
     ("FirewallRule", "web", "{ action: allow, from: wan, to: dmz, priority: 7, destination: { ports: [80] } }"),
+    ("Zone", "guest", "{ interfaces: [guest] }"), ("Alias", "bad-hosts", "{ type: host, names: [bad.example.net] }"),
+    ("FirewallRule", "bad", "{ action: drop, priority: 5, from: wan, to: lan, source: { aliases: [bad-hosts] } }"),
     ("FirewallRule", "ssh", "{ action: allow, from: lan, to: router, priority: 7, destination: { ports: [22] } }")))
 
 
@@ -52,6 +54,7 @@ def folder(tmp_path):
     (tmp_path / "policy.yaml").write_text(BASE.replace("[80]", "[8443]"))
     (tmp_path / "policy.d").mkdir()
     (tmp_path / "policy.d/10-all.yaml").write_text(BASE)
+    (tmp_path / "packets.jsonl").write_text('{"from": "lan", "src": "10.2.0.2", "dst": "10.2.0.1", "proto": "tcp", "dport": 22}\n')
     (tmp_path / "blocklist.txt").write_text("192.0.2.1\n198.51.100.0/24\n")
     return tmp_path
 
@@ -67,8 +70,9 @@ def test_example(base, folder, line):
     command = line.replace("/etc/patronus/policy.d", str(folder / "policy.d")).replace("3f0a12", digest[:12])
     env = {**base.env, "DBUS_SYSTEM_BUS_ADDRESS": base.bus, "EDITOR": "sed -i s/spec:/spec:/", "PATH":
            f"{lab_module.build_dir() / 'cli'}:{os.environ['PATH']}"}
-    watches = "--watch" in line  # until somebody ends it
+    watches = "--watch" in line or "--follow" in line  # until somebody ends it
     waits = "--confirm" in line  # it is left to wait for a confirmation
+    asks = " filter why " in line and "--batch" not in line  # the exit code is the answer: 0 allow, 6 drop, 7 reject
     if line == "patronusctl confirm":
         base.ctl("apply", "-f", folder / "policy.yaml", "--confirm", "60", check=False)
         with contextlib.closing(Login(folder, env)) as newer:
@@ -76,7 +80,7 @@ def test_example(base, folder, line):
         return
     run = ["timeout", "--preserve-status", "-s", "INT", "3"] if watches else []
     done = subprocess.run([*run, "sh", "-ec", command], cwd=folder, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    assert done.returncode in ((0, 130, -2) if watches else (4,) if waits else (0,)), f"{command}\n{done.stdout}{done.stderr}"
+    assert done.returncode in ((0, 130, -2) if watches else (4,) if waits else (0, 6, 7) if asks else (0,)), f"{command}\n{done.stdout}{done.stderr}"
     assert "error" not in done.stderr
     if waits:
         base.ctl("revert", re.search("back to revision ([0-9]+)", base.ctl("status").stdout).group(1))
