@@ -6,8 +6,10 @@
 #include "revoke.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define LOOK_USEC (G_USEC_PER_SEC / 10)
+#define WAIT_USEC G_USEC_PER_SEC /* between two questions whether a confirmation has come */
 
 struct FwJudge {
         sd_event *event;
@@ -75,21 +77,42 @@ static void look(FwJudge *judge)
                 looked(r, 0, under_way);
 }
 
+/* The revision in force waits for a confirmation (txn/store.h): it may be taken back, and ended
+ * connections would not come back with it, the administrator's own among them. */
+static bool waits(const FwJudge *judge)
+{
+        g_autofree char *path =
+                g_build_filename(judge->state_dir, "revisions", "unconfirmed", NULL);
+
+        return access(path, F_OK) == 0;
+}
+
+static void look_after(FwJudge *judge, uint64_t usec);
+
 static int look_now(sd_event_source *source, uint64_t usec, void *userdata)
 {
         FwJudge *judge = userdata;
 
         judge->soon = sd_event_source_disable_unref(judge->soon);
-        if (judge->before->len > 0)
+        if (judge->before->len == 0)
+                return 0;
+        if (waits(judge))
+                look_after(judge, WAIT_USEC);
+        else
                 look(judge);
         return 0;
 }
 
-static void look_soon(FwJudge *judge)
+static void look_after(FwJudge *judge, uint64_t usec)
 {
         if (!judge->soon && !judge->freed)
-                (void) sd_event_add_time_relative(judge->event, &judge->soon, CLOCK_MONOTONIC,
-                                                  LOOK_USEC, 0, look_now, judge);
+                (void) sd_event_add_time_relative(judge->event, &judge->soon, CLOCK_MONOTONIC, usec,
+                                                  0, look_now, judge);
+}
+
+static void look_soon(FwJudge *judge)
+{
+        look_after(judge, LOOK_USEC);
 }
 
 static void verified(void *userdata)

@@ -4,7 +4,8 @@
 /*
  * When connections are looked at for what commits revoke (revoke.h): once a commit is verified, a
  * moment later, so that its author has his answer before, commits that follow each other are one look,
- * and one that is taken back at once ends nothing. FilterSettings.revoke switches it off.
+ * and one that is taken back at once ends nothing. One
+ * that waits for a confirmation ends nothing before it has come. FilterSettings.revoke switches it off.
  */
 
 #include "connections.h"

@@ -236,10 +236,13 @@ PtDatasetImport *pt_dataset_import_begin(PtDatasetBuilder *builder, const char *
 
 int pt_dataset_import_text(PtDatasetImport *import, const char *text, size_t size)
 {
-        size_t mark = skip_mark(text, size), used;
+        size_t mark, used;
 
         if (size > PT_DATASET_TEXT_MAX)
                 return too_large(import);
+        if (size == 0) /* then there may be no text to point into */
+                return 0;
+        mark = skip_mark(text, size);
         return import_lines(import, text + mark, size - mark, true, &used);
 }
 

@@ -35,6 +35,14 @@ static void read_userdata(const char *data, size_t size)
                 __builtin_trap();
 }
 
+static void base_chain_free(void *p)
+{
+        PtNftBaseChain *chain = p;
+
+        g_free(chain->text);
+        g_free(chain);
+}
+
 static void read_messages(char *data, size_t size, unsigned choice)
 {
         static int (*const callbacks[])(const struct nlmsghdr *, void *) = {
@@ -43,7 +51,10 @@ static void read_messages(char *data, size_t size, unsigned choice)
                 pt_nft_reply_base_chain,
                 pt_nft_reply_count,
         };
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+        int (*callback)(const struct nlmsghdr *, void *) =
+                callbacks[choice % G_N_ELEMENTS(callbacks)];
+        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(
+                callback == pt_nft_reply_base_chain ? base_chain_free : g_free);
         PtNftReply reply = {.names = names, .table = "patronus", .name_attribute = NFTA_CHAIN_NAME};
         int left = (int) size;
 
@@ -54,7 +65,7 @@ static void read_messages(char *data, size_t size, unsigned choice)
 
                 if (header->nlmsg_len < NLMSG_LENGTH(4))
                         continue;
-                (void) callbacks[choice % G_N_ELEMENTS(callbacks)](header, &reply);
+                (void) callback(header, &reply);
                 if (pt_nft_reply_error(header, &error, &message) && message)
                         (void) strlen(message);
                 if (pt_nft_reply_change(header, "patronus", &type, &chain, &set) && chain)

@@ -30,8 +30,8 @@ spec: {{ action: allow, from: {zone}, to: router, protocol: tcp, source: {{ addr
 
 
 def policy(source, port):
-    """20 rules that fold into a map, one that does not, and an alias that differs."""
-    folded = "".join(RULE.format(name=f"f-{n}", zone=source, n=n, port=port) for n in range(1, 21))
+    """256 rules that fold into a map, one that does not, and an alias that differs."""
+    folded = "".join(RULE.format(name=f"f-{n}", zone=source, n=n % 256, port=port) for n in range(256))
     return POLICY + folded + f"""---
 apiVersion: patronus.firewall/v1
 kind: FirewallRule
