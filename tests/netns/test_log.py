@@ -230,7 +230,7 @@ def test_followers_are_limited_and_leave(lab):
 def test_restart(lab):
     """A filterd that starts reads on, and knows the rules that are in force."""
     lab.apply(ZONES + rule("action: drop, protocol: udp, log: true"))
-    os.kill(lab.pid("filterd"), signal.SIGKILL)
+    lab.end("filterd", signal.SIGKILL)
     lab.start("filterd")
     with nflog.Log(lab) as log:
         send(lab, [9])
