@@ -14,8 +14,8 @@ void bus_config_committed(Manager *manager, const Reply *reply, const char *auth
                           const char *comment);
 void bus_config_reverted(Manager *manager, uint64_t revision);
 void bus_config_state_changed(Manager *manager);
-/* A daemon cannot be brought to the running revision for now; `reason` NULL: it could be, after
- * that. */
+/* A daemon cannot be brought to the running revision and is behind until it can; `reason` NULL: it
+ * was. */
 void bus_config_degraded(Manager *manager, const char *daemon, const char *reason);
 /* A commit is under way still. */
 void bus_config_progress(Manager *manager, const Commit *commit);

@@ -24,7 +24,7 @@ typedef struct FwFeed {
         char *alias;
         FwLiveSort sort;
         PtDigest config;   /* of what the alias asked for when it got what it has */
-        PtDigest wanted;   /* of what it asks for now */
+        PtDigest wanted;   /* of what it asks for by the policy in force */
         PtDigest asked;    /* of what the job asks for */
         FwAliasType type;  /* that the contents are for */
         FwFeedJob *job;    /* NULL: nobody is asked now */

@@ -2,19 +2,19 @@
 #pragma once
 
 /*
- * A kind is pure data: one static table in C describes one kind of object (FirewallRule, Zone).
+ * A kind is pure data: one static table in C describes one kind of object that people configure.
  * From the table derive JSON, YAML, D-Bus a{sv}, validation and its messages, schema, help,
  * completion and diff; none of these is written by hand. All kinds live in
  * libpatronus/kinds/<domain>/.
  *
- *         static const PtField rule_fields[] = {
- *                 [FW_RULE_ACTION] = PT_FIELD(FirewallRule, enum, action, "action", PT_F_REQUIRED,
- *                                             .doc = "What happens to a packet that matches.",
- *                                             .choices = fw_actions),
- *                 [FW_RULE_FROM] = PT_FIELD(FirewallRule, ref, from, "from", 0, .ref = "Zone",
- *                                           .doc = "Zone the packet comes from."),
- *                 [FW_RULE_SOURCE] = PT_STRUCT(FirewallRule, FwEndpoint, source, "source",
- *                                              endpoint_fields, .doc = "..."),
+ *         static const PtField lamp_fields[] = {
+ *                 [LAMP_COLOUR] = PT_FIELD(Lamp, enum, colour, "colour", PT_F_REQUIRED,
+ *                                          .doc = "What it shines in.",
+ *                                          .choices = lamp_colours),
+ *                 [LAMP_ROOM] = PT_FIELD(Lamp, ref, room, "room", 0, .ref = "Room",
+ *                                        .doc = "Room that it hangs in."),
+ *                 [LAMP_SWITCH] = PT_STRUCT(Lamp, LampSwitch, by, "switch", switch_fields,
+ *                                           .doc = "..."),
  *                 {},
  *         };
  *
@@ -149,9 +149,9 @@ typedef struct PtMigration {
 } PtMigration;
 
 struct PtKind {
-        const char *name;        /* "FirewallRule" */
-        const char *api_version; /* "patronus.firewall/v1" */
-        const char *plural;      /* "firewallrules": accepted by the command line too */
+        const char *name;        /* "Lamp" */
+        const char *api_version; /* "patronus.house/v1" */
+        const char *plural;      /* "lamps": accepted by the command line too */
         const char *doc;
         const char *example;     /* a whole YAML document */
         size_t size;             /* of the C struct, whose first member is `PtObject object` */

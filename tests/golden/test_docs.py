@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("[A-Z]*-*.md")), *(ROOT / "docs" / f"{name}.md" for name in ("ARCHITECTURE", "BENCHMARKS", "DBUS", "INSTALL"))]
 FOLDERS = "daemons|libpatronus|bpf|dbus-interfaces|units|cli|tests|docs|examples|tools|packaging"
-# A whole word: with a placeholder (<x>, [ch], …) it names no one file.
+# A whole word: one with a part to be filled in (<x>, [ch], …) names no one file.
 NAMED = re.compile(rf"(?:\./)?((?:{FOLDERS})/[\w./-]*)")
 
 
