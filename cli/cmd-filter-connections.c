@@ -57,16 +57,8 @@ static int append_request(sd_bus_message *m, struct json_object *conditions, uin
                 r = sd_bus_message_append(m, "{sv}{sv}", "limit", "u", limit, "format", "s",
                                           "packed");
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "filter");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "a{sv}");
-        if (r >= 0)
-                r = pt_fields_append(pt_connection_filter_fields, conditions, m);
-        for (unsigned i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+                r = pt_fields_append_entry("filter", pt_connection_filter_fields, conditions, m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static int print_json(const PtConnection *connections, size_t n)

@@ -40,16 +40,8 @@ static int append_options(sd_bus_message *m, struct json_object *conditions, uin
                 r = sd_bus_message_append(m, "{sv}{sv}", "history", "u", history, "follow", "b",
                                           follow);
         if (r >= 0)
-                r = sd_bus_message_open_container(m, 'e', "sv");
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", "filter");
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'v', "a{sv}");
-        if (r >= 0)
-                r = pt_fields_append(fw_log_filter_fields, conditions, m);
-        for (unsigned i = 0; r >= 0 && i < 3; i++)
-                r = sd_bus_message_close_container(m);
-        return r;
+                r = pt_fields_append_entry("filter", fw_log_filter_fields, conditions, m);
+        return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
 static void append_time(uint64_t usec, GString *out)

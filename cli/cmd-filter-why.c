@@ -142,6 +142,14 @@ static int print_answer(const Ctl *ctl, struct json_object *answer)
         return passes ? CTL_DONE : strcmp(verdict, "drop") == 0 ? CTL_DROPPED : CTL_REJECTED;
 }
 
+/* `r`: how far the question has come to be written; CTL_DONE. */
+static int ask(Ctl *ctl, sd_bus_message *slice, sd_bus_message *m, int r, sd_bus_message **ret)
+{
+        if (r >= 0)
+                r = append_options(ctl, slice, m);
+        return r < 0 ? r : ctl_call(ctl, m, CTL_CALL_READS, ret);
+}
+
 static int ask_one(Ctl *ctl, sd_bus_message *slice)
 {
         pt_auto_message *m = NULL, *reply = NULL;
@@ -155,10 +163,7 @@ static int ask_one(Ctl *ctl, sd_bus_message *slice)
                 r = append_packet(ctl, m);
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
-        if (r >= 0)
-                r = append_options(ctl, slice, m);
-        if (r >= 0)
-                r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        r = ask(ctl, slice, m, r, &reply);
         if (r != CTL_DONE)
                 return r;
         r = sd_bus_message_enter_container(reply, 'a', "a{sv}");
@@ -204,10 +209,7 @@ static int ask_batch(Ctl *ctl, sd_bus_message *slice)
         if (r != CTL_DONE)
                 return r;
         r = sd_bus_message_append(m, "h", input.fd);
-        if (r >= 0)
-                r = append_options(ctl, slice, m);
-        if (r >= 0)
-                r = ctl_call(ctl, m, CTL_CALL_READS, &reply);
+        r = ask(ctl, slice, m, r, &reply);
         if (r != CTL_DONE)
                 return r;
         r = sd_bus_message_read(reply, "h", &fd);

@@ -173,6 +173,22 @@ int pt_fields_append(const PtField *fields, struct json_object *json, sd_bus_mes
         return sd_bus_message_close_container(m);
 }
 
+int pt_fields_append_entry(const char *name, const PtField *fields, struct json_object *json,
+                           sd_bus_message *m)
+{
+        int r = sd_bus_message_open_container(m, 'e', "sv");
+
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "a{sv}");
+        if (r >= 0)
+                r = pt_fields_append(fields, json, m);
+        for (unsigned i = 0; r >= 0 && i < 2; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
 static bool is_basic(const char *signature)
 {
         return *signature && !signature[1] && strchr("ybnqiuxtsog", *signature);

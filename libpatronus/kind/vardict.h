@@ -19,6 +19,9 @@ int pt_fields_read(const PtField *fields, sd_bus_message *m, PtDiagnostics *diag
 /* Appends a JSON tree of a spec (or a part of it) as a{sv} by the table; -EINVAL for what the table
  * does not have. */
 int pt_fields_append(const PtField *fields, struct json_object *json, sd_bus_message *m);
+/* The same as the entry `name` of an a{sv} that is being written. */
+int pt_fields_append_entry(const char *name, const PtField *fields, struct json_object *json,
+                           sd_bus_message *m);
 /* Any a{sv} of basic values, arrays and nested a{sv} or a{ss} into JSON, for metadata and options:
  * at most `depth` arrays and variants deep. */
 int pt_vardict_read(sd_bus_message *m, unsigned depth, struct json_object **ret);
