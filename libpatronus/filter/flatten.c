@@ -156,6 +156,12 @@ static unsigned count_datasets(const Alias *alias)
                fw_alias_asks(alias, FW_LIVE_PLACES);
 }
 
+static int open_dataset(const FwSource *source, const Alias *alias, PtDataset **ret)
+{
+        return source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, ret)
+                                 : -ENOENT;
+}
+
 int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnostics *diag)
 {
         unsigned n = 0;
@@ -180,8 +186,7 @@ int fw_flat_verify(const FwSource *source, const GPtrArray *closure, PtDiagnosti
                         return r;
                 if (!alias->dataset)
                         continue;
-                r = source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, &dataset)
-                                      : -ENOENT;
+                r = open_dataset(source, alias, &dataset);
                 if (r == 0)
                         r = pt_dataset_verify(dataset);
                 if (r < 0)
@@ -388,8 +393,7 @@ int fw_flat_new(const FwSource *source, const GPtrArray *closure, FwSetPart part
                         return r;
                 if (!alias->dataset)
                         continue;
-                r = source->state_dir ? pt_dataset_open(source->state_dir, alias->dataset, &dataset)
-                                      : -ENOENT;
+                r = open_dataset(source, alias, &dataset);
                 if (r == 0)
                         r = add_dataset(flat, dataset);
                 if (r < 0)

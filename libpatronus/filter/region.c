@@ -50,30 +50,27 @@ static void subtract_axis(FwCube *rest, const FwCube *other, FwAxis axis, GArray
         }
 }
 
+/* Of what is on all axes within the other, that of which one of its conditions is not so. */
+static void subtract_conditions(FwCube *rest, uint64_t bits, bool hold, GArray *pieces)
+{
+        for (; bits; bits &= bits - 1) {
+                uint64_t bit = bits & -bits;
+                FwCube piece = *rest;
+
+                *(hold ? &piece.fails : &piece.holds) |= bit;
+                g_array_append_val(pieces, piece);
+                *(hold ? &rest->holds : &rest->fails) |= bit;
+        }
+}
+
 void fw_cube_subtract(const FwCube *cube, const FwCube *other, GArray *pieces)
 {
-        uint64_t holds = other->holds & ~cube->holds, fails = other->fails & ~cube->fails;
         FwCube rest = *cube;
 
         for (FwAxis axis = 0; axis < FW_AXIS_MAX; axis++)
                 subtract_axis(&rest, other, axis, pieces);
-        /* Of what is on all axes within the other, that of which one of its conditions is not so. */
-        for (; holds; holds &= holds - 1) {
-                uint64_t bit = holds & -holds;
-                FwCube piece = rest;
-
-                piece.fails |= bit;
-                g_array_append_val(pieces, piece);
-                rest.holds |= bit;
-        }
-        for (; fails; fails &= fails - 1) {
-                uint64_t bit = fails & -fails;
-                FwCube piece = rest;
-
-                piece.holds |= bit;
-                g_array_append_val(pieces, piece);
-                rest.fails |= bit;
-        }
+        subtract_conditions(&rest, other->holds & ~cube->holds, true, pieces);
+        subtract_conditions(&rest, other->fails & ~cube->fails, false, pieces);
 }
 
 unsigned fw_cube_size(const FwCube *cube)
