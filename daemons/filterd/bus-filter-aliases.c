@@ -13,26 +13,6 @@
 #define LIST_MAX 100
 #define CURSOR_MAX (PT_NAME_MAX + 16)
 
-typedef struct Options {
-        uint64_t present;
-        char *after;
-        uint32_t limit;
-} Options;
-
-enum { OPTION_AFTER, OPTION_LIMIT };
-
-static const PtField rows[] = {
-        [OPTION_AFTER] = PT_FIELD(Options, string, after, "after", 0, .max = CURSOR_MAX),
-        [OPTION_LIMIT] = PT_FIELD(Options, u32, limit, "limit", 0, .min = 1, .max = LIST_MAX),
-        {},
-};
-
-static void options_done(Options *options)
-{
-        pt_fields_done(rows, options, options->present);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_done)
-
 static const char *state_word(const FwFeedState *state)
 {
         return state->error ? "failed" : !state->digest ? "pending" : "ready";
@@ -130,26 +110,26 @@ static int no_feeds(sd_bus_error *error)
 int fw_method_list_aliases(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
-        g_auto(Options) options = {.limit = LIST_MAX};
+        g_auto(FwPage) page = {0};
         pt_auto_message *reply = NULL;
         g_autofree char *after = NULL, *last = NULL;
         FwLiveSort sort = 0;
         Lister lister;
         int r;
 
-        r = fw_bus_begin(m, rows, &options, &options.present, error);
+        r = fw_bus_begin_page(m, LIST_MAX, CURSOR_MAX, &page, error);
         if (r <= 0)
                 return r;
         if (!fw_manager_feeds(manager))
                 return no_feeds(error);
-        if (options.after && options.after[0] && read_cursor(options.after, &after, &sort) < 0)
-                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListAliases", options.after);
+        if (page.after[0] && read_cursor(page.after, &after, &sort) < 0)
+                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListAliases", page.after);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         if (r < 0)
                 return r;
-        lister = (Lister){.reply = reply, .left = options.limit};
+        lister = (Lister){.reply = reply, .left = page.limit};
         fw_feeds_list(fw_manager_feeds(manager), after, sort, append_row, &lister);
         last = lister.last;
         r = lister.result;
@@ -168,18 +148,23 @@ static int refuse_unknown(const char *name, sd_bus_error *error)
                            name);
 }
 
+static int read_name(FwManager *manager, sd_bus_message *m, const char **ret, sd_bus_error *error)
+{
+        int r = sd_bus_message_read(m, "s", ret);
+
+        return r < 0 ? r : fw_manager_feeds(manager) ? 0 : no_feeds(error);
+}
+
 int fw_method_alias_state(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
         pt_auto_message *reply = NULL;
         Lister lister = {.left = FW_LIVE_SORT_MAX};
         const char *name;
-        int r = sd_bus_message_read(m, "s", &name);
+        int r = read_name(manager, m, &name, error);
 
         if (r < 0)
                 return r;
-        if (!fw_manager_feeds(manager))
-                return no_feeds(error);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
@@ -200,12 +185,10 @@ int fw_method_refresh_alias(sd_bus_message *m, void *userdata, sd_bus_error *err
         FwManager *manager = userdata;
         g_autoptr(FwAct) act = NULL;
         const char *name;
-        int r = sd_bus_message_read(m, "s", &name);
+        int r = read_name(manager, m, &name, error);
 
         if (r < 0)
                 return r;
-        if (!fw_manager_feeds(manager))
-                return no_feeds(error);
         if (!pt_name_is_valid(name))
                 return refuse_unknown("?", error);
         act = fw_act_new(manager, m, g_strdup_printf("Alias/%s", name));

@@ -371,26 +371,6 @@ int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return fail(m, r, error);
 }
 
-typedef struct ListOptions {
-        uint64_t present;
-        char *after;
-        uint32_t limit;
-} ListOptions;
-
-enum { OPTION_AFTER, OPTION_LIMIT };
-
-static const PtField list_rows[] = {
-        [OPTION_AFTER] = PT_FIELD(ListOptions, string, after, "after", 0, .max = CURSOR_MAX),
-        [OPTION_LIMIT] = PT_FIELD(ListOptions, u32, limit, "limit", 0, .min = 1, .max = LIST_MAX),
-        {},
-};
-
-static void list_options_done(ListOptions *options)
-{
-        pt_fields_done(list_rows, options, options->present);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ListOptions, list_options_done)
-
 typedef struct Lister {
         sd_bus_message *reply;
         GString *last;
@@ -415,7 +395,7 @@ static void append_ban(const FwBan *ban, void *userdata)
 int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
-        g_auto(ListOptions) options = {.limit = LIST_MAX};
+        g_auto(FwPage) page = {0};
         g_autoptr(GString) last = g_string_new(NULL);
         g_autofree char *reason = NULL;
         pt_auto_message *reply = NULL;
@@ -424,20 +404,20 @@ int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
         bool more, from;
         int r;
 
-        r = fw_bus_begin(m, list_rows, &options, &options.present, error);
+        r = fw_bus_begin_page(m, LIST_MAX, CURSOR_MAX, &page, error);
         if (r <= 0)
                 return r;
-        from = options.after && options.after[0];
-        if (from && fw_ban_parse(options.after, &after, &reason) < 0)
-                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListBans", options.after);
+        from = page.after[0];
+        if (from && fw_ban_parse(page.after, &after, &reason) < 0)
+                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListBans", page.after);
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(st)");
         if (r < 0)
                 return r;
         lister.reply = reply;
-        more = fw_bans_list(fw_manager_bans(manager), from ? &after : NULL, options.limit,
-                            append_ban, &lister);
+        more = fw_bans_list(fw_manager_bans(manager), from ? &after : NULL, page.limit, append_ban,
+                            &lister);
         r = lister.result;
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);

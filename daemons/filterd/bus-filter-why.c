@@ -154,6 +154,13 @@ static void on_answered(int result, const GString *out, void *userdata)
         (void) g_ptr_array_remove_fast(fw_manager_explanations(call->manager), call);
 }
 
+static bool is_file(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int read_descriptor(sd_bus_message *m, int *ret)
 {
         int fd, r = sd_bus_message_read_basic(m, 'h', &fd);
@@ -171,7 +178,6 @@ static int read_descriptor(sd_bus_message *m, int *ret)
 /* a{sv}: slice h, at t. */
 static int read_options(sd_bus_message *m, Call *call, sd_bus_error *error)
 {
-        struct stat st;
         int r = sd_bus_message_enter_container(m, 'a', "{sv}");
 
         while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
@@ -206,7 +212,7 @@ static int read_options(sd_bus_message *m, Call *call, sd_bus_error *error)
                 r = sd_bus_message_exit_container(m);
         if (r < 0)
                 return r;
-        if (call->explain.fd >= 0 && (fstat(call->explain.fd, &st) < 0 || !S_ISREG(st.st_mode)))
+        if (call->explain.fd >= 0 && !is_file(call->explain.fd))
                 return pt_bus_fail(error, -EINVAL, "slice must be a memfd or a regular file");
         if (call->explain.fd < 0 && !call->explain.slice)
                 return pt_bus_fail(error, -ENOENT, "There is no policy in force yet");
@@ -251,8 +257,10 @@ static int read_questions(sd_bus_message *m, Call *call, sd_bus_error *error)
         return r < 0 ? r : pt_write_all(call->questions, lines->str, lines->len);
 }
 
-static int start(Call *call, sd_bus_error *error)
+/* The call is taken. */
+static int start(Call *taken, sd_bus_error *error)
 {
+        g_autoptr(Call) call = taken;
         GPtrArray *calls = fw_manager_explanations(call->manager);
         int r;
 
@@ -265,7 +273,7 @@ static int start(Call *call, sd_bus_error *error)
                                     call, &call->worker);
         if (r < 0)
                 return r;
-        g_ptr_array_add(calls, call);
+        g_ptr_array_add(calls, g_steal_pointer(&call));
         return 1;
 }
 
@@ -278,35 +286,19 @@ int fw_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r; /* refused, with what is wrong */
         if (r == 0)
                 r = read_options(m, call, error);
-        if (r == 0)
-                r = start(call, error);
-        if (r > 0)
-                (void) g_steal_pointer(&call);
-        return r;
+        return r < 0 ? r : start(g_steal_pointer(&call), error);
 }
 
 int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         g_autoptr(Call) call = call_new(userdata, m, true);
-        struct stat st;
         int r = read_descriptor(m, &call->questions);
 
-        if (r == 0 && (fstat(call->questions, &st) < 0 || !S_ISREG(st.st_mode)))
+        if (r == 0 && !is_file(call->questions))
                 return pt_bus_fail(error, -EINVAL, "packets must be a memfd or a regular file");
         if (r == 0)
                 r = read_options(m, call, error);
-        if (r == 0)
-                r = start(call, error);
-        if (r > 0)
-                (void) g_steal_pointer(&call);
-        return r;
-}
-
-static bool is_file(int fd)
-{
-        struct stat st;
-
-        return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+        return r < 0 ? r : start(g_steal_pointer(&call), error);
 }
 
 /* No options are known yet. */
@@ -332,9 +324,5 @@ int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r == 0)
                 r = read_no_options(m, error);
         call->compares = true;
-        if (r >= 0)
-                r = start(call, error);
-        if (r > 0)
-                (void) g_steal_pointer(&call);
-        return r;
+        return r < 0 ? r : start(g_steal_pointer(&call), error);
 }

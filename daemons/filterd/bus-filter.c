@@ -25,6 +25,39 @@ int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *p
         return r < 0 ? pt_bus_refuse(m, -EINVAL, diag) : 1;
 }
 
+/* clang-format off */
+enum { PAGE_AFTER, PAGE_LIMIT };
+
+static const PtField page_rows[] = {
+        [PAGE_AFTER] = PT_FIELD(FwPage, string, after, "after", 0),
+        [PAGE_LIMIT] = PT_FIELD(FwPage, u32, limit, "limit", 0, .min = 1),
+        {},
+};
+/* clang-format on */
+
+void fw_page_done(FwPage *page)
+{
+        pt_fields_done(page_rows, page, page->present);
+}
+
+int fw_bus_begin_page(sd_bus_message *m, uint32_t rows_max, unsigned cursor_max, FwPage *page,
+                      sd_bus_error *error)
+{
+        PtField rows[G_N_ELEMENTS(page_rows)];
+        int r;
+
+        memcpy(rows, page_rows, sizeof(rows));
+        rows[PAGE_AFTER].max = cursor_max;
+        rows[PAGE_LIMIT].max = rows_max;
+        page->limit = rows_max;
+        r = fw_bus_begin(m, rows, page, &page->present, error);
+        if (r > 0 && !page->after) {
+                page->after = g_strdup("");
+                page->present |= UINT64_C(1) << PAGE_AFTER;
+        }
+        return r;
+}
+
 FwAct *fw_act_new(FwManager *manager, sd_bus_message *m, char *subject)
 {
         FwAct *act = g_new0(FwAct, 1);

@@ -18,6 +18,19 @@
 int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *present,
                  sd_bus_error *error);
 
+/* Where a page begins, and how long it may be: the options of methods that list. */
+typedef struct FwPage {
+        uint64_t present;
+        char *after; /* "": the first page */
+        uint32_t limit;
+} FwPage;
+void fw_page_done(FwPage *page);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FwPage, fw_page_done)
+/* fw_bus_begin() of such a method: at most `rows_max` rows, which is the default too, and a cursor of
+ * at most `cursor_max` bytes. */
+int fw_bus_begin_page(sd_bus_message *m, uint32_t rows_max, unsigned cursor_max, FwPage *page,
+                      sd_bus_error *error);
+
 /*
  * An act on the running system, from its call to its answer: the audit is told who did it and how it
  * ended. `subject` is taken.

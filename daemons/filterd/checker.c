@@ -291,7 +291,7 @@ static void start(Watch *watch)
 static void watch_server(FwChecker *checker, const FwPool *pool, unsigned i)
 {
         const FwPoolServer *server = &pool->servers[i];
-        char *key = g_strdup_printf("%s/%s", pool->pool->object.name, server->id);
+        char *key = fw_pool_server_key(pool, i);
         Watch *watch = g_hash_table_lookup(checker->watches, key);
         bool same =
                 watch && pt_digest_equal(&watch->pool->object.digest, &pool->pool->object.digest);
@@ -339,8 +339,7 @@ static void settled(void *userdata)
         g_hash_table_iter_init(&iter, layout->pools);
         while (g_hash_table_iter_next(&iter, NULL, (void **) &pool))
                 for (unsigned i = 0; i < pool->n; i++)
-                        g_hash_table_add(known, g_strdup_printf("%s/%s", pool->pool->object.name,
-                                                                pool->servers[i].id));
+                        g_hash_table_add(known, fw_pool_server_key(pool, i));
         fw_health_settle(health, known);
         fw_health_keep(health, known);
         (void) g_hash_table_foreach_remove(checker->watches, is_gone, known);
@@ -381,8 +380,7 @@ void fw_checker_list(FwChecker *checker, void (*each)(const FwServerRow *row, vo
         for (unsigned p = 0; p < pools->len; p++) {
                 pool = g_ptr_array_index(pools, p);
                 for (unsigned i = 0; i < pool->n; i++) {
-                        g_autofree char *key = g_strdup_printf("%s/%s", pool->pool->object.name,
-                                                               pool->servers[i].id);
+                        g_autofree char *key = fw_pool_server_key(pool, i);
                         const Watch *watch = g_hash_table_lookup(checker->watches, key);
                         FwServerRow row;
 

@@ -51,6 +51,22 @@ bool fw_tag_read(const void *userdata, size_t size, FwTag *ret)
         return true;
 }
 
+bool fw_tag_read_rule(const struct nftnl_rule *rule, FwTag *ret)
+{
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+
+        return fw_tag_read(data, size, ret);
+}
+
+bool fw_tag_read_element(struct nftnl_set_elem *element, FwTag *ret)
+{
+        uint32_t size = 0;
+        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
+
+        return fw_tag_read(data, size, ret);
+}
+
 struct FwCarry {
         GHashTable *counts; /* GBytes: chain, NUL, uid */
 };
@@ -127,12 +143,10 @@ typedef struct Reader {
 static int read_rule(struct nftnl_rule *rule, void *userdata)
 {
         Reader *reader = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag;
 
-        if (fw_tag_read(data, size, &tag) && pt_nft_rule_counter(rule, &packets, &bytes))
+        if (fw_tag_read_rule(rule, &tag) && pt_nft_rule_counter(rule, &packets, &bytes))
                 fw_carry_add(reader->carry, reader->chain, tag.uid, packets, bytes);
         return 0;
 }
@@ -140,12 +154,10 @@ static int read_rule(struct nftnl_rule *rule, void *userdata)
 static int read_element(struct nftnl_set_elem *element, void *userdata)
 {
         Reader *reader = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag;
 
-        if (fw_tag_read(data, size, &tag) && pt_nft_element_counter(element, &packets, &bytes))
+        if (fw_tag_read_element(element, &tag) && pt_nft_element_counter(element, &packets, &bytes))
                 fw_carry_add(reader->carry, reader->chain, tag.uid, packets, bytes);
         return 0;
 }

@@ -44,6 +44,8 @@ void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret
 bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */
 bool fw_tag_read(const void *userdata, size_t size, FwTag *ret);
+bool fw_tag_read_rule(const struct nftnl_rule *rule, FwTag *ret);
+bool fw_tag_read_element(struct nftnl_set_elem *element, FwTag *ret);
 
 typedef struct FwCount {
         uint64_t packets, bytes;

@@ -237,13 +237,11 @@ typedef struct ElementReader {
 static int read_leaving(struct nftnl_set_elem *element, void *userdata)
 {
         ElementReader *reader = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag, wanted;
 
         fw_tag_of(reader->element->rule, 0, false, &wanted);
-        if (!fw_tag_read(data, size, &tag) || !fw_tag_same(&tag, &wanted)) {
+        if (!fw_tag_read_element(element, &tag) || !fw_tag_same(&tag, &wanted)) {
                 reader->other = true;
                 return 0;
         }

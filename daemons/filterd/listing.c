@@ -46,12 +46,10 @@ static void add(Listing *listing, unsigned entry, uint64_t packets, uint64_t byt
 static int read_shard_rule(struct nftnl_rule *rule, void *userdata)
 {
         Listing *listing = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag, wanted;
 
-        if (!fw_tag_read(data, size, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
+        if (!fw_tag_read_rule(rule, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
                 return 0;
         for (unsigned i = 0; i < listing->unit->n; i++) {
                 fw_tag_of(g_array_index(listing->klass->entries, FwEntry, listing->start + i).rule,
@@ -67,12 +65,10 @@ static int read_shard_rule(struct nftnl_rule *rule, void *userdata)
 static int read_fold_element(struct nftnl_set_elem *element, void *userdata)
 {
         Listing *listing = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag;
 
-        if (fw_tag_read(data, size, &tag) && pt_nft_element_counter(element, &packets, &bytes))
+        if (fw_tag_read_element(element, &tag) && pt_nft_element_counter(element, &packets, &bytes))
                 add(listing, listing->entry, packets, bytes, &tag);
         return 0;
 }
@@ -110,12 +106,10 @@ static unsigned wanted_entry(const Listing *listing, unsigned item)
 static int read_piece_rule(struct nftnl_rule *rule, void *userdata)
 {
         Listing *listing = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         uint64_t packets, bytes;
         FwTag tag, item;
 
-        if (!fw_tag_read(data, size, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
+        if (!fw_tag_read_rule(rule, &tag) || !pt_nft_rule_counter(rule, &packets, &bytes))
                 return 0;
         for (unsigned i = 0; i < listing->piece->n; i++) {
                 fw_tag_of(fw_piece_item(listing->piece, i)->rule, 0, false, &item);

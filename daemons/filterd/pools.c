@@ -29,6 +29,11 @@ char *fw_pool_chain(const char *pool)
         return g_strconcat(PREFIX, pool, NULL);
 }
 
+char *fw_pool_server_key(const FwPool *pool, unsigned server)
+{
+        return g_strdup_printf("%s/%s", pool->pool->object.name, pool->servers[server].id);
+}
+
 /* Pools. */
 
 static char *server_id(const FwServer *server)

@@ -52,6 +52,8 @@ bool fw_pools_same(GHashTable *a, GHashTable *b);
 void fw_pool_unref(void *pool);
 
 char *fw_pool_chain(const char *pool);
+/* "POOL/ID": what health.h knows a server by. */
+char *fw_pool_server_key(const FwPool *pool, unsigned server);
 
 /* Makes what `before` (NULL: nothing) does not have, or has otherwise: before the rules. */
 void fw_pools_put(GHashTable *pools, GHashTable *before, const FwHealth *health, PtNftBatch *batch);

@@ -14,13 +14,11 @@ static void kernel_rule_clear(void *p)
 static int read_kernel_rule(struct nftnl_rule *rule, void *userdata)
 {
         GArray *rules = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         FwKernelRule k = {.handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE),
                           .comment = pt_nft_rule_comment(rule)};
 
-        (void) fw_tag_read(data, size,
-                           &k.tag); /* a foreign rule has none: it matches nothing, and goes */
+        /* A foreign rule has none: it matches nothing, and goes. */
+        (void) fw_tag_read_rule(rule, &k.tag);
         (void) pt_nft_rule_counter(rule, &k.count.packets, &k.count.bytes);
         g_array_append_val(rules, k);
         return 0;

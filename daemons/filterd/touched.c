@@ -225,11 +225,9 @@ typedef struct ChainCheck {
 static int check_rule(struct nftnl_rule *rule, void *userdata)
 {
         ChainCheck *check = userdata;
-        uint32_t size = 0;
-        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
         FwTag tag;
 
-        if (check->at >= check->chain->n || !fw_tag_read(data, size, &tag) ||
+        if (check->at >= check->chain->n || !fw_tag_read_rule(rule, &tag) ||
             !fw_tag_same(&tag, &check->chain->tags[check->at]))
                 check->differs = true;
         check->at++;
@@ -254,8 +252,6 @@ static bool is_member(const struct nftnl_set_elem *element, const TouchedElement
 static int check_element(struct nftnl_set_elem *element, void *userdata)
 {
         ElementCheck *check = userdata;
-        uint32_t size = 0;
-        const void *data;
         FwTag tag;
 
         check->found = !check->element->begins || is_member(element, check->element);
@@ -263,8 +259,7 @@ static int check_element(struct nftnl_set_elem *element, void *userdata)
                 check->found = check->same = is_member(element, check->element);
                 return 0;
         }
-        data = nftnl_set_elem_get(element, NFTNL_SET_ELEM_USERDATA, &size);
-        check->same = fw_tag_read(data, size, &tag) && fw_tag_same(&tag, &check->element->tag);
+        check->same = fw_tag_read_element(element, &tag) && fw_tag_same(&tag, &check->element->tag);
         return 0;
 }
 
