@@ -64,6 +64,8 @@ class Rule:
     to_ports: tuple = ()  # translation.ports: (first, last), or ()
     persistent: bool = True
     filter: str = ""
+    services: tuple = ()  # names, of World.services
+    reflection: object = None  # or a bool
 
     @property
     def of_family(self):
@@ -107,6 +109,9 @@ class World:
     router: dict  # zone -> the router's addresses on that side: one of each family
     masquerading: frozenset = frozenset()  # zones with a masquerade of their own
     closed: bool = False  # whether only rules that come with translations let anything pass
+    outbound: str = "hybrid"  # NatSettings
+    reflection: bool = False
+    services: dict = dataclasses.field(default_factory=dict)  # name -> {protocol: (first, last) of ports, ...}
 
     def zone_of(self, address):
         return next((zone for zone, spans in self.networks.items() if within(address, spans)), None)
@@ -128,12 +133,34 @@ class Model:
         """`rules` in the order of their file."""
         self.world = world
         self.all = rules
-        self.rules = sorted((rule for rule in rules if rule.enabled), key=lambda rule: rule.priority)  # stable
+        self.rules = sorted((rule for rule in rules if self._in_force(rule)), key=lambda rule: rule.priority)  # stable
+
+    def _in_force(self, rule):
+        return rule.enabled and (SIDES[rule.type] != (OUT,) or self.world.outbound in ("hybrid", "manual"))
+
+    def _reflected(self, rule):
+        return rule.type == "forward" and (self.world.reflection if rule.reflection is None else rule.reflection)
+
+    def _stands(self, rule, side, zone, c):
+        """Whether the rule is asked about what comes from there, or goes there, at all."""
+        if zone != "router" and rule.zone in ("any", zone):
+            return True
+        if side == OUT or not self._reflected(rule):
+            return False
+        if rule.destination.addresses:
+            return True
+        return zone != "router" and c.destination not in self.world.router[zone]
+
+    def _protocol_matches(self, rule, c):
+        """The protocol, and the ports if services say them."""
+        if rule.services:
+            return any(within(c.port, self.world.services[name].get(c.protocol, ())) for name in rule.services)
+        return rule.protocol in ("", c.protocol)
 
     def _matches(self, rule, side, zone, c):
-        if side not in SIDES[rule.type] or rule.zone not in ("any", zone):
+        if side not in SIDES[rule.type] or not self._stands(rule, side, zone, c):
             return False
-        if rule.of_family not in (0, c.destination.version) or rule.protocol not in ("", c.protocol):
+        if rule.of_family not in (0, c.destination.version) or not self._protocol_matches(rule, c):
             return False
         source, destination = mirrored(rule) if side == OUT and IN in SIDES[rule.type] else (rule.source, rule.destination)
         if rule.type == "forward" and not destination.addresses and not self.world.is_local(c.destination):
@@ -159,22 +186,35 @@ class Model:
             return dataclasses.replace(c, destination=ip(rule.to[0]), port=port)
         return dataclasses.replace(c, destination=self._moved(c.destination, rule.destination.addresses[0], rule.to[0]))
 
+    def _leads_there(self, rule, c):
+        """Whether a connection looks, translated, as one of the rule's does: sources as before."""
+        if rule.of_family not in (0, c.destination.version):
+            return False
+        if rule.services and rule.to_ports:
+            if not any(c.protocol in self.world.services[name] for name in rule.services):
+                return False
+        elif not self._protocol_matches(rule, c):
+            return False
+        if rule.to_ports:
+            at = End(addresses=rule.to, ports=(rule.to_ports,))
+        else:
+            at = End(addresses=rule.to, ports=rule.destination.ports, but_ports=rule.destination.but_ports)
+        return rule.source.has(c.source, c.source_port) and at.has(c.destination, c.port)
+
+    def _goes_back(self, c):
+        """What was translated to where a reflected forward leads, in the zone that it came from."""
+        return any(self._reflected(rule) and self._leads_there(rule, c) for rule in self.rules)
+
     def _passes(self, c, translated, target):
         """Whether the filter lets it pass: sources as before, destinations as after translation."""
         if not self.world.closed or c.host == "router":
             return True
         for rule in self.all:
-            if not rule.links or not translated or rule.zone not in ("any", c.host):
+            if not rule.links or not translated or not (rule.zone in ("any", c.host) or self._reflected(rule)):
                 continue
             if rule.type == "redirect" and target != "router":
                 continue
-            if rule.of_family not in (0, c.destination.version) or rule.protocol not in ("", c.protocol):
-                continue
-            if rule.to_ports:
-                at = End(addresses=rule.to, ports=(rule.to_ports,))
-            else:
-                at = End(addresses=rule.to, ports=rule.destination.ports, but_ports=rule.destination.but_ports)
-            if rule.source.has(c.source, c.source_port) and at.has(c.destination, c.port):
+            if self._leads_there(rule, c):
                 return True
         return False
 
@@ -191,20 +231,25 @@ class Model:
 
     def meet(self, c):
         """(Met or None: no answer, names of the NAT rules that it went through)"""
-        arriving = self._first(IN, c.host, c) if c.host != "router" else None
+        arriving = self._first(IN, c.host, c)
         names = [arriving.name] if arriving else []
+        asked = c.destination, c.port
         if arriving:
             c = self._arrive(arriving, c)
+        translated = (c.destination, c.port) != asked  # to itself is no translation: asked for directly
         target = "router" if self.world.is_local(c.destination) else self.world.zone_of(c.destination)
-        if target is None or not self._passes(c, arriving is not None, target):
+        if target is None or not self._passes(c, translated, target):
             return None, names
         sources, ports = ((c.source, c.source),), (1, 65535)
         if target != "router":
             leaving = self._first(OUT, target, c)
-            if leaving:
+            if translated and target == c.host and self._goes_back(c):
+                address = self.world.router_at(target, c.source.version)  # so that answers come back
+                sources = ((address, address),)
+            elif leaving:
                 names.append(leaving.name)
                 sources, ports = self._leave(leaving, target, c)
-            elif target in self.world.masquerading and c.source.version == 4:
+            elif target in self.world.masquerading and c.source.version == 4 and self.world.outbound in ("automatic", "hybrid"):
                 address = self.world.router_at(target, 4)
                 sources = ((address, address),)
             if c.destination not in self.world.hosts[target]:
