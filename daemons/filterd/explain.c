@@ -4,6 +4,7 @@
 
 #include "base/io.h"
 #include "base/marks.h"
+#include "event/parts.h"
 #include "kind/field.h"
 #include "kind/json.h"
 #include "netlink/nft.h"
@@ -12,10 +13,18 @@
 #include <linux/netfilter.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define WRITE_SIZE (256U * 1024U)
+/* More of a batch are answered by several processes, each with so many at least, since it costs some
+ * 0.5 ms to begin one. So many processes: others wait for processors too. */
+#define PART_LINES_MIN 1024U
+#define PARTS_MAX 8U
+/* They begin when lists and their indices have been made, which the first questions do. */
+#define FIRST_LINES 256U
+#define SENDFILE_SIZE (64U * 1024 * 1024)
 
 typedef struct Explainer {
         const FwExplain *explain;
@@ -179,17 +188,30 @@ static int flush(Explainer *explainer, int fd)
         return r;
 }
 
-static int answer_all(Explainer *explainer, const char *text, size_t size, int fd)
+/* Some of the lines, and how many come before them. */
+typedef struct Lines {
+        const char *text;
+        size_t size;
+        unsigned before;
+} Lines;
+
+static const char *line_end(const Lines *lines, const char *line)
 {
-        const char *end = text + size;
-        unsigned line = 0;
+        const char *end = lines->text + lines->size;
+
+        return memchr(line, '\n', (size_t) (end - line)) ?: end;
+}
+
+static int answer_lines(Explainer *explainer, const Lines *lines, int fd)
+{
+        const char *text = lines->text;
+        unsigned line = lines->before;
         int r = 0;
 
-        while (r == 0 && text < end) {
-                const char *newline = memchr(text, '\n', (size_t) (end - text)) ?: end;
+        while (r == 0 && text < lines->text + lines->size) {
+                const char *newline = line_end(lines, text);
 
-                if (++line > FW_QUESTIONS_MAX)
-                        return -E2BIG;
+                line++;
                 if (newline > text) {
                         answer(explainer, text, (size_t) (newline - text), line);
                         g_string_append_c(explainer->out, '\n');
@@ -199,6 +221,93 @@ static int answer_all(Explainer *explainer, const char *text, size_t size, int f
                         r = flush(explainer, fd);
         }
         return r < 0 ? r : flush(explainer, fd);
+}
+
+/* Takes lines from the front, as many as there are if they are fewer. */
+static Lines take_lines(Lines *lines, unsigned n)
+{
+        Lines taken = {.text = lines->text, .before = lines->before};
+        const char *at = lines->text, *end = lines->text + lines->size;
+
+        for (; n > 0 && at < end; n--) {
+                at = line_end(lines, at);
+                at += at < end;
+                lines->before++;
+        }
+        taken.size = (size_t) (at - lines->text);
+        lines->text = at;
+        lines->size -= taken.size;
+        return taken;
+}
+
+/* What is asked about by several processes: what lists and indices are needed is known by then. */
+typedef struct Batch {
+        Explainer *explainer;
+        Lines parts[PARTS_MAX];
+        int answers[PARTS_MAX]; /* of the first part: where all answers go */
+} Batch;
+
+static int answer_part(unsigned part, void *userdata)
+{
+        const Batch *batch = userdata;
+        Explainer *explainer = batch->explainer;
+        int r = 0;
+
+        if (part > 0) {
+                /* Two who ask the kernel by one socket would take each other's answers. */
+                fw_ways_close(g_steal_pointer(&explainer->ways));
+                r = fw_ways_open(explainer->explain->netns_fd, &explainer->ways);
+        }
+        return r < 0 ? r : answer_lines(explainer, &batch->parts[part], batch->answers[part]);
+}
+
+/* Appends what a file holds to another one. */
+static int append_file(int from, int to)
+{
+        off_t at = 0;
+        ssize_t n;
+
+        while ((n = sendfile(to, from, &at, SENDFILE_SIZE)) > 0)
+                ;
+        return n < 0 ? -errno : 0;
+}
+
+static int answer_parts(Explainer *explainer, Lines *lines, unsigned n_lines, int fd)
+{
+        unsigned n = MIN(MIN(g_get_num_processors(), n_lines / PART_LINES_MIN), PARTS_MAX);
+        Batch batch = {.explainer = explainer, .answers = {fd}};
+        int r = 0;
+
+        if (n < 2)
+                return answer_lines(explainer, lines, fd);
+        for (unsigned i = 0; i < n; i++) {
+                batch.parts[i] = take_lines(lines, i + 1 < n ? n_lines / n : n_lines);
+                if (i > 0)
+                        batch.answers[i] = memfd_create("patronus-why-part", MFD_CLOEXEC);
+                if (r == 0 && batch.answers[i] < 0)
+                        r = -errno;
+        }
+        if (r == 0)
+                r = pt_parts_run(n, answer_part, &batch);
+        for (unsigned i = 1; i < n; i++) {
+                if (r == 0)
+                        r = append_file(batch.answers[i], fd);
+                pt_closep(&batch.answers[i]);
+        }
+        return r;
+}
+
+static int answer_all(Explainer *explainer, const char *text, size_t size, int fd)
+{
+        Lines all = {.text = text, .size = size}, rest = all, first;
+        int r;
+
+        (void) take_lines(&rest, FW_QUESTIONS_MAX);
+        if (rest.size > 0)
+                return -E2BIG;
+        first = take_lines(&all, FIRST_LINES);
+        r = answer_lines(explainer, &first, fd);
+        return r < 0 ? r : answer_parts(explainer, &all, rest.before - all.before, fd);
 }
 
 typedef struct Check {
@@ -281,7 +390,6 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         g_autoptr(PtSlice) slice = NULL;
         g_autoptr(FwLists) lists = NULL;
         g_autoptr(FwTimes) times = NULL;
-        g_autoptr(FwWays) ways = NULL;
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(GPtrArray) foreign = NULL;
         g_autoptr(GString) lines = g_string_sized_new(WRITE_SIZE + 4096);
@@ -299,16 +407,17 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         r = fw_lists_new(&source, NULL, diag, &lists);
         if (r < 0)
                 tell(diag, out);
-        if (r == 0)
-                r = fw_ways_open(explain->netns_fd, &ways);
         if (r == 0 && explain->foreign)
                 r = list_foreign(explain->netns_fd, &foreign);
+        if (r == 0)
+                r = fw_ways_open(explain->netns_fd, &explainer.ways);
         if (r < 0)
                 return r;
         times = fw_times_new(source.slice, explain->at, explain->trusted);
         explainer.times = times;
         explainer.lists = lists;
-        explainer.ways = ways;
         explainer.foreign = foreign;
-        return answer_all(&explainer, text, size, answers);
+        r = answer_all(&explainer, text, size, answers);
+        fw_ways_close(explainer.ways);
+        return r;
 }

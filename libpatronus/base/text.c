@@ -161,3 +161,13 @@ const char *pt_duration_format(uint64_t usec, char buffer[static PT_DURATION_TEX
                 g_strlcpy(buffer, "0s", PT_DURATION_TEXT_MAX);
         return buffer;
 }
+
+void pt_hex_append(const uint8_t *bytes, size_t n, GString *out)
+{
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < n; i++) {
+                g_string_append_c(out, digits[bytes[i] >> 4]);
+                g_string_append_c(out, digits[bytes[i] & 15]);
+        }
+}

@@ -28,3 +28,6 @@ int pt_duration_parse(const char *text, uint64_t *ret_usec);
 /* Its two largest units, which is enough for people: "1h30m", "4d23h", "0s". Returns `buffer`. */
 #define PT_DURATION_TEXT_MAX 32
 const char *pt_duration_format(uint64_t usec, char buffer[static PT_DURATION_TEXT_MAX]);
+
+/* Two lower-case digits a byte. */
+void pt_hex_append(const uint8_t *bytes, size_t n, GString *out);

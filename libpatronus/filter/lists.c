@@ -174,14 +174,12 @@ FwRuleList *fw_lists_rules(FwLists *lists, const FwZone *from, const FwZone *to)
 
 FwRuleList *fw_lists_nat(FwLists *lists, FwNatSide side, const FwZone *zone)
 {
-        Collect collect = {.lists = lists,
-                           .nat = fw_nat_policy(lists->effective, lists->source.slice),
-                           .side = side,
-                           .zone = zone};
+        Collect collect = {.lists = lists, .side = side, .zone = zone};
         FwRuleList *known = get_list(lists, nat_number(lists, side, zone), &collect.list);
 
         if (known)
                 return known;
+        collect.nat = fw_nat_policy(lists->effective, lists->source.slice);
         (void) pt_slice_foreach(lists->source.slice, &pt_kind_nat_rule, collect_nat, &collect);
         g_ptr_array_sort(collect.list->rules, compare_rules);
         return collect.list;

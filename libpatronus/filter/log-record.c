@@ -2,6 +2,7 @@
 
 #include "filter/log-record.h"
 
+#include "base/text.h"
 #include "kind/field.h"
 
 #include <arpa/inet.h>
@@ -108,12 +109,6 @@ const char *fw_log_record_verdict(const FwLogRecord *record)
                                                    : verdicts[record->verdict];
 }
 
-static void append_hex(const uint8_t *bytes, size_t n, GString *out)
-{
-        for (size_t i = 0; i < n; i++)
-                g_string_append_printf(out, "%02x", bytes[i]);
-}
-
 static void append_address(int family, const uint8_t *address, GString *out)
 {
         char text[INET6_ADDRSTRLEN] = "";
@@ -199,12 +194,12 @@ static void words(const char *name, void (*append)(const FwLogRecord *record, GS
 
 static void append_uid(const FwLogRecord *record, GString *out)
 {
-        append_hex(record->uid, sizeof(record->uid), out);
+        pt_hex_append(record->uid, sizeof(record->uid), out);
 }
 
 static void append_generation(const FwLogRecord *record, GString *out)
 {
-        append_hex(record->generation, sizeof(record->generation), out);
+        pt_hex_append(record->generation, sizeof(record->generation), out);
 }
 
 static void append_source(const FwLogRecord *record, GString *out)

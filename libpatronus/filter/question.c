@@ -2,6 +2,7 @@
 
 #include "filter/question.h"
 
+#include "base/text.h"
 #include "kind/field.h"
 #include "kind/json.h"
 
@@ -270,9 +271,17 @@ int fw_question_packet(const FwQuestion *question, const FwZones *zones, PtDiagn
 
 /* Answers. */
 
+/* Without printf, which would take a fifth of the time of an answer. */
+static void append_key(const char *key, GString *out)
+{
+        g_string_append(out, ",\"");
+        g_string_append(out, key);
+        g_string_append(out, "\":");
+}
+
 static void append_text(const char *key, const char *text, GString *out)
 {
-        g_string_append_printf(out, ",\"%s\":", key);
+        append_key(key, out);
         pt_canonical_string(text, strlen(text), out);
 }
 
@@ -280,11 +289,14 @@ static void append_object(const char *key, const PtObject *object, GString *out)
 {
         uint8_t uid[16];
 
-        g_string_append_printf(out, ",\"%s\":{\"kind\":\"%s\",\"name\":\"%s\",\"uid\":\"", key,
-                               object->kind->name, object->name);
         pt_object_uid(object, uid);
-        for (unsigned i = 0; i < sizeof(uid); i++)
-                g_string_append_printf(out, "%02x", uid[i]);
+        append_key(key, out);
+        g_string_append(out, "{\"kind\":\"");
+        g_string_append(out, object->kind->name);
+        g_string_append(out, "\",\"name\":\"");
+        g_string_append(out, object->name);
+        g_string_append(out, "\",\"uid\":\"");
+        pt_hex_append(uid, sizeof(uid), out);
         g_string_append(out, "\"}");
 }
 
@@ -363,8 +375,11 @@ void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString 
 {
         g_autofree char *text = describe(outcome);
 
-        g_string_append_printf(out, "{\"verdict\":\"%s\",\"reason\":\"%s\"",
-                               fw_actions[outcome->action].name, fw_reason_name(outcome->reason));
+        g_string_append(out, "{\"verdict\":\"");
+        g_string_append(out, fw_actions[outcome->action].name);
+        g_string_append(out, "\",\"reason\":\"");
+        g_string_append(out, fw_reason_name(outcome->reason));
+        g_string_append_c(out, '"');
         if (outcome->rule) {
                 append_object("rule", &outcome->rule->object, out);
                 g_string_append_printf(out, ",\"place\":%u,\"places\":%u", outcome->place,

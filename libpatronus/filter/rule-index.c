@@ -175,26 +175,27 @@ void fw_rule_index_walk(const FwRuleIndex *index, const FwPacket *packet, FwRule
         walk->word = WORDS;
 }
 
-/* Leaves the rules that the packet's value on one side allows. */
-static void narrow(const Cuts *cuts, const FwPacket *packet, Side side, uint64_t *bits)
+/* Leaves the rules that the packet's value on one side allows; false: there are none. */
+static bool narrow(const Cuts *cuts, const FwPacket *packet, Side side, uint64_t *bits)
 {
         const FwSpan *value = &packet->values[dimensions[side]];
         unsigned first, last;
-        uint64_t any[WORDS];
+        uint64_t any[WORDS], left = 0;
 
         /* What has no such value is in the boxes that ask for none, by their whole interval. */
         if (!packet->here[dimensions[side]])
-                return;
+                return true;
         first = find(cuts, value->lo);
         last = value->hi == value->lo ? first : find(cuts, value->hi);
         if (last - first >= INTERVALS_MAX)
-                return;
+                return true;
         memcpy(any, cuts->rules[first], sizeof(any));
         for (unsigned at = first + 1; at <= last; at++)
                 for (unsigned word = 0; word < WORDS; word++)
                         any[word] |= cuts->rules[at][word];
         for (unsigned word = 0; word < WORDS; word++)
-                bits[word] &= any[word];
+                left |= bits[word] &= any[word];
+        return left != 0;
 }
 
 static void load_block(FwRuleIndexWalk *walk)
@@ -203,9 +204,12 @@ static void load_block(FwRuleIndexWalk *walk)
         const Cuts *cuts = block->cuts[family_index(walk->packet->family)];
 
         memcpy(walk->bits, block->rules[family_index(walk->packet->family)], sizeof(walk->bits));
-        for (Side side = 0; side < SIDE_MAX; side++)
-                narrow(&cuts[side], walk->packet, side, walk->bits);
         walk->word = 0;
+        for (Side side = 0; side < SIDE_MAX; side++)
+                if (!narrow(&cuts[side], walk->packet, side, walk->bits)) {
+                        walk->word = WORDS;
+                        return;
+                }
 }
 
 bool fw_rule_index_next(FwRuleIndexWalk *walk, unsigned *ret)

@@ -155,3 +155,21 @@ def test_batch(lab):
     assert done.returncode == 1 and json.loads(done.stdout)["line"] == 1
     done = lab.ctl("filter", "why", "--batch", "-", "--dport", "1", check=False, stdin="")
     assert done.returncode == 2 and "--dport" in done.stderr
+
+
+def test_large_batch(lab):
+    """So many are answered by several processes: in order, with the lines' numbers, none left out."""
+    lab.apply(POLICY, "--replace")
+    packet = {"from": "lan", "src": "10.2.0.2", "dst": "10.1.0.2", "proto": "tcp"}
+    lines = [json.dumps({**packet, "dport": 443 if number % 3 else 80, "sport": 1024 + number}) for number in range(9000)]
+    bad = (0, 300, 4000, 8999)
+    for number in bad:
+        lines[number] = json.dumps({**packet, "dport": 443, "colour": number})
+    empty = (1, 257, 6001)
+    for number in empty:
+        lines[number] = ""
+    done = lab.ctl("filter", "why", "--batch", "-", check=False, stdin="\n".join(lines))
+    assert done.returncode == 1, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    wanted = [number + 1 if number in bad else "allow" if number % 3 else "drop" for number in range(9000) if number not in empty]
+    assert [answer["line"] if "error" in answer else answer["verdict"] for answer in answers] == wanted

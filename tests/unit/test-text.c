@@ -102,13 +102,24 @@ static void test_durations(void **state)
                 assert_string_equal(pt_duration_format(shown[i].usec, buffer), shown[i].text);
 }
 
+static void test_hex(void **state)
+{
+        static const uint8_t bytes[] = {0x00, 0x0f, 0xa5, 0xff};
+        g_autoptr(GString) out = g_string_new("x");
+
+        (void) state;
+        pt_hex_append(bytes, 0, out);
+        assert_string_equal(out->str, "x");
+        pt_hex_append(bytes, sizeof(bytes), out);
+        assert_string_equal(out->str, "x000fa5ff");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_names),
-                cmocka_unit_test(test_nearest),
-                cmocka_unit_test(test_utf8),
-                cmocka_unit_test(test_durations),
+                cmocka_unit_test(test_names), cmocka_unit_test(test_nearest),
+                cmocka_unit_test(test_utf8),  cmocka_unit_test(test_durations),
+                cmocka_unit_test(test_hex),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
