@@ -19,6 +19,7 @@ LAYERS = {
     "kind": {"base", "secret"},
     "kinds": {"base", "secret", "kind"},
     "netlink": {"base", "event", "kind"},
+    "backend": {"base", "event"},
     "txn": {"base", "secret", "event", "bus", "kind", "kinds", "netlink"},
     "filter": {"base", "kind", "kinds", "txn"},
 }
