@@ -98,6 +98,12 @@ RULES = {
     "test_nat_oracle.py": {
         # The compiler and the evaluator ask the same function: what filterd says is no oracle of it.
         "disabled NAT rules translate": (f"{FILTER}/effective.c", "return fw_nat_enabled(nat) && ", "return "),
+        "manual is hybrid": (f"{FILTER}/zones.c", "return outbound == FW_OUTBOUND_AUTOMATIC || outbound == FW_OUTBOUND_HYBRID;", "return outbound != FW_OUTBOUND_OFF;"),
+        "automatic is hybrid": (f"{FILTER}/effective.c", "(!outbound || policy->outbound == FW_OUTBOUND_HYBRID ||", "(!outbound || policy->outbound != FW_OUTBOUND_OFF ||"),
+        "settings reflect nothing": (f"{FILTER}/effective.c", ": policy->reflection);", ": false);"),
+        "nobody goes back": (f"{FILTER}/nat-use.c", "return fw_nat_reflects(policy, nat) &&", "return false && fw_nat_reflects(policy, nat) &&"),
+        "what comes with reflection is of its zone": (f"{FILTER}/effective.c", "rule->from = linked->reflected ? NULL : nat->zone;", "rule->from = nat->zone;"),
+        "the nearest address is led on": (f"{FILTERD}/nat-emit.c", "        if (!reflected)\n", "        if (true)\n"),
     },
     "test_floating.py": {
         "late rules are not turned": (f"{KINDS}/firewall-rule.c", "return place == FW_PLACE_LATE ? -r : r;", "return r;"),
