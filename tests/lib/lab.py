@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """tools/lab for tests: one object is one lab."""
 
+import collections
 import json
 import os
 import pathlib
@@ -62,6 +63,18 @@ class Lab:
 
     def apply(self, text, *options):
         return self.ctl("apply", *options, "-f", "-", stdin=text)
+
+    def counters(self):
+        """The rows of `filter counters`."""
+        return [json.loads(line) for line in self.ctl("filter", "counters", "-o", "json").stdout.splitlines()]
+
+    def counted(self, kind="FirewallRule"):
+        """Packets by the rule's name; of a rule between several pairs of zones the sum."""
+        counts = collections.Counter()
+        for row in self.counters():
+            if row["kind"] == kind:
+                counts[row["name"]] += row["packets"]
+        return dict(counts)
 
     # --- processes
 

@@ -31,8 +31,7 @@ def rule(name, position, **spec):
 
 
 def packets(lab, name):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return sum(row["packets"] for row in rows if row.get("name") == name)
+    return sum(row["packets"] for row in lab.counters() if row.get("name") == name)
 
 
 def udp(lab, host):

@@ -6,6 +6,7 @@ import re
 import shlex
 
 import lab as lab_module
+from documents import document
 
 POLICY = """
 apiVersion: patronus.firewall/v1
@@ -85,7 +86,7 @@ def test_plan_says_what_does_nothing_and_what_changes(lab):
 
 
 def expectation(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "PolicyTest", "metadata": {"name": name}, "spec": spec}) + "\n"
+    return document("PolicyTest", name, **spec)
 
 
 CLIENT = {"from": "wan", "source": "198.51.100.7", "destinationPort": 443}
@@ -136,8 +137,7 @@ def test_who_decides_and_translations(lab):
         code, errors = refusal(lab, expectation("wrong", **outside, expect="allow", **{field: value}))
         assert code == 1 and f"PolicyTest/wrong /spec/{field}: expected" in errors, errors
     # One that asks for what is not said is not certain.
-    rule = "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "FirewallRule", "metadata": {"name": "one-mac"}, "spec": {
-        "action": "reject", "priority": 1, "from": "wan", "source": {"macs": ["02:00:00:00:00:07"]}}}) + "\n"
+    rule = document("FirewallRule", "one-mac", action="reject", priority=1, source={"macs": ["02:00:00:00:00:07"]}, **{"from": "wan"})
     code, errors = refusal(lab, rule + expectation("web", **SERVER, expect="allow"))
     assert code == 1 and "not certain" in errors and "one-mac" in errors
     # Both families, and other protocols.

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FirewallRule.dscp: packets of both families are told apart by their code point."""
 
-import json
 
 POLICY = """
 {apiVersion: patronus.firewall/v1, kind: Zone, metadata: {name: wan}, spec: {interfaces: [wan]}}
@@ -25,8 +24,7 @@ for family, level, option, address in ((socket.AF_INET, socket.IPPROTO_IP, socke
 def test_dscp_of_both_families(lab):
     lab.apply(POLICY)
     lab.exec("lan", "/usr/bin/python3", "-c", SEND)
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    assert [row["packets"] for row in rows if row["name"] == "voice"] == [6]
+    assert [row["packets"] for row in lab.counters() if row["name"] == "voice"] == [6]
 
 
 def test_a_code_point_has_six_bits(lab):

@@ -6,6 +6,7 @@ import socket
 
 import netns
 import pytest
+from documents import document
 from traffic import address
 
 ZONES = "---\n".join(json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Zone", "metadata": {"name": host},
@@ -23,11 +24,7 @@ OPTIONS = {
 
 
 def rule(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "FirewallRule", "metadata": {"name": name}, "spec": spec}) + "\n"
-
-
-def counted(lab):
-    return {row["name"]: row["packets"] for row in map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())}
+    return document("FirewallRule", name, **spec)
 
 
 @pytest.mark.parametrize("what", OPTIONS)
@@ -53,9 +50,13 @@ def test_ports_are_found_behind_headers(lab, what):
         with pytest.raises(BlockingIOError):
             closed.setblocking(False)
             closed.recv(4096)
-    found = counted(lab)
+    found = lab.counted()
     # nobody answers, so that each is the first of its connection
     assert (found["passes"], found["refused"], found["others"]) == (2, 2, 0)
+
+
+def ndp(lab):
+    return next(row["packets"] for row in lab.counters() if row["name"] == "prologue/ndp-input")
 
 
 def test_no_policy_takes_neighbour_discovery_away(lab):
@@ -67,12 +68,11 @@ def test_no_policy_takes_neighbour_discovery_away(lab):
     lab.exec("lan", "ping", "-6", "-c", "1", "-W", "0.2", target, check=False)
     entries = json.loads(lab.exec("lan", "ip", "-j", "-6", "neigh", "show", target).stdout)
     assert entries and all("lladdr" in entry for entry in entries)  # the router was asked, and answered
-    before = counted(lab)
+    before = ndp(lab)
     # RFC 4861 4.1: a solicitation of routers, from the LAN to all routers
     with netns.make_socket(lab.netns("lan"), socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, int(lab.exec("lan", "cat", "/sys/class/net/eth0/ifindex").stdout))
         sock.sendto(bytes((133, 0, 0, 0, 0, 0, 0, 0)), ("ff02::2", 0))
         sock.sendto(bytes((134, 0, 0, 0, 64, 0, 0, 0)) + bytes(8), ("ff02::1", 0))
-    after = counted(lab)
-    assert after["prologue/ndp-input"] >= before["prologue/ndp-input"] + 2
+    assert ndp(lab) >= before + 2

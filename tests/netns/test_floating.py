@@ -7,6 +7,7 @@ import json
 
 import pytest
 import traffic
+from documents import document
 from traffic import Row, address
 
 ZONES = "---\n".join(json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Zone", "metadata": {"name": host},
@@ -43,16 +44,7 @@ HOOKS = {"forward": ("lan", "wan"), "input": ("lan", "router"), "output": ("rout
 
 
 def rule(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "FirewallRule", "metadata": {"name": name}, "spec": spec}) + "\n"
-
-
-def counted(lab):
-    """Of a rule with several pairs of zones the sum."""
-    counts = {}
-    for row in map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()):
-        if row["kind"] == "FirewallRule":
-            counts[row["name"]] = counts.get(row["name"], 0) + row["packets"]
-    return counts
+    return document("FirewallRule", name, **spec)
 
 
 def truth_rules(hook, row, port):
@@ -103,7 +95,7 @@ def test_quick_and_not_quick(lab):
     sent = {(address("wan", family), str(ports["output", row])): row for row in range(len(TRUTH)) for family in (4, 6)}
     refused = send(lab, "router", sent)
     assert refused == {key for key, row in sent.items() if not passes("output", row)}
-    counts = counted(lab)
+    counts = lab.counted()
     expected = {name: 0 for name in rules}
     expected.update({f"{hook}-{row}-{TRUTH[row][1]}": 2 for hook, row in ports if TRUTH[row][1] is not None})
     assert counts == expected
@@ -134,7 +126,7 @@ def test_directions_and_interfaces(lab, zones):
     expected = {name: 2 * sum(matches(*asked[n], *flow) for flow in FLOWS) for n, name in enumerate(specs)}
     for source, target in FLOWS:
         send(lab, source, [(address(target, family, at=source), 7000 + n) for n in range(len(asked)) for family in (4, 6)])
-    assert counted(lab) == {name: count for name, count in expected.items() if count or name in counted(lab)}
+    assert lab.counted() == {name: count for name, count in expected.items() if count or name in lab.counted()}
 
 
 def test_edits_are_as_a_fresh_load(lab):

@@ -39,12 +39,8 @@ def without_handles(text):
     return re.sub(r" # handle \d+", "", text)
 
 
-def rows(lab):
-    return [json.loads(line) for line in lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()]
-
-
 def packets(lab, name):
-    return sum(row["packets"] for row in rows(lab) if row["name"] == name)
+    return sum(row["packets"] for row in lab.counters() if row["name"] == name)
 
 
 def bans(lab):

@@ -3,7 +3,6 @@
 who exceeds a limit is found in an alias; with real packets of both families."""
 
 import contextlib
-import json
 import signal
 import socket
 import struct
@@ -11,8 +10,9 @@ import struct
 import netns
 import pytest
 import traffic
+from documents import document
 from test_bans import Signals
-from test_rule_questions import ZONES, counted, rule
+from test_rule_questions import ZONES, rule
 
 PORT = 7100
 
@@ -76,13 +76,11 @@ def hold(held, *args, **options):
 
 
 def limited(lab):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return {row["name"].rpartition("/")[2]: row["packets"] for row in rows if row["name"].startswith("limit/")}
+    return {row["name"].rpartition("/")[2]: row["packets"] for row in lab.counters() if row["name"].startswith("limit/")}
 
 
 def alias(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Alias", "metadata": {"name": name},
-                                 "spec": {"type": "host", "external": True, **spec}}) + "\n"
+    return document("Alias", name, type="host", external=True, **spec)
 
 
 def web(**spec):
@@ -114,7 +112,7 @@ def test_connections_of_all(lab, held, family):
         first.close()
         hold(held, lab, "dmz", family)
         assert refused(lab, "lan", family)
-    assert counted(lab) == {"web": 4, "later": 0}
+    assert lab.counted() == {"web": 4, "later": 0}
     assert limited(lab)["web"] >= 3
 
 
@@ -130,7 +128,7 @@ def test_connections_of_each_source(lab, held, family):
         first.close()
         hold(held, lab, "lan", family)
         assert refused(lab, "lan", family)
-    assert counted(lab)["later"] == 0
+    assert lab.counted()["later"] == 0
 
 
 def test_limits_outlive_commits_and_restarts(lab, held):
@@ -166,7 +164,7 @@ def test_rates(lab, held, family):
             hold(held, lab, source, family)
         assert refused(lab, "dmz", family)
         hold(held, lab, "dmz", family)  # TCP asks again while the rate fills up
-    assert counted(lab)["later"] == 0
+    assert lab.counted()["later"] == 0
 
 
 def test_rates_of_each_source(lab, held):
@@ -176,7 +174,7 @@ def test_rates_of_each_source(lab, held):
             for _ in range(2):
                 hold(held, lab, source)
             assert refused(lab, source)
-    assert counted(lab)["later"] == 0
+    assert lab.counted()["later"] == 0
 
 
 @pytest.mark.parametrize("family", (4, 6))
@@ -296,4 +294,4 @@ def test_audit_limits_nothing(lab, held):
     with Server(lab, "wan", PORT):
         for _ in range(3):
             hold(held, lab, "lan")
-    assert counted(lab) == {"web": 3, "later": 3} and not members(lab, "seen") and not limited(lab)
+    assert lab.counted() == {"web": 3, "later": 3} and not members(lab, "seen") and not limited(lab)

@@ -36,8 +36,7 @@ def send(lab, ports, kind=socket.SOCK_DGRAM, host="10.1.0.2"):
 
 
 def packets(lab, name):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return sum(row["packets"] for row in rows if row["name"] == name)
+    return sum(row["packets"] for row in lab.counters() if row["name"] == name)
 
 
 def prop(lab, name):

@@ -4,7 +4,6 @@ compiler: which frames arrive, and which rule counted each, must be as it says."
 
 import collections
 import itertools
-import json
 import os
 import random
 
@@ -16,14 +15,6 @@ from frame_wire import Wire
 RULES = 60
 PACKETS = 400
 DRAWS = 20 * PACKETS  # until then, one answer is given to nine tenths of the packets at most
-
-
-def counted(lab):
-    counts = {}
-    for row in map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()):
-        if row["kind"] == "FirewallRule":
-            counts[row["name"]] = counts.get(row["name"], 0) + row["packets"]
-    return counts
 
 
 @pytest.fixture
@@ -61,13 +52,13 @@ def test_frames_meet_what_the_rules_say(lab, wire, seed):
         traced = {packet.number: world.trace(packet)[0] for packet in packets}
         expected = {number for number, (_, arrives) in decided.items() if arrives}
         assert PACKETS / 20 < len(expected) < PACKETS * 19 / 20  # else it tells little
-        before = counted(lab)
+        before = lab.counted()
         arrived = wire.send(packets, expected)
         wrong = [f"{packet}: {'arrived' if packet.number in arrived else 'did not arrive'}, decided by {decided[packet.number][0]} "
                  f"{dict(world.rules).get(decided[packet.number][0])}"
                  for packet in packets if (packet.number in arrived) != (packet.number in expected)]
         assert not wrong, "\n".join(wrong[:5])
-        after = counted(lab)
+        after = lab.counted()
         for name, spec in world.rules:
             mine = sum(name in counts for counts in traced.values())
             assert after.get(name, 0) - before.get(name, 0) == mine, f"{name} {spec}"

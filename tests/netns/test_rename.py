@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is renamed is the same for the kernel: its counters go on, and its traffic passes."""
 
-import json
 
 POLICY = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n" for kind, name, spec in (
     ("Zone", "wan", "{ interfaces: [wan] }"),
@@ -11,8 +10,7 @@ POLICY = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata
 
 
 def counters(lab):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return {row["name"]: row for row in rows if row["kind"] == "FirewallRule"}
+    return {row["name"]: row for row in lab.counters() if row["kind"] == "FirewallRule"}
 
 
 def ping(lab):

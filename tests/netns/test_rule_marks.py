@@ -2,12 +2,12 @@
 """FirewallRule.setMark and setDscp: what the first packet of a connection gets and what all others do, both ways, in both families."""
 
 import itertools
-import json
 import socket
 
 import netns
 import pytest
 import traffic
+from documents import document
 from traffic import Row, address
 
 ZONES = """
@@ -28,12 +28,7 @@ table inet others {
 
 
 def rule(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "FirewallRule", "metadata": {"name": name}, "spec": {"protocol": "udp"} | spec}) + "\n"
-
-
-def counted(lab):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return {row["name"]: row["packets"] for row in rows if row["kind"] == "FirewallRule"}
+    return document("FirewallRule", name, **({"protocol": "udp"} | spec))
 
 
 def marks(lab):
@@ -105,7 +100,7 @@ def test_all_packets_of_a_connection(lab, others, source, target):
             assert [talk.there(), talk.back(), talk.there(), talk.there(), talk.back()] == [dscp << 2 | 1] * 5, port
         # a packet is seen where it leaves, or where it comes in
         assert marks(lab) == {mark: 5}, port
-    assert counted(lab) == {"voice": 2, "dscp": 2, "mark": 2, "plain": 2}
+    assert lab.counted() == {"voice": 2, "dscp": 2, "mark": 2, "plain": 2}
     assert "unknown" not in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
 
 
@@ -121,7 +116,7 @@ def test_rules_see_what_earlier_ones_set(lab, others):
         with Talk(lab, "lan", "wan", family, 7000) as talk:
             assert [talk.there(), talk.back(), talk.there()] == [12 << 2 | 1] * 3
     assert marks(lab) == {0xAB0000A5: 6}
-    assert counted(lab) == {"low": 2, "trial": 2, "high": 2, "again": 2, "not-asked": 0, "pass": 2}
+    assert lab.counted() == {"low": 2, "trial": 2, "high": 2, "again": 2, "not-asked": 0, "pass": 2}
 
 
 def test_what_is_not_tracked_is_decided_too(lab, others):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules that decide nothing (audit, continue), and groups of rules with one switch; with real packets."""
 
-import json
 
 import nflog
 import pytest
 import traffic
+from documents import document
 from nfmonitor import Monitor
 from traffic import Row, address
 
@@ -16,20 +16,8 @@ ZONES = """
 """
 
 
-def document(kind, name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}) + "\n"
-
-
 def rule(name, **spec):
     return document("FirewallRule", name, **({"from": "lan", "protocol": "udp"} | spec))
-
-
-def counted(lab):
-    counts = {}
-    for row in map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()):
-        if row["kind"] == "FirewallRule":
-            counts[row["name"]] = counts.get(row["name"], 0) + row["packets"]
-    return counts
 
 
 def assert_passes(lab, answers):
@@ -50,7 +38,7 @@ def test_audit_counts_and_logs_and_decides_nothing(lab):
         assert_passes(lab, {7001: True, 7002: True, 7003: False, 7011: False})
         assert_passes(lab, {7001: True})
         logged = [(each["rule"]["name"], each["verdict"], each["reason"]) for each in log.pending()]
-    assert counted(lab) == {"would-drop": 6, "would-reject": 10, "pass": 6, "would-pass": 2, "not-reached": 0}
+    assert lab.counted() == {"would-drop": 6, "would-reject": 10, "pass": 6, "would-pass": 2, "not-reached": 0}
     assert sorted(logged) == [("would-drop", "audit:drop", "audit")] * 6 + [("would-pass", "audit:allow", "audit")] * 2
 
 
@@ -66,15 +54,15 @@ def test_continue_counts_a_packet_once(lab):
     with nflog.Log(lab) as log:
         assert_passes(lab, {7001: True, 7002: False, 7020: False})
         logged = [(each["rule"]["name"], each["verdict"]) for each in log.pending()]
-    assert counted(lab) == {"overlap": 4, "plain": 6, "noted": 4, "floats": 6, "audits": 4, "pass": 2, "after": 4}
+    assert lab.counted() == {"overlap": 4, "plain": 6, "noted": 4, "floats": 6, "audits": 4, "pass": 2, "after": 4}
     assert logged == [("noted", "continue")] * 4
     # a rule that decided no longer does, and does again, with its packets counted on
     lab.apply(ZONES + rule("pass", action="allow", mode="audit", destination={"ports": [7001]}))
     assert_passes(lab, {7001: False})
     lab.apply(ZONES + rule("pass", action="allow", destination={"ports": [7001]}))
     assert_passes(lab, {7001: True})
-    assert counted(lab)["pass"] == 6 and counted(lab)["overlap"] == 8
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
+    assert lab.counted()["pass"] == 6 and lab.counted()["overlap"] == 8
+    rows = lab.counters()
     notes = {row["name"]: row.get("notes") for row in rows if row["kind"] == "FirewallRule"}
     assert notes == {"overlap": "continue", "plain": "continue", "noted": "continue", "floats": "floating, continue",
                      "audits": "floating late, audit", "pass": None, "after": "continue"}
@@ -98,7 +86,7 @@ def test_a_group_is_one_switch_and_one_transaction(lab):
             deciding = [commit for commit in commits if any(holder == "z_lan/any" for _, holder in commit.changes)]
             assert len(deciding) == 1, commits
         assert_passes(lab, answers)
-        assert sum(name.startswith("in-") for name in counted(lab)) == (39 if enabled else 0)
+        assert sum(name.startswith("in-") for name in lab.counted()) == (39 if enabled else 0)
     # an edit of a rule while its group is off; of its group in the same commit
     lab.ctl("set", "FirewallRule/other", "group=guests")
     assert_passes(lab, {7003: False})

@@ -3,10 +3,10 @@
 with real packets of both families."""
 
 import ipaddress
-import json
 
 import pytest
 import traffic
+from documents import document
 from traffic import Row
 
 ZONES = """
@@ -17,12 +17,7 @@ ZONES = """
 
 
 def rule(name, **spec):
-    return "---\n" + json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "FirewallRule", "metadata": {"name": name}, "spec": spec}) + "\n"
-
-
-def counted(lab):
-    rows = map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines())
-    return {row["name"]: row["packets"] for row in rows if row["kind"] == "FirewallRule"}
+    return document("FirewallRule", name, **spec)
 
 
 def assert_seen(lab, rows):
@@ -50,7 +45,7 @@ def test_reject_kinds(lab):
              for family in (4, 6)]
     rows += [Row(f"reset {family}", "tcp", "lan", "wan", family, "refused", 7006) for family in (4, 6)]
     assert_seen(lab, rows)
-    assert counted(lab) == {**{f"r-{port}": 4 if port == 7001 else 2 for port in kinds}, "reset": 2, "own": 0}
+    assert lab.counted() == {**{f"r-{port}": 4 if port == 7001 else 2 for port in kinds}, "reset": 2, "own": 0}
 
 
 def test_tcp_flags(lab):
@@ -58,7 +53,7 @@ def test_tcp_flags(lab):
               + rule("goes-on", action="allow", protocol="tcp", destination={"ports": [7002]}, tcpFlags={"clear": ["syn"]}))
     assert_seen(lab, [Row(f"{probe} {port} {family}", probe, "lan", "wan", family, "arrived" if arrives else "did not arrive", port)
                       for family in (4, 6) for probe, port, arrives in (("syn", 7001, True), ("ack", 7001, False), ("syn", 7002, False), ("ack", 7002, True))])
-    assert counted(lab) == {"begins": 2, "goes-on": 2}
+    assert lab.counted() == {"begins": 2, "goes-on": 2}
 
 
 SEND = """
@@ -75,7 +70,7 @@ def test_length(lab):
     lab.apply(ZONES + rule("lengths", action="allow", protocol="udp", length=["1-60", "100-120", 1000, "2601-2700"])
               + rule("one", action="drop", protocol="udp", length=[1500]) + rule("most", action="drop", protocol="udp", length=["61-99"]))
     lab.exec("lan", "/usr/bin/python3", "-c", SEND)
-    assert counted(lab) == {"lengths": 12, "one": 2, "most": 4}
+    assert lab.counted() == {"lengths": 12, "one": 2, "most": 4}
     assert "unknown" not in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
 
 
@@ -88,12 +83,12 @@ def test_interfaces(lab, pattern, passes):
     hosts = ("lan", "dmz", "guest")
     assert_seen(lab, [Row(f"{host} {family}", "udp", host, "wan", family, f"answer, seen as {traffic.address(host, family)}" if host in passes else "no answer", 7000)
                       for host in hosts for family in (4, 6)])
-    before = counted(lab)["out"]
+    before = lab.counted()["out"]
     assert before == 0
     for number, host in enumerate(hosts):
         lab.exec("router", "/usr/bin/python3", "-c", f"import socket\nsocket.socket(2, 2).sendto(b'x', ('{traffic.address(host, 4)}', 7100))", check=False)
         before += host in passes
-        assert counted(lab)["out"] == before, host
+        assert lab.counted()["out"] == before, host
 
 
 @pytest.mark.parametrize("spec, pointer, says", [
@@ -119,4 +114,4 @@ def test_long_lists_of_exceptions(lab):
     rows = [Row(f"{port} {family}", "syn", "lan", "wan", family, "did not arrive" if port in ports else "arrived", port)
             for family in (4, 6) for port in (7000, ports[0], ports[0] + 1, ports[-1], ports[-1] + 1)]
     assert_seen(lab, rows + [Row("from lan", "syn", "lan", "wan", 4, "did not arrive", 7101), Row("from dmz", "syn", "dmz", "wan", 4, "arrived", 7101)])
-    assert counted(lab) == {"ports": 6, "sources": 1}
+    assert lab.counted() == {"ports": 6, "sources": 1}

@@ -13,17 +13,13 @@ import time
 import netns
 import nflog
 import pytest
+from documents import document
 from lab import Lab
 from nfmonitor import Monitor
 from shared_fixtures import lab_name, need_daemons
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
-DOCUMENT = "---\n{{apiVersion: patronus.firewall/v1, kind: {}, metadata: {{name: {}}}, spec: {}}}\n"
 MONDAY = datetime.datetime(2026, 3, 30, tzinfo=datetime.timezone.utc)  # the day after summer time began in Europe
-
-
-def document(kind, name, **spec):
-    return DOCUMENT.format(kind, name, json.dumps(spec))
 
 
 ZONES = document("Zone", "wan", interfaces=["wan"]) + document("Zone", "lan", interfaces=["lan"])

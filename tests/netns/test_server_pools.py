@@ -376,7 +376,7 @@ def test_changes_of_pools_are_commits(lab, witness):
     lab.ctl("delete", "ServerPool/other")
 
 
-@pytest.mark.parametrize("kind, spec, pointer, says", (
+REFUSALS = (
     ("ServerPool", "servers: [{address: 10.3.0.0/24}]", "/spec/servers/0/address", "one address"),
     ("ServerPool", "servers: [{address: 10.3.0.1}, {address: 'fd00::1'}]", "/spec/servers/1/address", "all IPv4 or all IPv6"),
     ("ServerPool", "servers: [{address: 10.3.0.1, port: 80}, {address: 10.3.0.2}]", "/spec/servers/1/port", "either all servers"),
@@ -389,7 +389,10 @@ def test_changes_of_pools_are_commits(lab, witness):
     ("NatRule", "type: redirect, zone: wan, pool: web, destination: {ports: [80]}, translation: {ports: [80]}", "/spec/pool", "only a forward"),
     ("NatRule", "type: forward, zone: wan, pool: web", "/spec/destination/ports", "needs one"),
     ("NatRule", "type: forward, zone: wan, pool: web, family: ipv6, destination: {ports: [80]}", "/spec/pool", "are of IPv4"),
-))
-def test_refusals(lab, kind, spec, pointer, says):
-    done = lab.ctl("apply", "-f", "-", stdin=ZONES + pool("web") + rule("bad", spec, kind), check=False)
-    assert done.returncode != 0 and pointer in done.stderr and says in done.stderr, done.stderr
+)
+
+
+def test_refusals(lab):
+    for kind, spec, pointer, says in REFUSALS:
+        done = lab.ctl("apply", "-f", "-", stdin=ZONES + pool("web") + rule("bad", spec, kind), check=False)
+        assert done.returncode != 0 and pointer in done.stderr and says in done.stderr, (spec, done.stderr)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """FilterSettings with real packets: defaults, invalid, anti-lockout, antispoof, bogons, private addresses, logs."""
 
-import json
 
 import nflog
 import traffic
@@ -21,8 +20,7 @@ def replace(lab, text):
 
 
 def counter(lab, name):
-    rows = [json.loads(line) for line in lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()]
-    return sum(row["packets"] for row in rows if row["name"] == name)
+    return sum(row["packets"] for row in lab.counters() if row["name"] == name)
 
 
 def probe(lab, *rows):
