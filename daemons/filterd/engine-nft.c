@@ -8,6 +8,7 @@
 #include "cuts.h"
 #include "describe.h"
 #include "emit.h"
+#include "kinds/firewall/bridge.h"
 #include "objects.h"
 #include "pools.h"
 #include "review.h"
@@ -702,6 +703,8 @@ static int marker_read(PtEngineCtx *ctx, uint64_t *ret_revision, PtDigest *ret_r
 /* clang-format off */
 static const PtKind *const owned[] = {
         &pt_kind_alias,
+        &pt_kind_bridge_rule,
+        &pt_kind_bridge_settings,
         &pt_kind_filter_settings,
         &pt_kind_firewall_rule,
         &pt_kind_nat_rule,

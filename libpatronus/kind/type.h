@@ -36,6 +36,16 @@ typedef struct PtMac {
         uint8_t bytes[6];
 } PtMac;
 
+/* All hardware addresses of which (address & mask) == bytes; no bit of bytes is outside the mask. */
+typedef struct PtMacMask {
+        uint8_t bytes[6], mask[6];
+} PtMacMask;
+
+/* Inclusive, 1-4094; both 0: without a tag. */
+typedef struct PtVlanRange {
+        uint16_t lo, hi;
+} PtVlanRange;
+
 /* A type of ICMP (RFC 792) or ICMPv6 (RFC 4443), and perhaps a code. Either may lack it: "redirect"
  * is type 5 of one and 137 of the other. */
 typedef struct PtIcmpType {
@@ -105,7 +115,8 @@ extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_
         pt_type_string, pt_type_enum, pt_type_ref, pt_type_ifname, pt_type_address_range,
         pt_type_prefix, pt_type_port_range, pt_type_length_range, pt_type_protocol, pt_type_mac,
         pt_type_icmp_type, pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url,
-        pt_type_duration, pt_type_secret, pt_type_time, pt_type_dates, pt_type_struct;
+        pt_type_duration, pt_type_secret, pt_type_time, pt_type_dates, pt_type_mac_mask,
+        pt_type_ether_type, pt_type_arp_operation, pt_type_vlan_range, pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -134,6 +145,10 @@ typedef PtSecret pt_ctype_secret;   /* with PT_F_SECRET, not in a list; at most 
 typedef int pt_ctype_protocol;      /* IPPROTO_*, or PT_PROTOCOL_ANY */
 typedef PtTime pt_ctype_time;
 typedef PtDates pt_ctype_dates;
+typedef PtMacMask pt_ctype_mac_mask;
+typedef uint16_t pt_ctype_ether_type;    /* from 0x0600 on */
+typedef uint16_t pt_ctype_arp_operation; /* 1: request, 2: reply */
+typedef PtVlanRange pt_ctype_vlan_range;
 
 #define PT_PROTOCOL_ANY (-1)
 

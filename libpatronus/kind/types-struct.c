@@ -28,5 +28,7 @@ const PtType *const pt_types[] = {
         &pt_type_dataset,       &pt_type_fqdn,
         &pt_type_url,           &pt_type_duration,
         &pt_type_secret,        &pt_type_time,
-        &pt_type_dates,         NULL,
+        &pt_type_dates,         &pt_type_mac_mask,
+        &pt_type_ether_type,    &pt_type_arp_operation,
+        &pt_type_vlan_range,    NULL,
 };

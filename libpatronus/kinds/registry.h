@@ -3,11 +3,14 @@
 
 /* All kinds, sorted by name: the items of a table. A new one is a line here. */
 
+#include "kinds/firewall/bridge.h"
 #include "kinds/firewall/firewall.h"
 
 /* clang-format off */
 #define PT_KINDS \
         &pt_kind_alias, \
+        &pt_kind_bridge_rule, \
+        &pt_kind_bridge_settings, \
         &pt_kind_filter_settings, \
         &pt_kind_firewall_rule, \
         &pt_kind_nat_rule, \

@@ -49,7 +49,8 @@ static void test_schema(void **state)
         assert_at(rule, "properties.spec.properties.destination.properties.ports.examples",
                   "[[80,443,\"6000-6010\"]]");
         assert_at(all, "anyOf",
-                  "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
+                  "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/BridgeRule\"},"
+                  "{\"$ref\":\"#/$defs/BridgeSettings\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
                   "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/NatRule\"},"
                   "{\"$ref\":\"#/$defs/NatSettings\"},{\"$ref\":\"#/$defs/PolicyTest\"},"
                   "{\"$ref\":\"#/$defs/RuleGroup\"},{\"$ref\":\"#/$defs/Schedule\"},"
@@ -179,8 +180,9 @@ static void test_explain(void **state)
                 "  patronusctl set FirewallRule/NAME destination.ports=80,443,6000-6010\n");
         g_string_truncate(out, 0);
         assert_int_equal(pt_kind_explain("Service", NULL, out), 0);
-        assert_non_null(
-                strstr(out->str, "\nReferred to by: FirewallRule.services, NatRule.services\n"));
+        assert_non_null(strstr(out->str,
+                               "\nReferred to by: BridgeRule.services, FirewallRule.services, "
+                               "NatRule.services\n"));
         assert_non_null(strstr(out->str, "\nBuilt in: amqp, bgp, "));
         g_string_truncate(out, 0);
         assert_int_equal(pt_kind_explain("FilterSettings", NULL, out), 0);

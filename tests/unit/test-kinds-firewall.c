@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "kind-unit.h"
 
+#include "kinds/firewall/bridge.h"
+
 #include <netinet/in.h>
 
 static void test_rule_refused(void **state)
@@ -244,6 +246,81 @@ static void test_empty_zone(void **state)
 #define NAT(type, spec) UNIT_KIND("NatRule", "a", "\"type\":\"" type "\",\"zone\":\"wan\"" spec)
 #define ALIAS(type, spec) UNIT_KIND("Alias", "a", "\"type\":\"" type "\"" spec)
 
+#define BRIDGE_RULE(spec)                                                                          \
+        "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"BridgeRule\",\"metadata\":{\"name\":" \
+        "\"a\"},\"spec\":{\"action\":\"drop\"," spec "}}"
+
+static void test_bridge_refused(void **state)
+{
+        static const struct {
+                const char *text, *code, *pointer, *part;
+        } cases[] = {
+                {BRIDGE_RULE("\"direction\":\"in\",\"to\":[\"p1\"]"), "never-matches", "/spec/to",
+                 "leaves by no port"},
+                {BRIDGE_RULE("\"direction\":\"out\",\"from\":[\"p1\"]"), "never-matches",
+                 "/spec/from", "came by no port"},
+                {BRIDGE_RULE("\"sourceMac\":[\"01:00:00:00:00:00/01:00:00:00:00:00\","
+                             "\"02:00:00:00:00:01\"]"),
+                 "mask-with-holes", "/spec/sourceMac/0", "for it alone"},
+                {BRIDGE_RULE("\"destinationMac\":[\"01:00:00:00:00:00/01:00:00:00:00:00\"],"
+                             "\"destinationMacAliases\":[\"x\"]"),
+                 "mask-with-holes", "/spec/destinationMac/0", "for it alone"},
+                {BRIDGE_RULE("\"arp\":{\"senderMac\":[\"00:00:00:00:00:00/00:00:00:00:00:ff\","
+                             "\"02:00:00:00:00:01\"]}"),
+                 "mask-with-holes", "/spec/arp/senderMac/0", "for it alone"},
+                {BRIDGE_RULE("\"arp\":{\"senderAddress\":[\"::1\"]}"), "wrong-family",
+                 "/spec/arp/senderAddress", "neighbour-solicitation"},
+                {BRIDGE_RULE("\"arp\":{\"operation\":[1]},\"protocol\":\"tcp\""), "never-matches",
+                 "/spec/arp", "two rules"},
+                {BRIDGE_RULE("\"arp\":{\"operation\":[1]},\"etherTypes\":[\"ipv4\"]"),
+                 "never-matches", "/spec/etherTypes/0", "ARP"},
+                {BRIDGE_RULE("\"protocol\":\"tcp\",\"etherTypes\":[\"ipv6\",\"0x88cc\"]"),
+                 "never-matches", "/spec/etherTypes/1", "(IP)"},
+                {BRIDGE_RULE("\"source\":{\"addresses\":[\"10.0.0.1\"]},\"etherTypes\":[\"ipv6\"]"),
+                 "never-matches", "/spec/etherTypes/0", "(IPv4)"},
+                {BRIDGE_RULE("\"source\":{\"addresses\":[\"10.0.0.1\"]},\"family\":\"ipv6\""),
+                 "mixed-families", "/spec/source/addresses", "/spec/family is IPv6"},
+                {BRIDGE_RULE("\"source\":{\"macs\":[\"02:00:00:00:00:01\"]}"), "two-ways",
+                 "/spec/source/macs", "sourceMac"},
+                {BRIDGE_RULE("\"services\":[\"ssh\"],\"protocol\":\"tcp\""), "two-ways",
+                 "/spec/protocol", "services"},
+                {BRIDGE_RULE("\"icmpTypes\":[3]"), "needs-protocol", "/spec/icmpTypes/0",
+                 "protocol: icmp"},
+                {BRIDGE_RULE("\"protocol\":\"gre\",\"destination\":{\"ports\":[1]}"), "no-ports",
+                 "/spec/destination/ports", "tcp, udp"},
+                {BRIDGE_RULE("\"rejectWith\":\"no-route\""), "unknown-field", "/spec/rejectWith",
+                 "rejectWith"},
+        };
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+                g_autoptr(PtDiagnostics) diag = unit_refused(cases[i].text);
+
+                assert_int_equal(pt_diag_count(diag), 1);
+                assert_diag(diag, cases[i].code, cases[i].pointer, cases[i].part);
+        }
+}
+
+/* What is right is not refused with it. */
+static void test_bridge_accepted(void **state)
+{
+        static const char *const texts[] = {
+                BRIDGE_RULE("\"destinationMac\":[\"01:00:00:00:00:00/01:00:00:00:00:00\"]"),
+                BRIDGE_RULE("\"sourceMac\":[\"02:00:00:00:00:00/ff:fe:00:00:00:00\","
+                            "\"02:00:00:00:00:01\"],\"sourceMacAliases\":[\"x\"]"),
+                BRIDGE_RULE("\"etherTypes\":[\"arp\"],\"arp\":{\"operation\":[\"reply\",8]}"),
+                BRIDGE_RULE("\"etherTypes\":[\"ipv4\",\"ipv6\"],\"protocol\":\"tcp\""),
+                BRIDGE_RULE("\"vlans\":[1,\"2-4094\",\"untagged\"],\"mode\":\"audit\""),
+        };
+
+        (void) state;
+        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+                g_autoptr(PtObject) object = unit_object(texts[i]);
+
+                assert_ptr_equal(object->kind, &pt_kind_bridge_rule);
+        }
+}
+
 static void test_more_refused(void **state)
 {
         static const struct {
@@ -414,10 +491,11 @@ static void test_builtins(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_more_refused), cmocka_unit_test(test_boxes),
-                cmocka_unit_test(test_builtins),     cmocka_unit_test(test_rule_refused),
-                cmocka_unit_test(test_rule_meaning), cmocka_unit_test(test_order),
-                cmocka_unit_test(test_zone_overlap), cmocka_unit_test(test_empty_zone),
+                cmocka_unit_test(test_bridge_refused), cmocka_unit_test(test_bridge_accepted),
+                cmocka_unit_test(test_more_refused),   cmocka_unit_test(test_boxes),
+                cmocka_unit_test(test_builtins),       cmocka_unit_test(test_rule_refused),
+                cmocka_unit_test(test_rule_meaning),   cmocka_unit_test(test_order),
+                cmocka_unit_test(test_zone_overlap),   cmocka_unit_test(test_empty_zone),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,6 +81,16 @@ static char *random_text(const PtField *field, GRand *rand)
         if (field->type == &pt_type_mac)
                 return g_strdup_printf("02:00:%02x:%02x:%02x:%02x", a & 255, a >> 8 & 255, b & 255,
                                        b >> 8 & 255);
+        if (field->type == &pt_type_mac_mask)
+                return g_strdup_printf("02:00:%02x:%02x:%02x:%02x", a & 255, a >> 8 & 255, b & 255,
+                                       b >> 8 & 255);
+        if (field->type == &pt_type_ether_type)
+                return a & 1 ? g_strdup_printf("0x%04x", 0x600 + b % 0xf000) : g_strdup("ipv4");
+        if (field->type == &pt_type_arp_operation)
+                return g_strdup_printf("%u", 1 + b % 65535);
+        if (field->type == &pt_type_vlan_range)
+                return a & 1 ? g_strdup_printf("%u", 1 + b % 4094)
+                             : g_strdup_printf("%u-%u", 1 + b % 1000, 1001 + b % 3000);
         if (field->type == &pt_type_icmp_type)
                 return a & 1 ? g_strdup_printf("%u/%u", b % 256, b >> 8 & 255)
                              : g_strdup(one_of(rand, icmp_types));

@@ -213,9 +213,8 @@ static bool is_address_type(int type)
         return type == FW_ALIAS_HOST || type == FW_ALIAS_NETWORK;
 }
 
-/* `wanted`: FW_ALIAS_NETWORK stands for both that hold addresses. */
-static int check_types(const PtList *list, FwAliasType wanted, const PtLookup *lookup,
-                       const char *pointer, const char *member, PtDiagnostics *diag)
+int fw_check_alias_types(const PtList *list, FwAliasType wanted, const PtLookup *lookup,
+                         const char *pointer, PtDiagnostics *diag)
 {
         char *const *names = list->items;
         int r = 0;
@@ -229,7 +228,7 @@ static int check_types(const PtList *list, FwAliasType wanted, const PtLookup *l
                 if (!alias || alias->type == (int) wanted ||
                     (wanted == FW_ALIAS_NETWORK && is_address_type(alias->type)))
                         continue;
-                at = g_strdup_printf("%s%s/%u", pointer, member, i);
+                at = g_strdup_printf("%s/%u", pointer, i);
                 pt_diag_error(diag, "wrong-alias-type", at,
                               "Alias \"%s\" is of type %s; name one of %s here", names[i],
                               fw_alias_types[alias->type].name,
@@ -258,9 +257,11 @@ int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, co
         };
         int r = 0;
 
-        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
-                if (check_types(rows[i].list, rows[i].type, lookup, pointer, rows[i].member, diag) <
-                    0)
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+                g_autofree char *at = g_strconcat(pointer, rows[i].member, NULL);
+
+                if (fw_check_alias_types(rows[i].list, rows[i].type, lookup, at, diag) < 0)
                         r = -EINVAL;
+        }
         return r;
 }

@@ -37,8 +37,15 @@ int fw_endpoint_check(const FwEndpoint *endpoint, int protocol, bool source, con
 int fw_endpoint_check_set(const FwEndpoint *endpoint, const PtLookup *lookup, const char *pointer,
                           PtDiagnostics *diag);
 
+/* Aliases of a list are of the type; FW_ALIAS_NETWORK stands for both that hold addresses. */
+int fw_check_alias_types(const PtList *list, FwAliasType wanted, const PtLookup *lookup,
+                         const char *pointer, PtDiagnostics *diag);
+
 /* The helper of a built-in service that no object takes the place of, or FW_HELPER_INVALID: none. */
 FwHelper fw_builtin_helper(const char *service, const PtLookup *lookup);
+
+/* What a rule asks of IP fits together: families, endpoints, types of ICMP, services. */
+int fw_rule_check_ip(const FirewallRule *rule, PtDiagnostics *diag);
 
 /* Rows and checks of what few rules have (rule-rare.c). */
 extern const PtField fw_tcp_flags_fields[];

@@ -467,17 +467,25 @@ static int check_macs(const FirewallRule *rule, PtDiagnostics *diag)
         return -EINVAL;
 }
 
-static int rule_check(const PtObject *object, PtDiagnostics *diag)
+int fw_rule_check_ip(const FirewallRule *rule, PtDiagnostics *diag)
 {
-        const FirewallRule *rule = (const FirewallRule *) object;
         int protocol = fw_rule_protocol(rule), r = check_families(rule, diag);
 
         if (fw_endpoint_check(&rule->source, protocol, true, "/spec/source", diag) < 0)
                 r = -EINVAL;
         if (fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0)
                 r = -EINVAL;
-        if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0 ||
-            check_helper(rule, diag) < 0 || check_combinations(rule, diag) < 0 ||
+        if (check_icmp(rule, diag) < 0 || check_services(rule, diag) < 0)
+                r = -EINVAL;
+        return r;
+}
+
+static int rule_check(const PtObject *object, PtDiagnostics *diag)
+{
+        const FirewallRule *rule = (const FirewallRule *) object;
+        int r = fw_rule_check_ip(rule, diag);
+
+        if (check_helper(rule, diag) < 0 || check_combinations(rule, diag) < 0 ||
             check_macs(rule, diag) < 0 || fw_rule_check_rare(rule, diag) < 0 ||
             fw_rule_check_limits(rule, diag) < 0)
                 r = -EINVAL;
