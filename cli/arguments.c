@@ -360,6 +360,12 @@ int ctl_parse(Ctl *ctl, int argc, char **argv)
         }
         ctl->command = ctl_find_command((const char *const *) ctl->arguments->pdata,
                                         ctl->arguments->len, &taken);
+        if (!ctl->command && ctl->values[CTL_HELP] && ctl->arguments->len == 1) {
+                g_autoptr(GPtrArray) below = words_below(ctl_argument(ctl, 0));
+
+                if (below->len > 1)
+                        return CTL_DONE;
+        }
         if (!ctl->command)
                 return ctl_unknown_command(ctl->arguments);
         g_ptr_array_remove_range(ctl->arguments, 0, taken);

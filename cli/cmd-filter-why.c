@@ -35,9 +35,15 @@ static int open_candidate(Ctl *ctl, sd_bus_message **ret)
 /* When: seconds since 1970; NULL: that is no time. */
 static GDateTime *read_time(const char *text)
 {
+        static const char minute[] = "2026-12-24T18:00";
         g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+        g_autofree char *whole = NULL;
+        size_t n = strlen(minute);
 
-        return g_date_time_new_from_iso8601(text, zone);
+        /* People say no seconds; ISO 8601 lets them, GLib does not. */
+        if (strlen(text) >= n && text[n - 3] == ':' && text[n] != ':')
+                whole = g_strdup_printf("%.*s:00%s", (int) n, text, text + n);
+        return g_date_time_new_from_iso8601(whole ?: text, zone);
 }
 
 static int check_time(const Ctl *ctl)
@@ -47,10 +53,9 @@ static int check_time(const Ctl *ctl)
 
         if (!text || at)
                 return CTL_DONE;
-        ctl_error(
-                "\"%s\" is no time; write 2026-12-24T18:00:00, and a zone behind it (Z, +01) if it "
-                "is not the machine's",
-                text);
+        ctl_error("\"%s\" is no time; write 2026-12-24T18:00, and a zone behind it (Z, +01) if it "
+                  "is not the machine's",
+                  text);
         return CTL_USAGE;
 }
 

@@ -434,7 +434,7 @@ const CtlCommand ctl_commands[] = {
                  "answered.",
          .example = "patronusctl filter why --from lan --src 10.1.0.7 --dst 192.0.2.1 --proto tcp "
                     "--dport 443\n"
-                    "patronusctl filter why --in eth0 --src 2001:db8::9 --dst 2001:db8:1::1 "
+                    "patronusctl filter why --in eth0 --src fd00::9 --dst fd00:1::1 "
                     "--proto icmpv6 -f policy.yaml\n"
                     "patronusctl filter why --batch packets.jsonl",
          .run = ctl_run_filter_why},

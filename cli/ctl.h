@@ -211,6 +211,8 @@ int ctl_parse_object(const char *text, const PtKind **ret_kind, const char **ret
 /* help.c */
 void ctl_usage(const CtlCommand *command, GString *out); /* "patronusctl get KIND[/NAME]\n" */
 void ctl_help(const CtlCommand *command, GString *out);  /* NULL: of the whole program */
+/* The commands of two words that begin with this one; false: there are none. */
+bool ctl_help_below(const char *word, GString *out);
 void ctl_short_help(GString *out); /* for one who typed the program's name alone */
 
 /* Commands, by file. */

@@ -161,6 +161,12 @@ void ctl_short_help(GString *out)
                         "configured.\n");
 }
 
+static void append_command(const CtlCommand *command, GString *out)
+{
+        g_string_append_printf(out, "  %-18s ", command->name);
+        append_wrapped(command->doc, 21, 21, out);
+}
+
 void ctl_help(const CtlCommand *command, GString *out)
 {
         if (command) {
@@ -185,7 +191,7 @@ void ctl_help(const CtlCommand *command, GString *out)
         append_wrapped(ctl_introduction, 0, 0, out);
         g_string_append(out, "\nCommands:\n");
         for (const CtlCommand *c = ctl_commands; c->doc; c++)
-                g_string_append_printf(out, "  %-16s %s\n", c->name, c->doc);
+                append_command(c, out);
         g_string_append(out, "\nOptions of all commands:\n");
         append_options(CTL_GLOBAL_OPTIONS, out);
         g_string_append(out, "\nExit codes:\n");
@@ -194,6 +200,25 @@ void ctl_help(const CtlCommand *command, GString *out)
                 append_wrapped(code->doc, 7, 7, out);
         }
         g_string_append(out, "\n\"patronusctl help COMMAND\" says more.\n");
+}
+
+bool ctl_help_below(const char *word, GString *out)
+{
+        g_autofree char *start = g_strconcat(word, " ", NULL);
+        bool any = false;
+
+        for (const CtlCommand *c = ctl_commands; c->doc; c++) {
+                if (!g_str_has_prefix(c->name, start))
+                        continue;
+                if (!any)
+                        g_string_append_printf(out, "usage: patronusctl %s COMMAND\n\nCommands:\n",
+                                               word);
+                any = true;
+                append_command(c, out);
+        }
+        if (any)
+                g_string_append_printf(out, "\n\"patronusctl help %s COMMAND\" says more.\n", word);
+        return any;
 }
 
 int ctl_run_help(Ctl *ctl)
@@ -205,6 +230,11 @@ int ctl_run_help(Ctl *ctl)
         if (ctl->arguments->len > 0) {
                 command = ctl_find_command((const char *const *) ctl->arguments->pdata,
                                            ctl->arguments->len, &taken);
+                if (ctl->arguments->len == 1 && !command &&
+                    ctl_help_below(ctl_argument(ctl, 0), out)) {
+                        fputs(out->str, stdout);
+                        return CTL_DONE;
+                }
                 if (!command || taken != ctl->arguments->len)
                         return ctl_unknown_command(ctl->arguments);
         }

@@ -18,7 +18,10 @@ static int run(Ctl *ctl, int argc, char **argv)
         }
         if (ctl->values[CTL_HELP]) {
                 help = g_string_new(NULL);
-                ctl_help(ctl->command, help);
+                if (ctl->command || ctl->arguments->len == 0)
+                        ctl_help(ctl->command, help);
+                else
+                        ctl_help_below(ctl_argument(ctl, 0), help);
                 fputs(help->str, stdout);
                 return CTL_DONE;
         }

@@ -19,8 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
 COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "audit", "revert", "confirm", "export", "status",
-            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter ban",
-            "filter unban", "filter bans", "filter drift", "filter servers", "filter counters", "explain", "schema",
+            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter log", "filter ban", "filter unban",
+            "filter bans", "filter why", "filter alias", "filter aliases", "filter refresh", "filter drift", "filter servers", "filter counters", "explain", "schema",
             "help"]
 
 
@@ -54,6 +54,17 @@ def test_help(ctl):
     same("help.txt", done.stdout)
     for command in COMMANDS:
         assert re.search(rf"^  {command} ", done.stdout, re.M)
+
+
+@pytest.mark.parametrize("words", (("help", "filter"), ("filter", "--help")))
+def test_help_of_a_group(ctl, words):
+    """The commands that begin with a word."""
+    done = ctl(*words)
+    assert done.returncode == 0 and not done.stderr
+    assert done.stdout.startswith("usage: patronusctl filter COMMAND\n")
+    listed = re.findall(r"^  (filter [a-z]+) +[A-Z]", done.stdout, re.M)
+    assert listed == re.findall(r"^  (filter [a-z]+) ", ctl("--help").stdout, re.M)
+    assert ctl("filter").returncode == 2 and ctl("help", "filte").returncode == 2
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -125,7 +136,7 @@ def test_man_pages_of_kinds(ctl, kinds, tmp_path):
     ("filter", 'unknown command "filter"; after "filter" comes one of '),
     ("filter nonsense", 'unknown command "filter nonsense"; after "filter" comes one of '),
     ("fitler counters", 'did you mean "filter counters"?'),
-    ("help filter", 'unknown command "filter"; after "filter" comes one of '),
+    ("filter", 'unknown command "filter"; after "filter" comes one of '),
     ("help hisotry", 'did you mean "history"?'),
     ("get zonez", 'unknown kind "zonez"; did you mean zones?'),
     ("filter countrs", 'did you mean "filter counters"?'),

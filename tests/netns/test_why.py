@@ -97,6 +97,8 @@ def test_says_rule_nat_and_reason(lab, tmp_path):
     said = why(lab, *WEB)
     assert said == ("allow: FirewallRule/web lets it pass; Zone/wan sends it as the address of the interface\n"
                     "from lan (lan) to wan (wan); rule 1 of 2 in their order\n"), said
+    assert why(lab, *WEB, "--at", "2026-12-24T18:00") == why(lab, *WEB, "--at", "2026-12-24T18:00:00Z") == said
+    assert "write 2026-12-24T18:00" in why(lab, *WEB, "--at", "tomorrow", code=2)
     assert "reject: FirewallRule/no-udp rejects it" in why(lab, *WEB[:6], "--proto", "udp", "--dport", "53", code=7)
     assert "drop: no rule lets it pass to zone wan, and the default of zone lan is drop" in why(lab, *WEB[:-1], "80", code=6)
     answer = json.loads(why(lab, "--in", "wan", "--src", "10.1.0.2", "--dst", "10.1.0.1", "--proto", "tcp", "--dport", "80", "-o", "json"))
