@@ -81,10 +81,10 @@ static int append_packet(const Ctl *ctl, sd_bus_message *m)
 {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
-        for (unsigned i = CTL_FROM; r >= 0 && i <= CTL_HOP_LIMIT; i++) {
+        for (unsigned i = CTL_FROM; r >= 0 && i <= CTL_TAG; i++) {
                 if (!ctl->values[i])
                         continue;
-                if (i == CTL_FLAGS) {
+                if (i == CTL_FLAGS || i == CTL_TAG) {
                         g_auto(GStrv) words = g_strsplit(ctl->values[i], ",", -1);
 
                         r = ctl_append_strings(m, ctl_options[i].name, words);
@@ -202,7 +202,7 @@ static int ask_batch(Ctl *ctl, sd_bus_message *slice)
         bool bad = false;
         int r, fd;
 
-        for (unsigned i = CTL_FROM; i <= CTL_HOP_LIMIT; i++)
+        for (unsigned i = CTL_FROM; i <= CTL_TAG; i++)
                 if (ctl->values[i]) {
                         ctl_error("--batch has the packets; it does not go with --%s",
                                   ctl_options[i].name);

@@ -91,7 +91,7 @@ typedef enum CtlOptionId {
         CTL_VERIFY,
         CTL_USER,
         CTL_ALLOW_OFFLINE,
-        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_HOP_LIMIT */
+        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_TAG */
         CTL_TO,
         CTL_IN,
         CTL_OUT,
@@ -108,6 +108,7 @@ typedef enum CtlOptionId {
         CTL_LENGTH,
         CTL_MAC,
         CTL_HOP_LIMIT,
+        CTL_TAG,
         CTL_BATCH,
         CTL_FOLLOW,
         CTL_SEMANTIC,

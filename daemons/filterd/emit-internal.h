@@ -15,6 +15,7 @@ typedef struct Emit {
         FwCarry *carry;      /* may be NULL */
         PtNft *nft;          /* of a delta */
         const FwSets *sets;  /* what rules look up */
+        const FwTags *tags;  /* and the bits of their tags */
         const FwSets *moves; /* of a delta: some are under another name; NULL: none */
         uint32_t set_id;
 } Emit;

@@ -118,7 +118,7 @@ static void put_decision(const FwRulePart *part, const FwMatch *match, struct nf
                 pt_nft_verdict(r, verdict, target);
 }
 
-struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNftBatch *batch,
+struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwPutWith *with, PtNftBatch *batch,
                                uint32_t *set_id)
 {
         struct nftnl_rule *r = pt_nft_rule_new(TABLE, part->chain);
@@ -127,11 +127,11 @@ struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNft
 
         fw_match_part(part->rule, part->part & ~(FW_PART_LOG | FW_PART_SET | FW_PART_LIMIT),
                       &match);
-        fw_match_put(&match, TABLE, sets, batch, set_id, r);
+        fw_match_put(&match, TABLE, with, batch, set_id, r);
         if (part->part & FW_PART_LIMIT)
-                put_limits(part->rule, sets, r);
+                put_limits(part->rule, with->sets, r);
         else if (part->part & FW_PART_SET)
-                fw_marks_put_connection(part->rule, r);
+                fw_marks_put_connection(part->rule, with->tags, r);
         else if (part->part & FW_PART_LOG)
                 put_log(part->rule, r);
         else if (fw_nat_of(part->rule, NULL))

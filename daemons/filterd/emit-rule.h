@@ -26,5 +26,5 @@ typedef struct FwRulePart {
 unsigned fw_rule_part_numbers(const FirewallRule *rule, unsigned part,
                               unsigned ret[static FW_PART_RULES_MAX]);
 /* Sets that it needs go into the batch; *set_id numbers them. */
-struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwSets *sets, PtNftBatch *batch,
+struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwPutWith *with, PtNftBatch *batch,
                                uint32_t *set_id);

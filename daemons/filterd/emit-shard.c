@@ -40,7 +40,9 @@ static GArray *shard_items(const FwShard *shard)
 
 static struct nftnl_rule *rule_new(Emit *emit, const FwRulePart *part)
 {
-        return fw_rule_new(part, emit->sets, emit->batch, &emit->set_id);
+        FwPutWith with = {emit->sets, emit->tags};
+
+        return fw_rule_new(part, &with, emit->batch, &emit->set_id);
 }
 
 void fw_emit_shard(Emit *emit, const FwShard *shard)

@@ -4,6 +4,7 @@
 
 #include "base/marks.h"
 #include "emit-internal.h"
+#include "marks.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
 #include "objects.h"
@@ -206,7 +207,8 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
                      .batch = batch,
                      .touched = touched,
                      .carry = carry,
-                     .sets = layout->sets};
+                     .sets = layout->sets,
+                     .tags = layout->tags};
         FwDispatchTo to = {layout->zones, layout->pairs, layout->nat->scopes};
 
         fw_touched_expect(touched, layout);
@@ -219,6 +221,7 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         fw_sets_put(layout->sets, stages, touched);
         fw_objects_put(layout->objects, NULL, counts, stages);
         fw_pools_put(layout->pools, NULL, layout->health, batch);
+        fw_marks_put_tags(layout->tags, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
         fw_ruleset_put_dispatch(&to, NULL, counts, stages);
         fw_ruleset_put_marker(marker, false, batch);
@@ -530,7 +533,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                      .touched = touched,
                      .carry = carry,
                      .nft = nft,
-                     .sets = delta->sets ?: layout->sets};
+                     .sets = delta->sets ?: layout->sets,
+                     .tags = delta->tags ?: layout->tags};
         int r = 0;
 
         if (delta->sets && fw_sets_any_moves(delta->sets))
@@ -544,6 +548,10 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 r = fw_objects_read_counts(delta->layout->objects, nft, dropped);
                 fw_objects_put(delta->objects, delta->layout->objects, dropped, stages);
         }
+        /* The first time before all else, so that connections which begin now have labels. */
+        if (delta->tags)
+                fw_marks_put_tags(delta->tags,
+                                  fw_tags_is_unused(layout->tags) ? stages->before : stages->batch);
         if (delta->pools)
                 fw_pools_put(delta->pools, layout->pools, layout->health, stages->batch);
         for (unsigned i = 0; i < delta->changes->len; i++) {

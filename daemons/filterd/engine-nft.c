@@ -9,6 +9,7 @@
 #include "describe.h"
 #include "emit.h"
 #include "kinds/firewall/bridge.h"
+#include "marks.h"
 #include "objects.h"
 #include "pools.h"
 #include "review.h"
@@ -29,6 +30,7 @@ struct PtObserved {
         FwMarker marker;
         bool found;
         GPtrArray *sets; /* names of the kernel's sets, when nothing else says them */
+        FwTags *tags;    /* the same of which bits tags are; NULL: none ever was */
 };
 
 typedef struct NftPlan {
@@ -101,26 +103,37 @@ static void observed_free(PtObserved *observed)
         if (!observed)
                 return;
         g_clear_pointer(&observed->sets, g_ptr_array_unref);
+        fw_tags_unref(observed->tags);
         g_free(observed);
+}
+
+/* What a filterd that was there before says of the table, beside the marker. */
+static int observe_rest(FwEngine *engine, PtObserved *observed)
+{
+        int r = -EINTR;
+
+        for (unsigned i = 0; r == -EINTR && i < RESTARTS_MAX; i++)
+                r = fw_marks_read_tags(engine->nft, &observed->tags);
+        if (r < 0 && r != -ENOENT)
+                return r;
+        return observed->found ? pt_nft_list_sets(engine->nft, PT_MARK_NFT_TABLE, &observed->sets)
+                               : 0;
 }
 
 static int observe(PtEngineCtx *ctx, PtObserved **ret)
 {
         PtObserved *observed = g_new0(PtObserved, 1);
-        int r = read_marker(ctx->engine, &observed->marker);
+        FwEngine *engine = ctx->engine;
+        int r = read_marker(engine, &observed->marker);
 
-        if (r < 0 && r != -ENOENT) {
-                g_free(observed);
-                return r;
-        }
         observed->found = r == 0;
-        if (observed->found && !((FwEngine *) ctx->engine)->layout) {
-                r = pt_nft_list_sets(((FwEngine *) ctx->engine)->nft, PT_MARK_NFT_TABLE,
-                                     &observed->sets);
-                if (r < 0) {
-                        observed_free(observed);
-                        return r;
-                }
+        if (r == -ENOENT)
+                r = 0;
+        if (r == 0 && !engine->layout)
+                r = observe_rest(engine, observed);
+        if (r < 0) {
+                observed_free(observed);
+                return r;
         }
         *ret = observed;
         return 0;
@@ -186,9 +199,10 @@ static int find_times(FwEngine *engine, NftPlan *plan, PtDiagnostics *diag)
         return check_zones(engine, plan, diag);
 }
 
-/* `observed`: what the kernel has of a marker that can be relied on, or NULL. */
+/* `observed`: what the kernel has of a marker that can be relied on, or NULL; `tags`: that there were,
+ * or NULL. */
 static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observed,
-                      PtDiagnostics *diag)
+                      const FwTags *tags, PtDiagnostics *diag)
 {
         FwSource source = {plan->wanted, ctx->state_dir, plan->live};
         PtDigest live;
@@ -198,6 +212,7 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
                 return r;
         fw_live_digest(plan->live, &live);
         plan->layout->health = ((FwEngine *) ctx->engine)->health;
+        fw_layout_keep_tags(plan->layout, tags);
         plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
                       same_times(plan, &observed->marker) &&
                       pt_digest_equal(&observed->marker.live, &live) &&
@@ -282,7 +297,8 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         if (r == 0)
                 fw_describe_delta(plan->delta, &plan->plan);
         else if (r == -EUCLEAN)
-                r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL, diag);
+                r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL,
+                               engine->layout ? engine->layout->tags : observed->tags, diag);
         plan->plan.empty = plan->plan.empty && same_revision;
         if (r == 0)
                 r = probe_helpers(engine, plan, diag);
@@ -377,8 +393,10 @@ static int fall_back(FwEngine *engine, NftPlan *plan)
         fw_delta_free(g_steal_pointer(&plan->delta));
         engine->distrusted = true;
         r = fw_layout_new_at(plan->wanted, plan->times, plan->diag, &plan->layout);
-        if (r >= 0)
+        if (r >= 0) {
                 plan->layout->health = engine->health;
+                fw_layout_keep_tags(plan->layout, engine->layout ? engine->layout->tags : NULL);
+        }
         return r < 0 ? r : fw_sets_load(plan->layout->sets, &source, plan->diag);
 }
 

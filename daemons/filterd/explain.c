@@ -133,8 +133,7 @@ static int evaluate(Explainer *explainer, const FwQuestion *question, FwPacket *
                 .banned = explainer->explain->bans ? find_ban : NULL,
                 .userdata = explainer,
         };
-        int r = fw_question_packet(question, fw_lists_zones(explainer->lists), explainer->diag,
-                                   packet);
+        int r = fw_question_packet(question, explainer->lists, explainer->diag, packet);
 
         if (r < 0)
                 return r;

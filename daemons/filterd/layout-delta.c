@@ -16,7 +16,7 @@ typedef struct Compare {
         bool times;                /* schedules say something else than before */
         GArray *nat;               /* FwNatChange */
         GHashTable *again; /* NAT rules of it that are the same objects: a set; NULL: none */
-        bool zones, nat_settings, pools;
+        bool zones, nat_settings, pools, tags;
 } Compare;
 
 static void note(FwLayoutDelta *delta, bool before, bool after)
@@ -87,6 +87,12 @@ static void add_name(GHashTable **names, const PtObject *object)
         g_hash_table_add(*names, object->name);
 }
 
+static bool names_tags(const PtObject *rule)
+{
+        return rule &&
+               (pt_object_has(rule, FW_RULE_SET_TAG) || pt_object_has(rule, FW_RULE_TAGGED));
+}
+
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
 {
         Compare *compare = userdata;
@@ -106,6 +112,8 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 add_name(&compare->groups, before ?: after);
         if (kind == &pt_kind_nat_rule)
                 compare_nat(compare, before, after);
+        if (kind == &pt_kind_firewall_rule && (names_tags(before) || names_tags(after)))
+                compare->tags = true;
         if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
                 add_rule_change(delta, rule_of(&compare->before, before),
                                 rule_of(&compare->after, after));
@@ -502,6 +510,16 @@ static int change_pools(const Compare *compare, PtDiagnostics *diag)
         return r;
 }
 
+static int change_tags(FwLayoutDelta *delta, PtDiagnostics *diag)
+{
+        g_autoptr(FwTags) tags = NULL;
+        int r = fw_tags_new(delta->slice, delta->layout->tags, diag, &tags);
+
+        if (r == 0 && !fw_tags_same(tags, delta->layout->tags))
+                delta->tags = g_steal_pointer(&tags);
+        return r;
+}
+
 static bool goes(const FwLayoutDelta *delta, const FwClass *klass)
 {
         for (unsigned i = 0; i < delta->changes->len; i++)
@@ -597,6 +615,11 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
                 if (r < 0)
                         return r;
         }
+        if (compare.tags) {
+                r = change_tags(delta, diag);
+                if (r < 0)
+                        return r;
+        }
         edge = change_scopes(delta);
         r = fw_sets_change(layout->sets, layout->slice, slice,
                            rules->len == 0 && nat->len == 0 && !compare.zones, live, diag,
@@ -626,7 +649,7 @@ bool fw_delta_is_empty(const FwLayoutDelta *delta)
 {
         if (delta->sets && fw_sets_changes(delta->sets)->len > 0)
                 return false;
-        return !delta->dispatch && !delta->pools && delta->patches->len == 0 &&
+        return !delta->dispatch && !delta->pools && !delta->tags && delta->patches->len == 0 &&
                delta->changes->len == 0;
 }
 
@@ -709,6 +732,10 @@ void fw_delta_apply(FwLayoutDelta *delta)
                 g_hash_table_unref(layout->pools);
                 layout->pools = g_steal_pointer(&delta->pools);
         }
+        if (delta->tags) {
+                fw_tags_unref(layout->tags);
+                layout->tags = g_steal_pointer(&delta->tags);
+        }
         if (delta->nat_scopes) {
                 g_hash_table_unref(layout->nat->scopes);
                 layout->nat->scopes = g_steal_pointer(&delta->nat_scopes);
@@ -734,6 +761,7 @@ void fw_delta_free(FwLayoutDelta *delta)
         fw_sets_unref(delta->sets);
         fw_zones_free(delta->zones);
         fw_times_unref(delta->times);
+        fw_tags_unref(delta->tags);
         pt_slice_unref(delta->slice);
         g_free(delta);
 }

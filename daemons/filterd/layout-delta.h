@@ -37,6 +37,7 @@ typedef struct FwLayoutDelta {
         FwSets *sets;           /* NULL: the same */
         GHashTable *nat_scopes; /* NULL: the same */
         GHashTable *pools;      /* NULL: the same */
+        FwTags *tags;           /* NULL: the same */
         FwTimes *times;         /* as the effective rules have them; a reference, or NULL */
         bool dispatch;          /* zones, pairs or nat_scopes differ in what the kernel sees */
         GArray *rules;          /* FwRuleChange of what no slice holds; patches borrow */

@@ -593,6 +593,8 @@ int fw_layout_new_at(PtSlice *slice, FwTimes *times, PtDiagnostics *diag, FwLayo
                                                 (GDestroyNotify) fw_class_free);
         layout->pairs = g_array_new(FALSE, FALSE, sizeof(FwPair));
         r = fw_zones_new(slice, diag, &layout->zones);
+        if (r == 0)
+                r = fw_tags_new(slice, NULL, diag, &layout->tags);
         if (r < 0)
                 return r;
         layout->sets = fw_sets_new(slice);
@@ -623,6 +625,17 @@ void fw_layout_foreach_class(const FwLayout *layout,
         }
 }
 
+void fw_layout_keep_tags(FwLayout *layout, const FwTags *before)
+{
+        g_autoptr(PtDiagnostics) diag = pt_diag_new();
+        FwTags *tags;
+
+        if (!before || fw_tags_new(layout->slice, before, diag, &tags) < 0)
+                return; /* that there are not too many is known: the layout was made */
+        fw_tags_unref(layout->tags);
+        layout->tags = tags;
+}
+
 void fw_layout_free(FwLayout *layout)
 {
         if (!layout)
@@ -630,6 +643,7 @@ void fw_layout_free(FwLayout *layout)
         fw_nat_free(layout->nat);
         g_clear_pointer(&layout->pools, g_hash_table_unref);
         fw_times_unref(layout->times);
+        fw_tags_unref(layout->tags);
         g_clear_pointer(&layout->pairs, g_array_unref);
         g_clear_pointer(&layout->classes, g_hash_table_unref);
         g_clear_pointer(&layout->scopes, g_hash_table_unref);

@@ -122,12 +122,15 @@ typedef struct FwLayout {
         GHashTable *pools;      /* name -> FwPool (pools.h) */
         const FwHealth *health; /* whom the pools' slots lead to; borrowed; NULL: all are alive */
         FwTimes *times;         /* its rules' times; a reference; NULL: whatever the time is */
+        FwTags *tags;           /* by the history, not by the slice alone */
 } FwLayout;
 
 /* -E2BIG with a diagnostic when the slice is beyond a limit. */
 int fw_layout_new(PtSlice *slice, PtDiagnostics *diag, FwLayout **ret);
 /* The same at a time. */
 int fw_layout_new_at(PtSlice *slice, FwTimes *times, PtDiagnostics *diag, FwLayout **ret);
+/* Tags keep the bits that they have; `before` NULL: they have none. */
+void fw_layout_keep_tags(FwLayout *layout, const FwTags *before);
 void fw_layout_free(FwLayout *layout);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLayout, fw_layout_free)
 

@@ -2,16 +2,20 @@
 
 #include "marks.h"
 
+#include "match-put.h"
 #include "ruleset-internal.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define CHAIN_MARKS "p_marks"
 #define CHAIN_MARK "p_mark"
 #define CHAIN_DSCP4 "p_dscp4"
 #define CHAIN_DSCP6 "p_dscp6"
+
+#define CHAIN_TAGS "_tags"
 
 #define MARK_BITS 8
 #define DSCP_BITS 6
@@ -48,10 +52,20 @@ static void put_dscp(struct nftnl_rule *r, int family, unsigned bits, unsigned v
 
 bool fw_marks_connection(const FirewallRule *rule)
 {
-        return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule);
+        return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || fw_rule_sets_tag(rule);
 }
 
-void fw_marks_put_connection(const FirewallRule *rule, struct nftnl_rule *r)
+/* The kernel sets the bits of the register, and leaves the others (nft_ct_set_eval()). */
+static void put_tag(struct nftnl_rule *r, unsigned bit)
+{
+        uint8_t bits[FW_TAG_BITS / 8];
+
+        fw_put_tags((FwNumber) 1 << bit, bits);
+        pt_nft_immediate(r, PT_REG(REG_DATA), bits, sizeof(bits));
+        pt_nft_ct_set(r, NFT_CT_LABELS, PT_REG(REG_DATA));
+}
+
+void fw_marks_put_connection(const FirewallRule *rule, const FwTags *tags, struct nftnl_rule *r)
 {
         const FwRuleBox *box = fw_rule_box(rule);
         uint32_t bits = 0, value = 0;
@@ -64,6 +78,10 @@ void fw_marks_put_connection(const FirewallRule *rule, struct nftnl_rule *r)
                 bits |= PT_CTMARK_DSCP | PT_CTMARK_HAS_DSCP;
                 value |= (uint32_t) box->set_dscp << PT_CTMARK_DSCP_SHIFT | PT_CTMARK_HAS_DSCP;
         }
+        if (fw_rule_sets_tag(rule))
+                put_tag(r, (unsigned) fw_tags_bit(tags, box->set_tag));
+        if (!bits)
+                return;
         pt_nft_ct(r, NFT_CT_MARK, PT_REG(REG_DATA));
         put_bits(r, bits, value);
         pt_nft_ct_set(r, NFT_CT_MARK, PT_REG(REG_DATA));
@@ -144,4 +162,78 @@ void fw_marks_put_base(PtNftBatch *batch)
         put_jump(batch, CHAIN_MARKS, PT_CTMARK_HAS_DSCP, AF_INET6, CHAIN_DSCP6);
         put_jump(batch, CHAIN_PROLOGUE, PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC,
                  CHAIN_MARKS);
+}
+
+/* Tags. */
+
+#define TAG_COMMENT "tag/"
+
+typedef struct WireTag {
+        uint8_t bit, next; /* of the first rule, which is no tag's: only the latter */
+} WireTag;
+
+static void put_tag_rule(PtNftBatch *batch, struct nftnl_rule *r, const char *name, WireTag wire)
+{
+        g_autofree char *comment = g_strconcat(TAG_COMMENT, name, NULL);
+        uint8_t userdata[NFT_USERDATA_MAXLEN];
+        size_t size = pt_nft_userdata(comment, &wire, sizeof(wire), userdata);
+
+        nftnl_rule_set_data(r, NFTNL_RULE_USERDATA, userdata, (uint32_t) size);
+        pt_nft_batch_append_rule(batch, r);
+}
+
+void fw_marks_put_tags(const FwTags *tags, PtNftBatch *batch)
+{
+        WireTag wire = {.next = (uint8_t) fw_tags_next_bit(tags)};
+        struct nftnl_rule *r = pt_nft_rule_new(TABLE, CHAIN_TAGS);
+
+        if (fw_tags_is_unused(tags)) {
+                nftnl_rule_free(r);
+                return;
+        }
+        pt_nft_batch_add_chain(batch, TABLE, CHAIN_TAGS, NULL);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_TAGS);
+        pt_nft_counter(r, 0, 0);
+        put_tag_rule(batch, r, "", wire);
+        for (unsigned i = 0; i < fw_tags_count(tags); i++) {
+                unsigned bit;
+                const char *name = fw_tags_get(tags, i, &bit);
+
+                wire.bit = (uint8_t) bit;
+                r = pt_nft_rule_new(TABLE, CHAIN_TAGS);
+                put_tag(r, bit);
+                put_tag_rule(batch, r, name, wire);
+        }
+}
+
+static int read_tag(struct nftnl_rule *rule, void *userdata)
+{
+        FwTags **tags = userdata;
+        g_autofree char *comment = pt_nft_rule_comment(rule);
+        uint32_t size = 0;
+        const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &size);
+        size_t len = 0;
+        const WireTag *wire =
+                data ? pt_nft_userdata_find(data, size, PT_NFT_UDATA_PATRONUS, &len) : NULL;
+
+        if (!wire || len != sizeof(*wire) || !comment || !g_str_has_prefix(comment, TAG_COMMENT))
+                return -ENOENT;
+        if (!*tags) {
+                *tags = fw_tags_new_empty(wire->next);
+                return 0;
+        }
+        return fw_tags_add(*tags, comment + strlen(TAG_COMMENT), wire->bit) < 0 ? -ENOENT : 0;
+}
+
+int fw_marks_read_tags(PtNft *nft, FwTags **ret)
+{
+        g_autoptr(FwTags) tags = NULL;
+        int r = pt_nft_dump_rules(nft, TABLE, CHAIN_TAGS, read_tag, &tags);
+
+        if (r < 0)
+                return r;
+        if (!tags)
+                return -ENOENT;
+        *ret = g_steal_pointer(&tags);
+        return 0;
 }

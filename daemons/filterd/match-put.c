@@ -18,6 +18,7 @@ typedef struct Put {
         const FwMatch *match;
         const char *table;
         const FwSets *sets;
+        const FwTags *tags;
         PtNftBatch *batch;
         uint32_t *set_id;
         struct nftnl_rule *rule;
@@ -202,7 +203,7 @@ bool fw_value_set_of(const FwMatch *match, const FwTerm *term, FwValueSet *ret)
 {
         g_autoptr(GArray) bounds = NULL;
 
-        if (term->n < 2)
+        if (term->n < 2 || term->dimension == FW_DIM_TAGS)
                 return false;
         bounds = bounds_of(match, term);
         /* "None of these" is a question after the other. */
@@ -306,10 +307,29 @@ static void put_ethernet(const Put *put)
         pt_nft_cmp(put->rule, PT_REG(REG), NFT_CMP_EQ, &type, sizeof(type));
 }
 
-void fw_match_put(const FwMatch *match, const char *table, const FwSets *sets, PtNftBatch *batch,
+void fw_put_tags(FwNumber tags, uint8_t ret[static FW_TAG_BITS / 8])
+{
+        uint64_t words[] = {(uint64_t) tags, (uint64_t) (tags >> 64)};
+
+        memcpy(ret, words, sizeof(words));
+}
+
+/* Any of them. */
+static void put_tags(const Put *put, const FwTerm *term)
+{
+        static const uint8_t none[FW_TAG_BITS / 8];
+        uint8_t mask[FW_TAG_BITS / 8];
+
+        fw_put_tags(fw_tags_mask(put->tags, term->items, term->n), mask);
+        fw_put_load(term->dimension, put->match->family, sizeof(mask), REG, put->rule);
+        pt_nft_mask(put->rule, PT_REG(REG), mask, sizeof(mask));
+        pt_nft_cmp(put->rule, PT_REG(REG), NFT_CMP_NEQ, none, sizeof(none));
+}
+
+void fw_match_put(const FwMatch *match, const char *table, const FwPutWith *with, PtNftBatch *batch,
                   uint32_t *set_id, struct nftnl_rule *rule)
 {
-        Put put = {match, table, sets, batch, set_id, rule};
+        Put put = {match, table, with->sets, with->tags, batch, set_id, rule};
 
         fw_put_family(match->family, rule);
         for (unsigned i = 0; i < match->n_terms; i++) {
@@ -317,7 +337,9 @@ void fw_match_put(const FwMatch *match, const char *table, const FwSets *sets, P
 
                 if (fw_dimensions[term->dimension].needs & FW_NEED_ETHERNET)
                         put_ethernet(&put);
-                if (term->n > 0)
+                if (term->dimension == FW_DIM_TAGS)
+                        put_tags(&put, term);
+                else if (term->n > 0)
                         put_values(&put, term);
                 for (unsigned k = 0; k < term->n_aliases; k++)
                         put_alias(&put, term, term->aliases[k]);

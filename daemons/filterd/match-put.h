@@ -13,12 +13,19 @@
 
 #include "filter/box.h"
 #include "filter/match.h"
+#include "filter/tags.h"
 #include "netlink/nft-batch.h"
 #include "sets.h"
 
+/* What rules mean by the names in them. */
+typedef struct FwPutWith {
+        const FwSets *sets;
+        const FwTags *tags;
+} FwPutWith;
+
 /* Appends the expressions of a part to a rule; sets that a rule of NAT needs go into the batch before,
  * and use *set_id for their numbers. */
-void fw_match_put(const FwMatch *match, const char *table, const FwSets *sets, PtNftBatch *batch,
+void fw_match_put(const FwMatch *match, const char *table, const FwPutWith *with, PtNftBatch *batch,
                   uint32_t *set_id, struct nftnl_rule *rule);
 
 /* A list of values that is too long to be written out: a set, by the name "v_DIGEST", which says all
@@ -82,5 +89,7 @@ void fw_put_family(int family, struct nftnl_rule *rule);
 /* Appends what loads the first `bytes` of a dimension's value into a register. */
 void fw_put_load(FwDimension dimension, int family, size_t bytes, uint32_t reg,
                  struct nftnl_rule *rule);
+/* The bits as the kernel has them in a connection's labels: a bitmap of its longs. */
+void fw_put_tags(FwNumber tags, uint8_t ret[static FW_TAG_BITS / 8]);
 /* The first `plen` of `len` bytes' bits. */
 void fw_prefix_mask(unsigned plen, uint8_t *mask, size_t len);

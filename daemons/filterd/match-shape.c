@@ -95,8 +95,8 @@ uint32_t fw_match_shape(const FirewallRule *rule, unsigned *ret_keys)
         uint32_t shape = 0;
         FwMatch match;
 
-        if (fw_rule_logs(rule) || !fw_rule_decides(rule) || fw_rule_sets_mark(rule) ||
-            fw_rule_sets_dscp(rule) || fw_rule_box(rule)->reject_with != FW_REJECT_DEFAULT)
+        /* What does or remembers anything beside is more than a verdict. */
+        if (!fw_rule_foldable(rule))
                 return 0;
         while (fw_ways_next(&ways, &match)) {
                 uint32_t one = way_shape(&match, &more);

@@ -316,7 +316,10 @@ static void find_target(FwEvaluation *evaluation)
 int fw_evaluate(const FwWorld *world, const FwPacket *packet, FwOutcome *ret)
 {
         FwEvaluation evaluation = {.world = world, .packet = *packet};
-        int r = begin(&evaluation);
+        int r;
+
+        evaluation.packet.tags = fw_lists_tags(world->lists);
+        r = begin(&evaluation);
 
         if (r == 0)
                 r = fw_evaluate_destination(&evaluation);

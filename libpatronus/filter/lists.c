@@ -23,6 +23,7 @@ struct FwLists {
         bool owns_effective;
         GHashTable *table; /* number of the list -> FwRuleList */
         FwAliasCache *aliases;
+        FwTags *tags;
 };
 
 static void unref_object(void *object)
@@ -52,6 +53,9 @@ int fw_lists_new(const FwSource *source, FwEffective *effective, PtDiagnostics *
         r = fw_zones_new(source->slice, diag, &lists->zones);
         if (r < 0)
                 return r;
+        r = fw_tags_new(source->slice, NULL, diag, &lists->tags);
+        if (r < 0)
+                return r;
         lists->owns_effective = !effective;
         lists->effective = effective ?: fw_effective_new();
         *ret = g_steal_pointer(&lists);
@@ -64,6 +68,7 @@ void fw_lists_free(FwLists *lists)
                 return;
         g_hash_table_unref(lists->table);
         fw_alias_cache_free(lists->aliases);
+        fw_tags_unref(lists->tags);
         if (lists->owns_effective)
                 fw_effective_free(lists->effective);
         fw_zones_free(lists->zones);
@@ -85,6 +90,11 @@ const FwSource *fw_lists_source(const FwLists *lists)
 FwAliasCache *fw_lists_aliases(FwLists *lists)
 {
         return lists->aliases;
+}
+
+const FwTags *fw_lists_tags(const FwLists *lists)
+{
+        return lists->tags;
 }
 
 /* Lists. */

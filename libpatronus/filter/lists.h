@@ -25,6 +25,7 @@ const FwZones *fw_lists_zones(const FwLists *lists);
 const FwSource *fw_lists_source(const FwLists *lists);
 /* What aliases hold, as FwMatcher asks; of all questions of the lists. */
 FwAliasCache *fw_lists_aliases(FwLists *lists);
+const FwTags *fw_lists_tags(const FwLists *lists);
 
 typedef struct FwRuleList FwRuleList;
 /* What a pair of zones sees: enabled rules, linked ones too. Either side may be the router, not

@@ -177,6 +177,7 @@ static bool fill(const FirewallRule *rule, unsigned choice, int family, FwMatch 
         else
                 add_protocol(ret);
         add_states(ret);
+        add_lists(ret, FW_DIM_TAGS, false, &box->tagged, NULL);
         for (unsigned i = 0; i < ret->n_terms; i++)
                 if (ret->terms[i].n > 0 && fw_term_values(&ret->terms[i], family) == 0)
                         return false;
@@ -389,6 +390,7 @@ FwSetPart fw_dimension_part(FwDimension dimension, int family)
         case FW_VALUE_ICMP:
         case FW_VALUE_LENGTH:
         case FW_VALUE_IFNAME:
+        case FW_VALUE_TAG:
         case FW_VALUE_MAX:
         case FW_VALUE_INVALID:
                 break;

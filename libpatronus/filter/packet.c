@@ -6,6 +6,7 @@
 
 #include <linux/if_arp.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -24,6 +25,7 @@ void fw_packet_init(FwPacket *packet, int family, const char *in)
         fw_packet_set(packet, FW_DIM_FAMILY, protocol, protocol);
         if (in[0] != '\0')
                 fw_packet_set_interface(packet, FW_DIM_IN_INTERFACE, in);
+        fw_packet_set(packet, FW_DIM_TAGS, 0, 0);
 }
 
 void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumber hi)
@@ -55,6 +57,31 @@ void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension)
                       width % 8 == 0 ? fw_number_max(width / 8) : ((FwNumber) 1 << width) - 1);
 }
 
+/* What is not tracked, or belongs to no connection, has none to tag. */
+static FwTruth is_tracked(const FwPacket *packet)
+{
+        static const uint32_t none = NF_CT_STATE_UNTRACKED_BIT | NF_CT_STATE_INVALID_BIT;
+        const FwSpan *state = &packet->values[FW_DIM_STATE];
+
+        if (!packet->here[FW_DIM_STATE] || !(state->hi & none))
+                return FW_YES;
+        return state->lo == state->hi ? FW_NO : FW_MAYBE;
+}
+
+static void apply_tag(FwPacket *packet, const FirewallRule *rule, bool certain)
+{
+        char *name = fw_rule_box(rule)->set_tag;
+        FwTruth tracked = is_tracked(packet);
+        FwNumber mask;
+
+        if (!packet->tags || tracked == FW_NO)
+                return;
+        mask = fw_tags_mask(packet->tags, &name, 1);
+        packet->values[FW_DIM_TAGS].hi |= mask;
+        if (certain && tracked == FW_YES)
+                packet->values[FW_DIM_TAGS].lo |= mask;
+}
+
 void fw_packet_apply(FwPacket *packet, const FirewallRule *rule, bool certain)
 {
         const FwRuleBox *box = fw_rule_box(rule);
@@ -72,6 +99,8 @@ void fw_packet_apply(FwPacket *packet, const FirewallRule *rule, bool certain)
                 fw_packet_set(packet, FW_DIM_DSCP, box->set_dscp, box->set_dscp);
         else if (fw_rule_sets_dscp(rule))
                 fw_packet_set_unknown(packet, FW_DIM_DSCP);
+        if (fw_rule_sets_tag(rule))
+                apply_tag(packet, rule, certain);
 }
 
 bool fw_packet_number(const FwPacket *packet, FwDimension dimension, FwNumber *ret)
@@ -175,6 +204,17 @@ static FwTruth is_scalar(const FwPacket *packet, const FwTerm *term)
         g_assert_not_reached();
 }
 
+/* The same of tags, any of which will do. */
+static FwTruth has_tag(const FwPacket *packet, const FwTerm *term)
+{
+        const FwSpan *value = &packet->values[FW_DIM_TAGS];
+        FwNumber mask = packet->tags ? fw_tags_mask(packet->tags, term->items, term->n) : 0;
+
+        if (value->lo & value->hi & mask)
+                return FW_YES;
+        return (value->lo ^ value->hi) & mask ? FW_MAYBE : FW_NO;
+}
+
 /* Whether what must be known before the value means anything is so. Families and protocols are
  * terms of their own. */
 static FwTruth is_there(const FwPacket *packet, FwDimension dimension)
@@ -200,6 +240,8 @@ static FwTruth ask_term(FwMatcher *matcher, const FwTerm *term)
                 return FW_NO;
         if (term->mask) {
                 truth = is_scalar(packet, term);
+        } else if (term->dimension == FW_DIM_TAGS) {
+                truth = has_tag(packet, term);
         } else {
                 truth = among_values(packet, term);
                 for (unsigned i = 0; i < term->n_aliases && truth != FW_YES; i++)

@@ -19,6 +19,7 @@
  */
 
 #include "filter/alias-cache.h"
+#include "filter/tags.h"
 #include "filter/zones.h"
 #include "kinds/firewall/dimension.h"
 
@@ -38,7 +39,8 @@ typedef struct FwPacket {
         const FwZone *from, *to; /* where it comes from and goes, if who asks knows; `to` may be the
                                     router; NULL: interfaces, addresses and routes say it */
         uint8_t hop_limit;       /* 0: not known */
-        bool translated;         /* as the filter sees it: NAT rules are not asked any more */
+        const FwTags *tags; /* which bits tags are; NULL: rules that ask for them do not match */
+        bool translated;    /* as the filter sees it: NAT rules are not asked any more */
         bool here
                 [FW_DIM_MAX]; /* not: the packet has no such value, and no rule that asks matches */
         FwSpan values[FW_DIM_MAX];
@@ -50,7 +52,8 @@ void fw_packet_set(FwPacket *packet, FwDimension dimension, FwNumber lo, FwNumbe
 /* In network byte order, as many as the dimension has in the packet's family. */
 void fw_packet_set_bytes(FwPacket *packet, FwDimension dimension, const uint8_t *bytes);
 void fw_packet_set_interface(FwPacket *packet, FwDimension dimension, const char *name);
-/* What a rule makes of the packet that it is about (setMark, setDscp); not `certain`: if it matches. */
+/* What a rule makes of the packet that it is about (setMark, setDscp, setTag); not `certain`: if it
+ * matches. */
 void fw_packet_apply(FwPacket *packet, const FirewallRule *rule, bool certain);
 /* There is one, and it may be any. */
 void fw_packet_set_unknown(FwPacket *packet, FwDimension dimension);

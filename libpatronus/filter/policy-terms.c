@@ -283,6 +283,9 @@ char *fw_term_text(const FwTerm *term, int family)
         } else if (term->mask) {
                 g_string_append_printf(text, term->mask == UINT32_MAX ? " %u" : " %#x/%#x",
                                        term->value, term->mask);
+        } else if (term->dimension == FW_DIM_TAGS) {
+                for (unsigned i = 0; i < term->n; i++)
+                        g_string_append_printf(text, " %s", ((char *const *) term->items)[i]);
         } else {
                 add_values(term, family, spans);
                 settle_spans(spans);

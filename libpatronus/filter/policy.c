@@ -9,14 +9,14 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_ADD_DESTINATION + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_TAGGED + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
 /* Fields that change what later rules see of the packet. */
 #define RULE_SETS                                                                                  \
-        (BIT(FW_RULE_SET_MARK) | BIT(FW_RULE_SET_DSCP) | BIT(FW_RULE_ADD_SOURCE) |                 \
-         BIT(FW_RULE_ADD_DESTINATION))
+        (BIT(FW_RULE_SET_MARK) | BIT(FW_RULE_SET_DSCP) | BIT(FW_RULE_SET_TAG) |                    \
+         BIT(FW_RULE_ADD_SOURCE) | BIT(FW_RULE_ADD_DESTINATION))
 /* Fields that do something beside deciding. */
 #define RULE_ACTS                                                                                  \
         (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) | BIT(FW_RULE_LIMITS) |    \

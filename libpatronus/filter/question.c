@@ -33,6 +33,7 @@ enum {
         QUESTION_LENGTH,
         QUESTION_MAC,
         QUESTION_HOP_LIMIT,
+        QUESTION_TAG,
 };
 
 static const PtChoice states[] = {
@@ -87,6 +88,8 @@ const PtField fw_question_fields[] = {
                 .doc = "Hardware address of who sends it; else not known."),
         [QUESTION_HOP_LIMIT] = PT_FIELD(FwQuestion, u8, hop_limit, "hop-limit", 0, .min = 1,
                 .doc = "Its hop limit; else what its sort has."),
+        [QUESTION_TAG] = PT_FIELD(FwQuestion, name, tags, "tag", PT_F_LIST,
+                .doc = "Tags that its connection has already; else none."),
         {},
 };
 /* clang-format on */
@@ -236,9 +239,27 @@ static void set_rest(const FwQuestion *question, FwPacket *packet)
         packet->hop_limit = question->hop_limit;
 }
 
-int fw_question_packet(const FwQuestion *question, const FwZones *zones, PtDiagnostics *diag,
+static int set_tags(const FwQuestion *question, const FwTags *tags, FwPacket *packet,
+                    PtDiagnostics *diag)
+{
+        char *const *names = question->tags.items;
+        FwNumber mask = fw_tags_mask(tags, names, question->tags.n);
+
+        for (unsigned i = 0; i < question->tags.n; i++)
+                if (fw_tags_bit(tags, names[i]) < 0) {
+                        pt_diag_error(diag, "no-tag", "/tag",
+                                      "no rule sets or asks for the tag \"%s\"; leave it out",
+                                      names[i]);
+                        return -EINVAL;
+                }
+        fw_packet_set(packet, FW_DIM_TAGS, mask, mask);
+        return 0;
+}
+
+int fw_question_packet(const FwQuestion *question, const FwLists *lists, PtDiagnostics *diag,
                        FwPacket *ret)
 {
+        const FwZones *zones = fw_lists_zones(lists);
         FwPacket packet;
         int r = check(question, diag);
 
@@ -259,6 +280,9 @@ int fw_question_packet(const FwQuestion *question, const FwZones *zones, PtDiagn
         }
         set_transport(question, &packet);
         set_rest(question, &packet);
+        r = set_tags(question, fw_lists_tags(lists), &packet, diag);
+        if (r < 0)
+                return r;
         if (question->protocol == (packet.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
             !packet.here[FW_DIM_ICMP]) {
                 pt_diag_error(diag, "no-such-type", "/icmp-type",

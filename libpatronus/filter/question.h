@@ -24,6 +24,7 @@ typedef struct FwQuestion {
         PtMarkMatch mark;
         PtMac mac;
         PtList flags; /* int: TH_* */
+        PtList tags;  /* char * */
         int protocol, state;
         uint8_t dscp, hop_limit;
 } FwQuestion;
@@ -33,11 +34,11 @@ void fw_question_done(FwQuestion *question);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FwQuestion, fw_question_done)
 
 /*
- * The packet that it is about. -EINVAL with a diagnostic: what is missing, or is no zone. Where the
+ * The packet that it is about. -EINVAL with a diagnostic: what is missing, or is no zone or tag of the lists. Where the
  * interface that it comes by is not said, it is "" and `packet.from` may say the zone; that it is
  * the router's own packet only `from` says.
  */
-int fw_question_packet(const FwQuestion *question, const FwZones *zones, PtDiagnostics *diag,
+int fw_question_packet(const FwQuestion *question, const FwLists *lists, PtDiagnostics *diag,
                        FwPacket *ret);
 
 /* Appends the answer, one line without newline. */

@@ -123,8 +123,17 @@ RULES = {
         "checksums stay": (f"{FILTERD}/marks.c", "PT_REG(REG_DATA), family == AF_INET);", "PT_REG(REG_DATA), false);"),
         "bits of others go": (f"{FILTERD}/marks.c", "uint32_t others = ~bits;", "uint32_t others = 0;"),
         "later packets have no mark": (f"{FILTERD}/marks.c", "PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC", "PT_CTMARK_HAS_DSCP, AF_UNSPEC"),
-        "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule);", "return false;"),
+        "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || ", "return "),
         "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
+    },
+    "test_rule_tags.py": {
+        "tags are not asked": (f"{FILTER}/match.c", "add_lists(ret, FW_DIM_TAGS, false, &box->tagged, NULL);", ""),
+        "one tag is all": (f"{FILTER}/tags.c", "mask |= (FwNumber) 1 << bit;", "mask = (FwNumber) 1 << bit;"),
+        "bits are given anew": (f"{FILTERD}/layout-delta.c", "fw_tags_new(delta->slice, delta->layout->tags, diag, &tags)", "fw_tags_new(delta->slice, NULL, diag, &tags)"),
+        "bits are forgotten at the end": (f"{FILTERD}/engine-nft.c", "engine->layout ? engine->layout->tags : observed->tags, diag", "engine->layout ? engine->layout->tags : NULL, diag"),
+        "bits of what goes are free": (f"{FILTER}/tags.c", "is_taken(tags, bit) || is_taken(before, bit)", "is_taken(tags, bit)"),
+        "what is not tracked is tagged": (f"{FILTER}/packet.c", "if (!packet->tags || tracked == FW_NO)", "if (!packet->tags)"),
+        "what may be tagged is": (f"{FILTER}/packet.c", "if (certain && tracked == FW_YES)", "if (tracked == FW_YES)"),
     },
     "test_rule_questions.py": {
         "a set excludes nothing": (f"{FILTERD}/match-put.c", "        if (term->negated)\n                pt_nft_lookup_not(put->rule, PT_REG(REG), name,",

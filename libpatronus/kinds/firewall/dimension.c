@@ -57,6 +57,8 @@ const FwDimensionInfo fw_dimensions[FW_DIM_MAX] = {
                 .compare = FW_COMPARE_BITS, .host_order = true},
         [FW_DIM_STATUS] = {"status", FW_LAYER_CONNTRACK, BOTH(0, 32, 28), .key = NFT_CT_STATUS,
                 .compare = FW_COMPARE_BITS, .host_order = true},
+        [FW_DIM_TAGS] = {"tags", FW_LAYER_CONNTRACK, BOTH(0, 128, 30), .key = NFT_CT_LABELS,
+                .compare = FW_COMPARE_BITS, .value = FW_VALUE_TAG},
 };
 /* clang-format on */
 
@@ -82,6 +84,7 @@ size_t fw_value_size(FwValue value)
                 [FW_VALUE_ICMP] = sizeof(PtIcmpType),
                 [FW_VALUE_LENGTH] = sizeof(PtPortRange),
                 [FW_VALUE_IFNAME] = sizeof(char *),
+                [FW_VALUE_TAG] = sizeof(char *),
         };
 
         return sizes[value];
@@ -165,6 +168,8 @@ bool fw_value_interval(FwDimension dimension, int family, const void *item,
         case FW_VALUE_IFNAME:
                 fw_ifname_interval(*(char *const *) item, lo, hi);
                 return true;
+        case FW_VALUE_TAG:
+                return false;
         case FW_VALUE_NONE:
         case FW_VALUE_MAX:
         case FW_VALUE_INVALID:

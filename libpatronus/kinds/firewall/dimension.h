@@ -56,6 +56,7 @@ typedef enum FwDimension {
         FW_DIM_ICMP,
         FW_DIM_STATE,  /* bits: 1 << (ctinfo + 1) and others, NF_CT_STATE_* */
         FW_DIM_STATUS, /* bits: IPS_* */
+        FW_DIM_TAGS,   /* bits: which ones says filter/tags.h */
         FW_DIM_MAX,
         FW_DIM_INVALID = -EINVAL,
 } FwDimension;
@@ -89,6 +90,7 @@ typedef enum FwValue {
         FW_VALUE_ICMP,     /* PtIcmpType */
         FW_VALUE_LENGTH,   /* PtPortRange */
         FW_VALUE_IFNAME,   /* char *: a name, or a glob that ends in "*" */
+        FW_VALUE_TAG,      /* char *: a name, which is one bit and no interval */
         FW_VALUE_MAX,
         FW_VALUE_INVALID = -EINVAL,
 } FwValue;
@@ -132,7 +134,8 @@ size_t fw_dimension_bytes(FwDimension dimension, int family);
 size_t fw_value_size(FwValue value);
 /*
  * The inclusive interval that an item of a rule's list stands for, in a packet of the family, in
- * network byte order. false: the family has no such value (an ICMP type of the other one).
+ * network byte order. false: the family has no such value (an ICMP type of the other one), or values
+ * are no intervals (tags).
  */
 bool fw_value_interval(FwDimension dimension, int family, const void *item,
                        uint8_t lo[static FW_VALUE_BYTES_MAX],

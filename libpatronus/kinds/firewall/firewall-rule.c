@@ -224,10 +224,20 @@ static const PtField rule_fields[] = {
                 add_destination, "addDestination", fw_add_fields,
                 .doc = "The same with the destination address, as it is after port forwarding.",
                 .example = "{ alias: contacted, timeout: 1h }"),
+        [FW_RULE_SET_TAG] = PT_BOXED(FirewallRule, FwRuleBox, box, name, set_tag, "setTag", 0,
+                .doc = "A tag that the packet's connection gets, and has as long as it is there. "
+                       "Later rules see it at once. At most 64 tags are told apart.",
+                .example = "trusted"),
+        [FW_RULE_TAGGED] = PT_BOXED(FirewallRule, FwRuleBox, box, name, tagged, "tagged",
+                PT_F_LIST,
+                .doc = "Tags, one of which the packet's connection must have: by an earlier rule, "
+                       "or since an earlier packet of a connection that was not answered yet. What "
+                       "is not tracked has none. Absent: whatever it has.",
+                .example = "[trusted]"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_ADD_DESTINATION + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_TAGGED + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -110,6 +110,8 @@ enum {
         FW_RULE_LIMITS,
         FW_RULE_ADD_SOURCE,
         FW_RULE_ADD_DESTINATION,
+        FW_RULE_SET_TAG,
+        FW_RULE_TAGGED,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -254,6 +256,8 @@ typedef struct FwRuleBox {
         uint8_t set_dscp;     /* if present */
         FwLimits limits;
         FwAdd add_source, add_destination;
+        char *set_tag; /* or NULL */
+        PtList tagged; /* char *: tags; a set */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -667,6 +671,7 @@ bool fw_rule_logs(const FirewallRule *rule);
 /* Whether it does something to connections beside its verdict, in force as it is. */
 bool fw_rule_sets_mark(const FirewallRule *rule);
 bool fw_rule_sets_dscp(const FirewallRule *rule);
+bool fw_rule_sets_tag(const FirewallRule *rule);
 /* What is unusual about it, for lists: "floating late, audit, group guests"; NULL: nothing. The
  * caller's. */
 char *fw_rule_notes(const FirewallRule *rule);

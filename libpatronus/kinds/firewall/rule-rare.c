@@ -116,6 +116,11 @@ bool fw_rule_sets_dscp(const FirewallRule *rule)
         return acts(rule, FW_RULE_SET_DSCP);
 }
 
+bool fw_rule_sets_tag(const FirewallRule *rule)
+{
+        return acts(rule, FW_RULE_SET_TAG);
+}
+
 bool fw_rule_logs(const FirewallRule *rule)
 {
         const FwRuleBox *box = fw_rule_box(rule);
@@ -237,6 +242,7 @@ static int check_sets(const FirewallRule *rule, PtDiagnostics *diag)
         } rows[] = {
                 {FW_RULE_SET_MARK, "/spec/setMark"},
                 {FW_RULE_SET_DSCP, "/spec/setDscp"},
+                {FW_RULE_SET_TAG, "/spec/setTag"},
         };
         PtMarkMatch mark = fw_rule_box(rule)->set_mark;
         int r = 0;
