@@ -22,7 +22,7 @@ SESSION_INTERFACE = "org.patronus.Session1"
 FILTER_NAME = "org.patronus.Filter1"
 FILTER_PATH = "/org/patronus/Filter1"
 USER = "patronus-configd"
-WAIT_S = 20
+WAIT_S = 60
 COMMITS = {"Apply", "Commit", "Revert"}  # methods whose last argument may say how they are confirmed
 
 

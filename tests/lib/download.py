@@ -10,7 +10,7 @@ import traffic
 PORT = 443
 RATE = 4 * 1024 * 1024  # bytes/s, by the kernel's pacing: enough to meet every commit, and leaves the machine its CPU
 PATTERN = bytes(range(251)) * 261  # a period that divides no buffer size: a lost or doubled block is seen
-STALL_S = 10  # a connection that is cut shows as silence; TCP itself would try for minutes
+STALL_S = 30  # a connection that is cut shows as silence; TCP itself would try for minutes
 
 
 class Download:

@@ -20,7 +20,7 @@ import traffic
 
 PORTS = range(5000, 5005)  # a connection to each
 INTERVAL_S = 0.001
-PATIENCE_S = 10
+PATIENCE_S = 30
 BUFFER = 64 << 20
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 NUMBER = struct.Struct("!Q")

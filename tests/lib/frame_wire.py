@@ -8,6 +8,7 @@ import time
 
 import frames
 import netns
+import traffic
 from filter_oracle import HOSTS, host_addresses
 
 OTHERS = """
@@ -56,7 +57,7 @@ class Wire:
         for token, packet in tokens.items():
             self.sockets[packet.from_host].send(frames.frame(self.router_macs[packet.from_host], packet, token))
             self._read(tokens, arrived, 0)
-        end = time.monotonic() + 5
+        end = time.monotonic() + traffic.PATIENCE_S
         while expected - arrived and time.monotonic() < end:
             self._read(tokens, arrived, 0.1)
         while self._read(tokens, arrived, 0.2):

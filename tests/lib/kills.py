@@ -12,7 +12,7 @@ import os
 import select
 
 LIBRARY = "tests/lib/libkill-points.so"
-WAIT_MS = 20000
+WAIT_MS = 60000
 
 
 def order(lab, daemon, text):

@@ -10,9 +10,11 @@ import signal
 import subprocess
 
 import netns
+import traffic
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAB = str(ROOT / "tools" / "lab")
+END_S = 60
 LABS = pathlib.Path(os.environ.get("PATRONUS_LAB_DIR", "/run/patronus-lab"))
 
 
@@ -95,7 +97,7 @@ class Lab:
             signal.pidfd_send_signal(pidfd, number)
             poll = select.poll()
             poll.register(pidfd, select.POLLIN)
-            assert poll.poll(10000), f"{daemon} did not end within 10 s of signal {number}"
+            assert poll.poll(END_S * 1000), f"{daemon} did not end within {END_S} s of signal {number}"
         finally:
             os.close(pidfd)
 
@@ -109,6 +111,11 @@ class Lab:
         if check and done.returncode:
             raise AssertionError(f"{host}: {' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done
+
+    def pings(self, host, target, *options, expect=True):
+        """Whether one is answered; who expects that it is not waits as long as a silence takes."""
+        patience = traffic.PATIENCE_S if expect else traffic.SILENCE_S
+        return self.exec(host, "ping", "-c1", f"-W{patience}", *options, target, check=False).returncode == 0
 
     def popen(self, host, *command, **popen):
         return subprocess.Popen(["ip", "netns", "exec", f"plt-{self.name}-{host}", *command], text=True, **popen)

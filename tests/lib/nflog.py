@@ -44,7 +44,7 @@ class Log:
         line, self._text = self._text.split(b"\n", 1)
         return json.loads(line)
 
-    def next(self, timeout=5.0):
+    def next(self, timeout=30.0):
         """The next line; AssertionError when there is none in time."""
         line = self._line(time.monotonic() + timeout)
         assert line is not None, f"nothing was logged within {timeout} s"
@@ -57,7 +57,12 @@ class Log:
             found.append(line)
         return found
 
-    def rest(self, timeout=20.0):
+    def exactly(self, count):
+        """The next so many lines, and no other comes soon."""
+        found = [self.next() for _ in range(count)]
+        return found + self.pending()
+
+    def rest(self, timeout=60.0):
         """All until it ends, without following."""
         found, deadline = [], time.monotonic() + timeout
         while (line := self._line(deadline)) is not None:

@@ -47,7 +47,7 @@ class Monitor:
     def __exit__(self, *_):
         self._socket.close()
 
-    def next_commit(self, timeout=10.0):
+    def next_commit(self, timeout=30.0):
         """The next commit; AssertionError when there is none in time."""
         deadline = time.monotonic() + timeout
         while not self._commits:

@@ -3,7 +3,7 @@
 
 from gi.repository import Gio, GLib
 
-WAIT_S = 20
+WAIT_S = 60
 
 
 class Signals:

@@ -12,7 +12,7 @@ import subprocess
 import termios
 import time
 
-WAIT_S = 30
+WAIT_S = 60
 
 
 class Terminal:

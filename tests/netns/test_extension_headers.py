@@ -3,11 +3,12 @@
 
 import json
 import socket
+import time
 
 import netns
 import pytest
 from documents import document
-from traffic import address
+from traffic import PATIENCE_S, address
 
 ZONES = "---\n".join(json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Zone", "metadata": {"name": host},
                                  "spec": {"interfaces": [host], "forward": "drop", "input": "drop", "output": "drop"}}) + "\n"
@@ -40,7 +41,7 @@ def test_ports_are_found_behind_headers(lab, what):
         for sock, port in ((server, 7001), (closed, 7002)):
             sock.bind(("::" if family == 6 else "0.0.0.0", port))
         server.setblocking(True)
-        server.settimeout(5)
+        server.settimeout(PATIENCE_S)
         if level is not None:
             client.setsockopt(level, option, value)
         for port in (7002, 7001):
@@ -65,9 +66,13 @@ def test_no_policy_takes_neighbour_discovery_away(lab):
               + rule("icmp", action="drop", icmpTypes=["echo-request"]))
     target = address("router", 6, at="lan")
     lab.exec("lan", "ip", "-6", "neigh", "flush", "all")
-    lab.exec("lan", "ping", "-6", "-c", "1", "-W", "0.2", target, check=False)
-    entries = json.loads(lab.exec("lan", "ip", "-j", "-6", "neigh", "show", target).stdout)
-    assert entries and all("lladdr" in entry for entry in entries)  # the router was asked, and answered
+    deadline = time.monotonic() + PATIENCE_S
+    while True:  # until the router was asked, and answered
+        assert not lab.pings("lan", target, expect=False)
+        entries = json.loads(lab.exec("lan", "ip", "-j", "-6", "neigh", "show", target).stdout)
+        if entries and all("lladdr" in entry for entry in entries):
+            break
+        assert time.monotonic() < deadline, entries
     before = ndp(lab)
     # RFC 4861 4.1: a solicitation of routers, from the LAN to all routers
     with netns.make_socket(lab.netns("lan"), socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:

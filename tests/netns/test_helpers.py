@@ -8,6 +8,7 @@ import struct
 
 import netns
 import pytest
+import traffic
 
 ZONES = """
 {apiVersion: patronus.firewall/v1, kind: Zone, metadata: {name: wan}, spec: {interfaces: [wan]}}
@@ -30,7 +31,7 @@ authorizer = DummyAuthorizer()
 authorizer.add_anonymous(sys.argv[2])
 FTPHandler.authorizer = authorizer
 FTPHandler.permit_privileged_ports = True  # what is refused is for the firewall to refuse
-FTPHandler.active_dtp.timeout = 2
+FTPHandler.active_dtp.timeout = 5
 server = FTPServer((sys.argv[1], 21), FTPHandler)
 print("ready", flush=True)
 server.serve_forever(handle_exit=False)
@@ -56,10 +57,10 @@ def ftp_server(lab, directory, family):
         server.wait()
 
 
-def fetch(lab, family, passive):
+def fetch(lab, family, passive, patience=traffic.PATIENCE_S):
     """The file, by a client in the host lan; its data connection goes there (passive) or comes from there (active)."""
     with netns.inside(lab.netns("lan")):
-        with ftplib.FTP(timeout=4) as ftp:
+        with ftplib.FTP(timeout=patience) as ftp:
             ftp.connect(ADDRESSES[family][0], 21)
             ftp.login()
             ftp.set_pasv(passive)
@@ -86,7 +87,7 @@ def test_ftp(lab, tmp_path, family, passive):
         lab.apply(rule(PLAIN))
         assert kernel_helpers(lab) == []
         with pytest.raises((TimeoutError, OSError, ftplib.Error)):
-            fetch(lab, family, passive)
+            fetch(lab, family, passive, patience=4)
 
 
 @pytest.mark.parametrize("passive", (True, False), ids=("passive", "active"))
@@ -102,11 +103,11 @@ def test_an_expected_connection_below_1024_is_refused(lab, tmp_path):
     with ftp_server(lab, tmp_path, 4), netns.inside(lab.netns("lan")):
         lab.apply(ZONES + rule(WITH_HELPER))
         for port, passes in ((1023, False), (1024, True)):
-            with socket.create_server(("10.2.0.2", port)) as listener, ftplib.FTP(timeout=8) as ftp:
+            with socket.create_server(("10.2.0.2", port)) as listener, ftplib.FTP(timeout=traffic.PATIENCE_S) as ftp:
                 ftp.connect("10.1.0.2", 21)
                 ftp.login()
                 ftp.voidcmd("TYPE I")
-                listener.settimeout(0 if not passes else 5)
+                listener.settimeout(0 if not passes else traffic.PATIENCE_S)
                 if passes:
                     ftp.sendcmd(f"PORT 10,2,0,2,{port >> 8},{port & 255}")
                     ftp.putcmd("RETR hello")
@@ -119,7 +120,7 @@ def test_an_expected_connection_below_1024_is_refused(lab, tmp_path):
                 ftp.close()
 
 
-def tftp(lab, answer_from):
+def tftp(lab, answer_from, expect=True):
     """A read request from lan to wan's port 69; the answer comes from another port (RFC 1350 4). Whether it arrived."""
     with (netns.make_socket(lab.netns("wan"), socket.AF_INET, socket.SOCK_DGRAM) as server,
           netns.make_socket(lab.netns("wan"), socket.AF_INET, socket.SOCK_DGRAM) as answering,
@@ -129,11 +130,11 @@ def tftp(lab, answer_from):
         server.bind(("10.1.0.2", 69))
         answering.bind(("10.1.0.2", answer_from))
         client.sendto(struct.pack("!H", 1) + b"hello\0octet\0", ("10.1.0.2", 69))
-        server.settimeout(5)
+        server.settimeout(traffic.PATIENCE_S)
         request, peer = server.recvfrom(512)
         assert request[2:7] == b"hello"
         answering.sendto(struct.pack("!HH", 3, 1) + b"block", peer)
-        client.settimeout(1)
+        client.settimeout(traffic.PATIENCE_S if expect else traffic.SILENCE_S)
         try:
             return client.recv(512)[4:] == b"block"
         except TimeoutError:
@@ -145,7 +146,7 @@ def test_tftp(lab):
     assert kernel_helpers(lab) == ["h_tftp_udp"]
     assert tftp(lab, 40001)
     lab.apply(rule("protocol: udp, destination: {ports: [69]}"))
-    assert not tftp(lab, 40002)
+    assert not tftp(lab, 40002, expect=False)
 
 
 def test_helpers_come_and_go(lab):

@@ -21,7 +21,7 @@ import ssh
 from config_harness import wait_until, zone
 
 CONFIG, FILTER = "org.patronus.Config1", "org.patronus.Filter1"
-WAIT_S = 20
+WAIT_S = 60
 ZONES = zone("wan", interfaces=["wan"]) + zone("lan", interfaces=["lan"])
 RULE = """---
 apiVersion: patronus.firewall/v1

@@ -12,6 +12,7 @@ import netns
 import pytest
 from exchange import Exchange
 from nfmonitor import Monitor
+from traffic import PATIENCE_S
 
 POLICY = layouts.LAYOUTS / "policy.yaml"
 BANS = ["198.51.100.0/24", "2001:db8:bad::/48", "203.0.113.7"]  # sorted as text
@@ -73,7 +74,7 @@ def send_new(lab, source, address, count):
     with netns.make_socket(netns.path(lab.name, "dmz"), socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind((address, 5000))
         receiver.setblocking(True)
-        receiver.settimeout(10)
+        receiver.settimeout(PATIENCE_S)
         for _ in range(count):
             with netns.make_socket(netns.path(lab.name, source), socket.AF_INET, socket.SOCK_DGRAM) as sender:
                 sender.sendto(b"x", (address, 5000))

@@ -84,7 +84,7 @@ def test_rate_is_of_the_rule_and_not_of_its_parts(lab, log):
     ports = [7, 9, 11, 13]
     lab.apply(ZONES + rule(f"action: drop, protocol: udp, destination: {{ports: {ports}}}, log: true, logRate: 3/day"))
     send(lab, ports * 5)
-    assert len(log.pending()) == 3
+    assert len(log.exactly(3)) == 3
     assert packets(lab, "noted") == 20
     # an edit that leaves the rate leaves what it has let through
     lab.apply(rule(f"action: drop, protocol: udp, destination: {{ports: {ports + [15]}}}, log: true, logRate: 3/day"))
@@ -92,7 +92,7 @@ def test_rate_is_of_the_rule_and_not_of_its_parts(lab, log):
     assert log.pending() == []
     lab.apply(rule(f"action: drop, protocol: udp, destination: {{ports: {ports}}}, log: true, logRate: 2/day"))
     send(lab, ports)
-    assert len(log.pending()) == 2
+    assert len(log.exactly(2)) == 2
     limits = [item["limit"]["name"] for item in lab.nft_json("table", "inet", "patronus") if "limit" in item]
     assert limits == ["l_FirewallRule/noted/2/86400"]
 
@@ -174,7 +174,7 @@ def test_conditions(lab):
         send(lab, [7, 8, 9, 10])
         assert [every.next()["destinationPort"] for _ in range(4)] == [7, 8, 9, 10]
     for log, (_, ports) in zip(logs, conditions):
-        assert [line["destinationPort"] for line in log.pending(0.1)] == ports
+        assert [line["destinationPort"] for line in log.exactly(len(ports))] == ports
         log.close()
     for condition, ports in conditions:  # the same of what was
         with nflog.Log(lab, history=100, follow=False, **condition) as log:
@@ -196,9 +196,9 @@ def test_flood(lab):
             for _ in range(count):
                 sock.send(b"")
         send(lab, [7])
-        quick_lines = [quick.next(30)]
+        quick_lines = [quick.next()]
         while "lost" in quick_lines[-1]:  # what the kernel could not hand over concerns all
-            quick_lines.append(quick.next(30))
+            quick_lines.append(quick.next())
         assert quick_lines[-1]["destinationPort"] == 7
         lines = []
         while not lines or lines[-1].get("destinationPort") != 7:

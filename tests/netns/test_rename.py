@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is renamed is the same for the kernel: its counters go on, and its traffic passes."""
 
-
 POLICY = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n" for kind, name, spec in (
     ("Zone", "wan", "{ interfaces: [wan] }"),
     ("Zone", "lan", "{ interfaces: [lan] }"),
@@ -14,7 +13,7 @@ def counters(lab):
 
 
 def ping(lab):
-    lab.exec("lan", "ping", "-c1", "-W2", "10.1.0.2")
+    assert lab.pings("lan", "10.1.0.2")
 
 
 def test_counters_go_on_under_a_new_name(lab):
@@ -31,7 +30,7 @@ def test_counters_go_on_under_a_new_name(lab):
     assert counters(lab)["echo"]["packets"] == 4
     lab.ctl("set", "FirewallRule/ping", "action=drop", "from=lan", "to=wan", "protocol=icmp")
     lab.ctl("move", "FirewallRule/ping", "--first")
-    assert lab.exec("lan", "ping", "-c1", "-W1", "10.1.0.2", check=False).returncode
+    assert not lab.pings("lan", "10.1.0.2", expect=False)
     rows = counters(lab)
     assert rows["ping"]["packets"] == 1, "another object of the old name counts for itself"
     assert rows["echo"]["packets"] == 4

@@ -13,7 +13,7 @@ import pytest
 import traffic
 from nat import rule as document
 
-WAIT_S = 20
+WAIT_S = 60
 PORTS = {"web": 2000, "ssh": 2001, "own": 2002, "shop": 8080}
 
 

@@ -53,7 +53,7 @@ class Talk:
         self.server.bind(("::" if family == 6 else "0.0.0.0", port))
         for sock in (self.client, self.server):
             sock.setblocking(True)
-            sock.settimeout(5)
+            sock.settimeout(traffic.PATIENCE_S)
             # ECN of both: 1
             sock.setsockopt(*((socket.IPPROTO_IP, socket.IP_TOS, 1) if family == 4 else (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 1)))
             sock.setsockopt(*((socket.IPPROTO_IP, socket.IP_RECVTOS, 1) if family == 4 else (socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)))
