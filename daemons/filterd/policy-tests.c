@@ -14,7 +14,10 @@
 
 typedef struct Run {
         const FwPlanned *planned;
-        FwLists *lists;
+        FwLists *lists;    /* of the test: one of those */
+        FwLists *in_force; /* what is in force when the plan is made */
+        FwLists *whole;    /* with what is not in force now, for tests of other times; or NULL */
+        GHashTable *times; /* moments of tests -> FwTimes */
         FwWays *ways;
         const PolicyTest *test;
         PtSeverity severity;
@@ -227,9 +230,10 @@ static void check_outcome(Run *run, const FwOutcome *outcome)
                           &test->expect_source, "source");
 }
 
-static void run_test(Run *run)
+static void run_test(Run *run, const FwTimes *times)
 {
         FwWorld world = {.lists = run->lists,
+                         .times = times,
                          .route = find_way,
                          .banned = run->planned->bans ? find_ban : NULL,
                          .userdata = run};
@@ -251,12 +255,82 @@ static void run_test(Run *run)
                      strerror(-r));
 }
 
+static int open_lists(const Run *run, FwEffective *effective, FwLists **ret)
+{
+        const FwPlanned *planned = run->planned;
+        FwSource source = {
+                .slice = planned->slice, .state_dir = planned->state_dir, .live = planned->live};
+
+        return fw_lists_new(&source, effective, run->diag, ret);
+}
+
 static int open_run(Run *run)
 {
-        FwSource source = {.slice = run->planned->slice, .state_dir = run->planned->state_dir};
-        int r = fw_lists_new(&source, run->planned->effective, run->diag, &run->lists);
+        int r = open_lists(run, run->planned->effective, &run->in_force);
 
         return r < 0 ? r : fw_ways_open(run->planned->netns_fd, &run->ways);
+}
+
+static void close_run(Run *run)
+{
+        g_clear_pointer(&run->times, g_hash_table_unref);
+        fw_ways_close(run->ways);
+        fw_lists_free(run->in_force);
+        fw_lists_free(run->whole);
+}
+
+static int count_object(const PtObject *object, void *userdata)
+{
+        unsigned *n = userdata;
+
+        ++*n;
+        return 0;
+}
+
+/* What schedules say at the time of a test that names one. */
+static int look_up_times(Run *run, const FwTimes **ret)
+{
+        int64_t *at = g_memdup2(&(int64_t){fw_moment_time(&run->test->at)}, sizeof(int64_t));
+        FwTimes *times = g_hash_table_lookup(run->times, at);
+        unsigned schedules = 0;
+
+        if (times) {
+                g_free(at);
+                *ret = times;
+                return 0;
+        }
+        (void) pt_slice_foreach(run->planned->slice, &pt_kind_schedule, count_object, &schedules);
+        if ((g_hash_table_size(run->times) + 1) * (uint64_t) schedules > FW_POLICY_TEST_LOOKS_MAX) {
+                pt_diag_error(run->diag, "too-many-times", "/spec/at",
+                              "%u schedules at more than %u different times are more than can be "
+                              "asked at each commit; let tests share times",
+                              schedules, g_hash_table_size(run->times));
+                g_free(at);
+                return -E2BIG;
+        }
+        times = fw_times_at(run->planned->slice, *at);
+        g_hash_table_insert(run->times, at, times);
+        *ret = times;
+        return 0;
+}
+
+/* The lists and the times that the test is about. */
+static int prepare_test(Run *run, const FwTimes **ret_times)
+{
+        run->lists = run->in_force;
+        *ret_times = NULL;
+        if (!says(run, POLICY_TEST_AT))
+                return 0;
+        if (!run->whole) {
+                int r = open_lists(run, NULL, &run->whole);
+
+                if (r < 0)
+                        return r;
+                run->times = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                                   (GDestroyNotify) fw_times_unref);
+        }
+        run->lists = run->whole;
+        return look_up_times(run, ret_times);
 }
 
 int fw_policy_tests_run(const FwPlanned *planned, PtSeverity severity, PtDiagnostics *diag)
@@ -275,13 +349,16 @@ int fw_policy_tests_run(const FwPlanned *planned, PtSeverity severity, PtDiagnos
         }
         r = open_run(&run);
         for (unsigned i = 0; r >= 0 && i < tests->len; i++) {
+                const FwTimes *times;
+
                 run.test = g_ptr_array_index(tests, i);
                 pt_diag_set_subject(diag, "%s/%s", run.test->object.kind->name,
                                     run.test->object.name);
-                run_test(&run);
+                r = prepare_test(&run, &times);
+                if (r >= 0)
+                        run_test(&run, times);
         }
         pt_diag_set_subject(diag, NULL);
-        fw_ways_close(run.ways);
-        fw_lists_free(run.lists);
+        close_run(&run);
         return r < 0 ? r : run.failed;
 }

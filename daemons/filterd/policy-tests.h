@@ -8,6 +8,8 @@
 
 /* Each costs some microseconds of every commit. */
 #define FW_POLICY_TESTS_MAX 10000
+/* Schedules that are looked at, of all times that tests are about: some 30 us each, of each commit. */
+#define FW_POLICY_TEST_LOOKS_MAX 16384
 
 /* Diagnostics with code PT_EXPECTATION_FAILED, of the severity, for those that fail: 1 if any did.
  * Errors when they cannot be asked at all. */

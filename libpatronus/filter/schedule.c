@@ -227,6 +227,18 @@ static int visit_schedule(const PtObject *object, void *userdata)
         return 0;
 }
 
+/* Only whether it is open: when that changes is much more work. */
+static int visit_open(const PtObject *object, void *userdata)
+{
+        Visit *visit = userdata;
+        int r = fw_schedule_active((const Schedule *) object, visit->now);
+
+        if (r != 0)
+                g_hash_table_add(r > 0 ? visit->times->open : visit->times->unknown,
+                                 g_strdup(object->name));
+        return 0;
+}
+
 static int compare_names(const void *a, const void *b)
 {
         return strcmp(*(char *const *) a, *(char *const *) b);
@@ -251,17 +263,45 @@ static void set_digest(Visit *visit)
         memcpy(times->digest, digest.bytes, sizeof(times->digest));
 }
 
-FwTimes *fw_times_new(const PtSlice *slice, int64_t now, bool trusted)
+static FwTimes *new_times(bool trusted)
 {
-        g_autoptr(GPtrArray) names = g_ptr_array_new();
         FwTimes *times = g_new0(FwTimes, 1);
-        Visit visit = {.times = times, .now = now, .names = names};
 
         *times = (FwTimes){.refs = 1,
                            .trusted = trusted,
                            .open = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                            .unknown = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                            .until = INT64_MAX};
+        return times;
+}
+
+FwTimes *fw_times_at(const PtSlice *slice, int64_t time_sec)
+{
+        FwTimes *times = new_times(true);
+        Visit visit = {.times = times, .now = time_sec};
+
+        (void) pt_slice_foreach(slice, &pt_kind_schedule, visit_open, &visit);
+        return times;
+}
+
+int64_t fw_moment_time(const PtMoment *moment)
+{
+        g_autoptr(GTimeZone) zone = moment->zoned ? g_time_zone_new_utc() : g_time_zone_new_local();
+        g_autoptr(GDateTime) time =
+                g_date_time_new(zone, moment->date.year, moment->date.month, moment->date.day,
+                                (int) (moment->second / 3600), (int) (moment->second / 60 % 60),
+                                moment->second % 60);
+
+        /* The type takes no day or time that there is not; one that summer time skips is moved. */
+        return clamp(g_date_time_to_unix(time) - 60 * moment->offset);
+}
+
+FwTimes *fw_times_new(const PtSlice *slice, int64_t now, bool trusted)
+{
+        g_autoptr(GPtrArray) names = g_ptr_array_new();
+        FwTimes *times = new_times(trusted);
+        Visit visit = {.times = times, .now = now, .names = names};
+
         (void) pt_slice_foreach(slice, &pt_kind_schedule, visit_schedule, &visit);
         set_digest(&visit);
         return times;

@@ -35,7 +35,13 @@ typedef struct FwTimes {
         GHashTable *unknown; /* names of Schedules whose time zone there is not; a set */
 } FwTimes;
 
+/* Seconds since 1970, as FwTimes take them. */
+int64_t fw_moment_time(const PtMoment *moment);
+
 FwTimes *fw_times_new(const PtSlice *slice, int64_t now, bool trusted);
+/* What they say at a time that somebody asks about: the clock is right, and `until` is not looked
+ * for. */
+FwTimes *fw_times_at(const PtSlice *slice, int64_t time_sec);
 FwTimes *fw_times_ref(FwTimes *times);
 void fw_times_unref(FwTimes *times);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwTimes, fw_times_unref)

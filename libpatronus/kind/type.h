@@ -76,11 +76,21 @@ typedef struct PtDate {
 } PtDate;
 #define PT_DATE_YEAR_MIN 1970
 int pt_date_compare(const PtDate *a, const PtDate *b);
+/* "2026-12-24", which what follows does not matter for. */
+bool pt_date_parse(const char *text, PtDate *ret);
 
 /* The first and the last of some days: the same one, where they are of every year. */
 typedef struct PtDates {
         PtDate first, last;
 } PtDates;
+
+/* A time of a day; without a zone, as clocks show it where the machine is. */
+typedef struct PtMoment {
+        PtDate date;
+        uint32_t second; /* since midnight */
+        int16_t offset;  /* minutes east of UTC, if it has a zone */
+        bool zoned;
+} PtMoment;
 
 /* Inclusive, host byte order; lo == hi is one port. Of lengths too. */
 typedef struct PtPortRange {
@@ -116,7 +126,8 @@ extern const PtType pt_type_bool, pt_type_u8, pt_type_u16, pt_type_u32, pt_type_
         pt_type_prefix, pt_type_port_range, pt_type_length_range, pt_type_protocol, pt_type_mac,
         pt_type_icmp_type, pt_type_mark, pt_type_rate, pt_type_dataset, pt_type_fqdn, pt_type_url,
         pt_type_duration, pt_type_secret, pt_type_time, pt_type_dates, pt_type_mac_mask,
-        pt_type_ether_type, pt_type_arp_operation, pt_type_vlan_range, pt_type_struct;
+        pt_type_ether_type, pt_type_arp_operation, pt_type_vlan_range, pt_type_moment,
+        pt_type_struct;
 /* All of them except struct, last NULL: for tests and fuzzing. */
 extern const PtType *const pt_types[];
 
@@ -145,6 +156,7 @@ typedef PtSecret pt_ctype_secret;   /* with PT_F_SECRET, not in a list; at most 
 typedef int pt_ctype_protocol;      /* IPPROTO_*, or PT_PROTOCOL_ANY */
 typedef PtTime pt_ctype_time;
 typedef PtDates pt_ctype_dates;
+typedef PtMoment pt_ctype_moment;
 typedef PtMacMask pt_ctype_mac_mask;
 typedef uint16_t pt_ctype_ether_type;    /* from 0x0600 on */
 typedef uint16_t pt_ctype_arp_operation; /* 1: request, 2: reply */

@@ -40,7 +40,7 @@ static bool parse_day(const char *text, uint16_t year, PtDate *ret)
         return true;
 }
 
-static bool parse_date(const char *text, PtDate *ret)
+bool pt_date_parse(const char *text, PtDate *ret)
 {
         uint16_t year;
 
@@ -81,11 +81,11 @@ static int dates_from_json(const PtField *field, struct json_object *json, const
                         return invalid_dates(text, pointer, diag);
                 dates.last = dates.first;
         } else if (size == strlen("2026-12-24")) {
-                if (!parse_date(text, &dates.first))
+                if (!pt_date_parse(text, &dates.first))
                         return invalid_dates(text, pointer, diag);
                 dates.last = dates.first;
         } else if (size != strlen("2026-12-24/2026-12-26") || text[10] != '/' ||
-                   !parse_date(text, &dates.first) || !parse_date(text + 11, &dates.last)) {
+                   !pt_date_parse(text, &dates.first) || !pt_date_parse(text + 11, &dates.last)) {
                 return invalid_dates(text, pointer, diag);
         }
         if (pt_date_compare(&dates.first, &dates.last) > 0) {

@@ -6,6 +6,7 @@ import re
 import shlex
 
 import lab as lab_module
+from signals import Signals
 from documents import document
 
 POLICY = """
@@ -151,6 +152,64 @@ def test_where_it_goes_must_be_known(lab):
     lab.exec("router", "ip", "route", "add", "unreachable", "203.0.113.77")
     code, errors = refusal(lab, expectation("far", **{"from": "wan", "source": "198.51.100.7", "destination": "203.0.113.77", "protocol": "gre"}, expect="drop"))
     assert code == 1 and 'PolicyTest/far /spec/to: it cannot be told where the packet goes' in errors and 'add "to"' in errors
+
+
+# 2026-12-21 is a Monday; Vienna is an hour east of UTC then.
+TIMED = POLICY.replace("ports: [80, 443]}", "ports: [80, 443]}, schedule: office") + """
+---
+apiVersion: patronus.firewall/v1
+kind: Schedule
+metadata: {name: office}
+spec: {timeZone: Europe/Vienna, windows: [{days: [mon, tue], start: "10:00", end: "17:30"}], except: [2026-12-22]}
+"""
+
+
+def test_at_the_time_of_a_test(lab):
+    """Schedules count as they will be then, whatever the time is now."""
+    expected = {"2026-12-21T10:00:00+01:00": "allow", "2026-12-21T09:00Z": "allow", "2026-12-21T17:29:59+01:00": "allow",
+                "2026-12-21T08:59:59Z": "drop", "2026-12-21T17:30:00+01:00": "drop", "2026-12-22T10:00:00+01:00": "drop", "2026-12-29T10:00:00+01:00": "allow",
+                "1970-01-01T10:00:00Z": "drop"}
+    lab.apply(TIMED + "".join(expectation(f"at-{number}", **SERVER, expect=verdict, at=at) for number, (at, verdict) in enumerate(expected.items())))
+    # As its text is read, and as it is shown.
+    assert json.loads(lab.ctl("get", "PolicyTest/at-1", "-o", "json").stdout)["spec"]["at"] == "2026-12-21T09:00:00Z"
+    for number, (at, verdict) in enumerate(expected.items()):
+        other = "drop" if verdict == "allow" else "allow"
+        code, errors = refusal(lab, expectation(f"at-{number}", **SERVER, expect=other, at=at))
+        assert code == 1 and f"PolicyTest/at-{number} /spec/expect: expected {other}, but" in errors, (at, errors)
+    # Without a zone, by the machine's clock, as "filter why --at" takes it.
+    for local in ("2026-12-21T09:30:00", "2026-12-21T23:30:00"):
+        said = lab.ctl("filter", "why", "--from", "wan", "--to", "dmz", "--src", "198.51.100.7", "--dst", "10.2.0.5", "--proto", "tcp", "--dport", "443",
+                       "--at", local, check=False).stdout.split(":")[0]
+        lab.apply(expectation("local", **SERVER, expect=said, at=local))
+    # The schedule is a part of the policy: what it changes is asked about as well.
+    code, errors = refusal(lab, TIMED.replace("17:30", "16:00"))
+    assert code == 1 and "PolicyTest/at-2 /spec/expect: expected allow, but no rule lets it pass" in errors, errors
+    code, errors = refusal(lab, expectation("wrong", **SERVER, expect="allow", at="2026-12-21"))
+    assert code == 1 and "/spec/at" in errors and "2026-12-24T18:00:00" in errors
+
+
+def test_what_aliases_hold_is_known_to_tests(lab):
+    """Also what nobody configured: here the networks of an interface."""
+    alias = """
+---
+apiVersion: patronus.firewall/v1
+kind: Alias
+metadata: {name: own}
+spec: {type: network, interfaces: [lan]}
+"""
+    signals = Signals(lab.bus, "org.patronus.Filter1", "AliasRefreshed")
+    lab.apply(POLICY + alias + """
+---
+apiVersion: patronus.firewall/v1
+kind: FirewallRule
+metadata: {name: own-out}
+spec: {action: allow, from: lan, to: wan, source: {aliases: [own]}}
+""")
+    signals.wait(lambda seen: "own" in [event[2] for event in seen], "that the networks are known", 30)
+    signals.close()
+    packet = {"from": "lan", "to": "wan", "destination": "192.0.2.7", "protocol": "icmp"}
+    lab.apply(expectation("own", **packet, source="10.2.0.77", expect="allow") + expectation("other", **packet, source="10.77.0.77", expect="drop"))
+    assert refusal(lab, expectation("own", **packet, source="10.2.0.77", expect="drop"))[0] == 1
 
 
 def test_what_restores_asks_nobody(lab):

@@ -34,6 +34,7 @@ static char *random_text(const PtField *field, GRand *rand)
         static const char *const icmp_types[] = {"echo-request", "redirect/1", "packet-too-big",
                                                  NULL};
         static const char *const rate_units[] = {"second", "minute", "hour", "day", NULL};
+        static const char *const time_zones[] = {"", "Z", ":30Z", "+01:00", "-09:30", NULL};
         uint32_t a = g_rand_int(rand), b = g_rand_int(rand);
         unsigned bits = (unsigned) g_rand_int_range(rand, 0, 33);
 
@@ -104,6 +105,10 @@ static char *random_text(const PtField *field, GRand *rand)
                 return a & 1 ? g_strdup_printf("%02u-%02u", 1 + a / 2 % 12, 1 + b % 28)
                              : g_strdup_printf("%04u-%02u-%02u", 1970 + a % 8000, 1 + b % 12,
                                                1 + b / 16 % 28);
+        if (field->type == &pt_type_moment)
+                return g_strdup_printf("%04u-%02u-%02uT%02u:%02u%s", 1970 + a % 8000, 1 + b % 12,
+                                       1 + b / 16 % 28, a / 16 % 24, b / 64 % 60,
+                                       one_of(rand, time_zones));
         if (field->type == &pt_type_dataset)
                 return g_strdup_printf("%08x%08x%048x", a, b, a);
         if (field->type == &pt_type_fqdn)

@@ -90,11 +90,50 @@ static void test_digest(void **state)
         assert_int_equal(at->until, 86400);
 }
 
+/* Whether schedules say the same at a time that somebody asks about as when it has come. */
+static void test_at(void **state)
+{
+        static const char *const texts[] = {
+                SCHEDULE("day", "\"timeZone\":\"UTC\",\"windows\":[{\"start\":\"08:00\",\"end\":"
+                                "\"18:00\"}]"),
+                SCHEDULE("nowhere",
+                         "\"timeZone\":\"Nowhere/Else\",\"windows\":[{\"start\":\"00:00\"}]"),
+                NULL};
+        g_autoptr(PtSlice) slice = slice_new(texts);
+        g_autoptr(FwTimes) noon = fw_times_at(slice, NOON);
+        g_autoptr(FwTimes) midnight = fw_times_at(slice, 0);
+
+        assert_true(noon->trusted);
+        assert_true(lets(noon, TIMED("allow", "day")) && !lets(midnight, TIMED("allow", "day")));
+        assert_false(lets(noon, TIMED("allow", "nowhere")));
+        assert_true(lets(noon, TIMED("drop", "nowhere")));
+}
+
+static void test_moments(void **state)
+{
+        const PtMoment day = {.date = {1970, 1, 2}, .second = 3661, .zoned = true};
+        PtMoment east = day, local = day, last = day, first = {.date = {1970, 1, 1}, .zoned = true};
+
+        east.offset = 90;
+        local.zoned = false;
+        last.date = (PtDate){9999, 12, 31};
+        last.offset = -23 * 60;
+        first.offset = 60;
+        assert_int_equal(fw_moment_time(&day), 86400 + 3661);
+        assert_int_equal(fw_moment_time(&east), 86400 + 3661 - 5400);
+        assert_int_equal(fw_moment_time(&first), 0); /* before that there is no time */
+        assert_int_equal(fw_moment_time(&last), FW_SCHEDULE_TIME_MAX); /* nor after that */
+        assert_true(g_setenv("TZ", "UTC-5", true));                    /* five hours east */
+        assert_int_equal(fw_moment_time(&local), 86400 + 3661 - 5 * 3600);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_rules),
                 cmocka_unit_test(test_digest),
+                cmocka_unit_test(test_at),
+                cmocka_unit_test(test_moments),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -551,6 +551,7 @@ enum {
         POLICY_TEST_EXPECT_DESTINATION,
         POLICY_TEST_EXPECT_DESTINATION_PORT,
         POLICY_TEST_EXPECT_SOURCE,
+        POLICY_TEST_AT,
 };
 
 /* A packet, the first of a new connection, and what must become of it. */
@@ -565,6 +566,7 @@ typedef struct PolicyTest {
         char *expect_rule;
         PtAddressRange expect_destination, expect_source;
         uint16_t expect_destination_port;
+        PtMoment at;
 } PolicyTest;
 
 extern const PtKind pt_kind_policy_test;

@@ -57,10 +57,14 @@ static const PtField test_fields[] = {
                 .doc = "Address that its source must be translated to, or have kept; one, or a "
                        "range or prefix that it is of.",
                 .example = "192.0.2.1"),
+        [POLICY_TEST_AT] = PT_FIELD(PolicyTest, moment, at, "at", 0,
+                .doc = "When: what schedules say then counts. Absent: when the policy is changed. "
+                       "Without a zone behind it, by the clock where the machine is.",
+                .example = "\"2026-12-24T18:00:00\""),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(test_fields) == POLICY_TEST_EXPECT_SOURCE + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(test_fields) == POLICY_TEST_AT + 2);
 
 int fw_test_protocol(const PolicyTest *test)
 {
