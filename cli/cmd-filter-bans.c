@@ -4,21 +4,10 @@
 
 #include "filter.h"
 
-#include "base/text.h"
+#include "addresses.h"
 #include "output.h"
 #include "rows.h"
 #include <stdio.h>
-
-static int read_duration(const Ctl *ctl, uint64_t *ret)
-{
-        const char *text = ctl->values[CTL_FOR];
-
-        *ret = 0;
-        if (!text || pt_duration_parse(text, ret) == 0)
-                return CTL_DONE;
-        ctl_error("\"%s\" is no time; write %s; at most 366d", text, PT_DURATION_SYNTAX);
-        return CTL_USAGE;
-}
 
 static int append_entries(const Ctl *ctl, uint64_t timeout, sd_bus_message *m)
 {
@@ -34,29 +23,13 @@ static int append_entries(const Ctl *ctl, uint64_t timeout, sd_bus_message *m)
         return r;
 }
 
-/* What was refused, by the argument's own text. */
-static int say_refused(const Ctl *ctl, sd_bus_message *reply, bool *ret_any)
-{
-        const char *reason;
-        uint32_t index;
-        int r = sd_bus_message_enter_container(reply, 'a', "(us)");
-
-        while (r >= 0 && (r = sd_bus_message_read(reply, "(us)", &index, &reason)) > 0) {
-                g_autofree char *safe = ctl_safe(reason);
-
-                ctl_error("%s: %s", ctl_argument(ctl, index) ?: "?", safe);
-                *ret_any = true;
-        }
-        return r;
-}
-
 int ctl_run_filter_ban(Ctl *ctl)
 {
         pt_auto_message *m = NULL, *reply = NULL;
         bool refused = false;
         uint64_t timeout;
         uint32_t added;
-        int r = read_duration(ctl, &timeout);
+        int r = ctl_read_for(ctl, &timeout);
 
         if (r == CTL_DONE)
                 r = ctl_method(ctl, &ctl_filter, "Ban", &m);
@@ -69,7 +42,7 @@ int ctl_run_filter_ban(Ctl *ctl)
                 return r;
         r = sd_bus_message_read(reply, "u", &added);
         if (r >= 0)
-                r = say_refused(ctl, reply, &refused);
+                r = ctl_say_refused(ctl, 0, reply, &refused);
         if (r < 0)
                 return r;
         printf("%u banned%s%s\n", added, ctl->values[CTL_FOR] ? " for " : "",
@@ -84,11 +57,7 @@ static int unban_some(Ctl *ctl, sd_bus_message **ret)
 
         if (r != CTL_DONE)
                 return r;
-        r = sd_bus_message_open_container(m, 'a', "s");
-        for (unsigned i = 0; r >= 0 && i < ctl->arguments->len; i++)
-                r = sd_bus_message_append(m, "s", ctl_argument(ctl, i));
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
+        r = ctl_append_arguments(ctl, 0, m);
         return r < 0 ? r : ctl_call(ctl, m, CTL_CALL_READS, ret);
 }
 
@@ -118,69 +87,15 @@ int ctl_run_filter_unban(Ctl *ctl)
         return CTL_REFUSED;
 }
 
-static int read_ban(sd_bus_message *m, bool table, CtlRows *rows)
-{
-        char left_text[PT_DURATION_TEXT_MAX];
-        pt_auto_json *row = NULL;
-        const char *address;
-        uint64_t left;
-        int r = sd_bus_message_read(m, "(st)", &address, &left);
-
-        if (r <= 0)
-                return r;
-        row = json_object_new_object();
-        json_object_object_add(row, "address", json_object_new_string(address));
-        json_object_object_add(row, "remainingUSec", json_object_new_uint64(left));
-        if (table)
-                json_object_object_add(
-                        row, "left",
-                        json_object_new_string(left == 0 ? "until unbanned"
-                                                         : pt_duration_format(left, left_text)));
-        ctl_rows_add(rows, row);
-        return 1;
-}
-
-static int read_bans(Ctl *ctl, char **next, CtlRows *rows)
-{
-        pt_auto_message *reply = NULL;
-        const char *after;
-        int r = ctl_ask(ctl, &ctl_filter, "ListBans", CTL_CALL_READS, &reply, "a{sv}", 1, "after",
-                        "s", *next);
-
-        if (r != CTL_DONE)
-                return r;
-        r = sd_bus_message_enter_container(reply, 'a', "(st)");
-        while (r >= 0 &&
-               (r = read_ban(reply,
-                             ctl->format == CTL_FORMAT_MAX || ctl_format_is_table(ctl->format),
-                             rows)) > 0)
-                ;
-        if (r >= 0)
-                r = sd_bus_message_exit_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "s", &after);
-        if (r < 0)
-                return r;
-        g_free(*next);
-        *next = g_strdup(after);
-        return CTL_DONE;
-}
-
 int ctl_run_filter_bans(Ctl *ctl)
 {
-        g_autoptr(CtlRows) rows = ctl_rows_new(ctl->format);
-        g_autofree char *next = g_strdup("");
-        int r;
+        static const CtlAddressList list = {
+                .method = "ListBans",
+                .stays = "until unbanned",
+                .empty = "nobody is banned",
+        };
 
-        ctl_rows_column(rows, "ADDRESS", "address", 0);
-        ctl_rows_column(rows, "LEFT", "left", CTL_COLUMN_RIGHT);
-        do {
-                r = read_bans(ctl, &next, rows);
-                if (r != CTL_DONE)
-                        return r;
-        } while (*next);
-        ctl_rows_end(rows, "nobody is banned");
-        return CTL_DONE;
+        return ctl_list_addresses(ctl, &list);
 }
 
 int ctl_run_filter_drift(Ctl *ctl)

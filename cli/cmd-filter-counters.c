@@ -23,6 +23,11 @@ const CtlTarget ctl_filter = {
         "/org/patronus/Filter1",
         "org.patronus.Filter1",
 };
+const CtlTarget ctl_filter_properties = {
+        "org.patronus.Filter1",
+        "/org/patronus/Filter1",
+        "org.freedesktop.DBus.Properties",
+};
 
 typedef struct Counter {
         char *kind, *name, *klass, *notes;

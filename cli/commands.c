@@ -27,6 +27,7 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_CONTENT] = "addresses|macs",
         [CTL_WORD_DATASET] = "DIGEST",
         [CTL_WORD_DURATION] = "TIME",
+        [CTL_WORD_EXTERNAL] = "ALIAS",
         [CTL_WORD_PREFIX] = "ADDRESS[/LENGTH]",
         [CTL_WORD_CONFIRM] = "auto|never|SECONDS",
 };
@@ -77,7 +78,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                          "What the list must hold; otherwise its first entry decides."},
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
         [CTL_FOR] = {0, "for", CTL_WORD_DURATION,
-                     "Only for this time: 30s, 10m, 1h30m, 2d. Without it, until unbanned."},
+                     "Only for this time: 30s, 10m, 1h30m, 2d. Without it, a ban lasts until it is "
+                     "lifted, an entry as long as its alias says."},
         [CTL_FORCE] =
                 {0, "force", CTL_WORD_NONE,
                  "Of a change: although tests of the policy fail (PolicyTest), which are warnings "
@@ -287,7 +289,8 @@ const CtlCommand ctl_commands[] = {
          .options = CTL_BIT(CTL_LIMIT) | CTL_BIT(CTL_USER) | CTL_BIT(CTL_VERIFY),
          .doc = "List who did what, and who was refused what, newest first",
          .help = "Every commit, revert and confirmation with how it ended, every dataset that was "
-                 "put or deleted, every ban and every connection that was ended by hand, and every "
+                 "put or deleted, every ban, entry of an alias and connection that was ended by "
+                 "hand, and every "
                  "attempt that was refused: by whom, from where and, as far as he said it, why. "
                  "Entries are numbered and chained: with --verify all of them are read, and a "
                  "place that does not fit is named by file and line, with exit code 1. The digest "
@@ -461,6 +464,29 @@ const CtlCommand ctl_commands[] = {
                  "how it ended. What comes is in force at once, and is no revision.",
          .example = "patronusctl filter refresh bad-hosts",
          .run = ctl_run_filter_refresh},
+        {.name = "filter add",
+         .arguments = {{CTL_WORD_EXTERNAL, 1, 1}, {CTL_WORD_PREFIX, 1, CTL_MANY}},
+         .options = CTL_BIT(CTL_FOR),
+         .doc = "Put addresses into an external alias",
+         .help = "Into an alias with \"external: true\", beside those that rules put there; rules "
+                 "see them at once. Those that are there already get the new time. Entries survive "
+                 "commits and a restart of filterd, and are gone when the machine restarts.",
+         .example = "patronusctl filter add guests 10.4.0.17 2001:db8::17 --for 8h",
+         .run = ctl_run_filter_add},
+        {.name = "filter remove",
+         .arguments = {{CTL_WORD_EXTERNAL, 1, 1}, {CTL_WORD_PREFIX, 0, CTL_MANY}},
+         .options = CTL_BIT(CTL_ALL),
+         .doc = "Take addresses out of an external alias",
+         .help = "Of exactly these addresses, or of all with --all. Connections that exist are not "
+                 "ended by it: \"filter connections --kill\" does that.",
+         .example = "patronusctl filter remove guests 10.4.0.17",
+         .run = ctl_run_filter_remove},
+        {.name = "filter entries",
+         .arguments = {{CTL_WORD_EXTERNAL, 1, 1}},
+         .doc = "List what an external alias holds, and for how long",
+         .help = "What rules and \"filter add\" have put there, IPv4 first, by address.",
+         .example = "patronusctl filter entries guests",
+         .run = ctl_run_filter_entries},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "

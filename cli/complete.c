@@ -9,6 +9,7 @@
 
 #include "call.h"
 #include "dataset.h"
+#include "filter.h"
 #include "kind/describe.h"
 #include "kind/type.h"
 #include "message.h"
@@ -245,6 +246,23 @@ static int offer_revisions(Ctl *ctl, const char *before, const char *word)
         return CTL_DONE;
 }
 
+static int offer_external(Ctl *ctl, const char *before, const char *word)
+{
+        pt_auto_message *reply = NULL;
+        const char *name;
+        int r = ctl_ask(ctl, &ctl_filter_properties, "Get", CTL_CALL_QUIET, &reply, "ss",
+                        ctl_filter.interface, "ExternalAliases");
+
+        if (r != CTL_DONE)
+                return r;
+        r = sd_bus_message_enter_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(reply, "s", &name)) > 0)
+                offer(word, before, name, "");
+        return r < 0 ? r : CTL_DONE;
+}
+
 static int offer_dataset(struct json_object *dataset, void *word)
 {
         offer(word, "", ctl_json_string(dataset, "digest"), "");
@@ -358,6 +376,8 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_LOG_CONDITION:
                 offer_conditions(fw_log_filter_fields, word);
                 break;
+        case CTL_WORD_EXTERNAL:
+                return offer_external(ctl, before, word);
         case CTL_WORD_REVISION:
                 return offer_revisions(ctl, before, word);
         case CTL_WORD_DURATION:

@@ -53,6 +53,7 @@ typedef enum CtlWord {
         CTL_WORD_CONTENT,
         CTL_WORD_DATASET,
         CTL_WORD_DURATION,
+        CTL_WORD_EXTERNAL, /* an alias whose entries come and go at run time */
         CTL_WORD_PREFIX,
         CTL_WORD_CONFIRM,
         CTL_WORD_MAX,
@@ -236,6 +237,7 @@ int ctl_run_dataset_put(Ctl *ctl);
 int ctl_run_dataset_list(Ctl *ctl);
 int ctl_run_dataset_show(Ctl *ctl);
 int ctl_run_dataset_delete(Ctl *ctl);
+int ctl_run_filter_add(Ctl *ctl);
 int ctl_run_filter_alias(Ctl *ctl);
 int ctl_run_filter_aliases(Ctl *ctl);
 int ctl_run_filter_ban(Ctl *ctl);
@@ -244,7 +246,9 @@ int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_log(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_filter_drift(Ctl *ctl);
+int ctl_run_filter_entries(Ctl *ctl);
 int ctl_run_filter_refresh(Ctl *ctl);
+int ctl_run_filter_remove(Ctl *ctl);
 int ctl_run_filter_servers(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);
 int ctl_run_filter_why(Ctl *ctl);

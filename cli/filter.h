@@ -6,3 +6,4 @@
 #include "call.h"
 
 extern const CtlTarget ctl_filter;
+extern const CtlTarget ctl_filter_properties; /* of the same object */

@@ -16,6 +16,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListAliases", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "AliasState", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListServers", RUNTIME_READ),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "ListAlias", RUNTIME_READ),
         PT_MAY_READ(FW_BUS_INTERFACE, RUNTIME_READ),
         PT_MAY_READ("", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "KillConnections", RUNTIME_OPERATE),
@@ -23,6 +24,9 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "Unban", RUNTIME_OPERATE),
         PT_MAY_CALL(FW_BUS_INTERFACE, "FlushBans", RUNTIME_OPERATE),
         PT_MAY_CALL(FW_BUS_INTERFACE, "RefreshAlias", RUNTIME_OPERATE),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "AddToAlias", RUNTIME_OPERATE),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "RemoveFromAlias", RUNTIME_OPERATE),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "FlushAlias", RUNTIME_OPERATE),
         {},
 };
 

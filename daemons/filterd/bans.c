@@ -11,12 +11,16 @@
 #define FORK_SIZE (1024U * 1024U)
 /* Bans that end are looked for this often at most, since that looks at all. */
 #define EXPIRY_INTERVAL_USEC (G_USEC_PER_SEC / 2)
+/* What a batch of others names may vanish by itself between its making and its sending. */
+#define MAKE_TRIES 5U
 
 /* A change that waits, or is on its way. */
 typedef struct Change {
         GTree *bans; /* FwBan; NULL: all */
         bool other;  /* no bans, but this batch */
         PtNftBatch *batch;
+        FwBansMake make; /* or what this makes */
+        unsigned tries;
         bool remove;
         bool over; /* those whose time is over when it is sent */
         FwBansDone done;
@@ -304,6 +308,17 @@ static void answer(FwBans *bans, int result)
         change_free(change);
 }
 
+static void finish_other(FwBans *bans, int result)
+{
+        Change *change = g_queue_peek_head(bans->queue);
+
+        if (change->make && result == -ENOENT && ++change->tries < MAKE_TRIES)
+                return; /* it is sent again */
+        (void) g_queue_pop_head(bans->queue);
+        change->done(result, 0, change->userdata);
+        change_free(change);
+}
+
 /* The first of the queue was sent, in the first place or, when the kernel did not have what we
  * thought or lost it meanwhile, with all that is in force. */
 static void finish(FwBans *bans, int result, const char *what)
@@ -312,10 +327,7 @@ static void finish(FwBans *bans, int result, const char *what)
 
         bans->sending = bans->stale = false;
         if (((Change *) g_queue_peek_head(bans->queue))->other) {
-                Change *change = g_queue_pop_head(bans->queue);
-
-                change->done(result, 0, change->userdata);
-                change_free(change);
+                finish_other(bans, result);
                 return;
         }
         if (bans->anew) {
@@ -352,7 +364,9 @@ static void send_first(FwBans *bans)
         /* Not before: one that waited here may have got more time meanwhile. */
         if (change->over && !bans->anew)
                 find_over(bans, change->bans);
-        if (change->other)
+        if (change->make)
+                r = change->make(&batch, change->userdata);
+        else if (change->other)
                 batch = g_steal_pointer(&change->batch);
         else if (bans->anew)
                 r = make_anew(bans, &batch);
@@ -466,7 +480,8 @@ int fw_bans_flush(FwBans *bans, FwBansDone done, void *userdata)
         return 0;
 }
 
-int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdata)
+static int queue_other(FwBans *bans, PtNftBatch *batch, FwBansMake make, FwBansDone done,
+                       void *userdata)
 {
         Change *change;
 
@@ -475,11 +490,22 @@ int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdat
         change = g_new0(Change, 1);
         change->other = true;
         change->batch = batch;
+        change->make = make;
         change->done = done;
         change->userdata = userdata;
         g_queue_push_tail(bans->queue, change);
         pump(bans);
         return 0;
+}
+
+int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdata)
+{
+        return queue_other(bans, batch, NULL, done, userdata);
+}
+
+int fw_bans_send_made(FwBans *bans, FwBansMake make, FwBansDone done, void *userdata)
+{
+        return queue_other(bans, NULL, make, done, userdata);
 }
 
 static int expire(sd_event_source *source, uint64_t usec, void *userdata)

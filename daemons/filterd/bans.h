@@ -55,6 +55,12 @@ int fw_bans_flush(FwBans *bans, FwBansDone done, void *userdata);
 
 /* A batch of somebody else's runtime elements, in its turn. Takes the batch when it returns 0. */
 int fw_bans_send(FwBans *bans, PtNftBatch *batch, FwBansDone done, void *userdata);
+/*
+ * The same of what depends on the table as it is: `make` is asked when its turn has come, and a few
+ * times again if the kernel has no such thing any more (-ENOENT). An error of its own ends it.
+ */
+typedef int (*FwBansMake)(PtNftBatch **ret, void *userdata);
+int fw_bans_send_made(FwBans *bans, FwBansMake make, FwBansDone done, void *userdata);
 
 uint32_t fw_bans_count(const FwBans *bans);
 bool fw_bans_has(const FwBans *bans, const FwBan *ban);

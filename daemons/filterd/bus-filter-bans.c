@@ -2,47 +2,21 @@
 
 /* org.patronus.Filter1: bans (docs/DBUS.md). */
 
-#include "bus-filter.h"
+#include "bus-addresses.h"
 
 #include "base/text.h"
 #include "kind/field.h"
 #include "netlink/addresses.h"
 
 #include <string.h>
-#include <time.h>
-
-#define LIST_MAX 1000
-/* Entries of a call that are refused by name; the reply stays below 64 KiB. */
-#define REFUSED_MAX 400
-#define REASON_MAX 120
-#define CURSOR_MAX 64
-#define SUBJECT_MAX 8 /* bans that the audit names */
-
-static uint64_t now_usec(void)
-{
-        struct timespec ts;
-
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        return (uint64_t) ts.tv_sec * G_USEC_PER_SEC + (uint64_t) ts.tv_nsec / 1000;
-}
 
 /* A call of Ban, from its reading to its answer. */
 typedef struct Call {
         sd_bus_message *message; /* referenced */
         FwAct *act;              /* once there is something to ban */
         GArray *bans;            /* FwBan */
-        GArray *refused;         /* Refusal */
+        FwRefusals *refused;
 } Call;
-
-typedef struct Refusal {
-        uint32_t index;
-        char *reason;
-} Refusal;
-
-static void refusal_clear(void *p)
-{
-        g_free(((Refusal *) p)->reason);
-}
 
 static Call *call_new(sd_bus_message *m)
 {
@@ -50,8 +24,7 @@ static Call *call_new(sd_bus_message *m)
 
         call->message = sd_bus_message_ref(m);
         call->bans = g_array_new(FALSE, FALSE, sizeof(FwBan));
-        call->refused = g_array_new(FALSE, FALSE, sizeof(Refusal));
-        g_array_set_clear_func(call->refused, refusal_clear);
+        call->refused = fw_refusals_new();
         return call;
 }
 
@@ -60,20 +33,10 @@ static void call_free(Call *call)
         sd_bus_message_unref(call->message);
         fw_act_free(call->act);
         g_array_unref(call->bans);
-        g_array_unref(call->refused);
+        fw_refusals_free(call->refused);
         g_free(call);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Call, call_free)
-
-static void refuse(Call *call, uint32_t index, const char *reason)
-{
-        Refusal refusal = {index, NULL};
-
-        if (call->refused->len >= REFUSED_MAX)
-                return;
-        refusal.reason = g_utf8_make_valid(reason, (gssize) strnlen(reason, REASON_MAX));
-        g_array_append_val(call->refused, refusal);
-}
 
 static const FwBan loopback[] = {
         {.family = AF_INET, .plen = 8, .address = {127}},
@@ -160,7 +123,7 @@ static void take(Call *call, uint32_t index, const char *text, uint64_t timeout,
         else if (fw_ban_parse(text, &ban, &reason) == 0)
                 reason = objection(&ban, guarded);
         if (reason)
-                refuse(call, index, reason);
+                fw_refusals_add(call->refused, index, reason);
         else
                 g_array_append_val(call->bans, ban);
 }
@@ -168,7 +131,7 @@ static void take(Call *call, uint32_t index, const char *text, uint64_t timeout,
 /* The entries, which come before the options, are read again once those are known. */
 static int read_entries(sd_bus_message *m, Call *call, const Guarded *guarded)
 {
-        uint64_t now = now_usec(), timeout;
+        uint64_t now = fw_monotonic_usec(), timeout;
         const char *text;
         uint32_t index = 0;
         int r = sd_bus_message_rewind(m, true);
@@ -181,25 +144,6 @@ static int read_entries(sd_bus_message *m, Call *call, const Guarded *guarded)
                 take(call, index++, text, timeout, now, guarded);
         }
         return r;
-}
-
-static int answer(Call *call, uint32_t added)
-{
-        pt_auto_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(call->message, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "u", added);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(us)");
-        for (unsigned i = 0; r >= 0 && i < call->refused->len; i++) {
-                const Refusal *refusal = &g_array_index(call->refused, Refusal, i);
-
-                r = sd_bus_message_append(reply, "(us)", refusal->index, refusal->reason);
-        }
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
 }
 
 static int fail(sd_bus_message *m, int r, sd_bus_error *error)
@@ -231,23 +175,9 @@ static void ban_done(int result, uint32_t n, void *userdata)
         if (result < 0)
                 fail_later(call->message, result);
         else
-                (void) answer(call, n);
+                (void) fw_refusals_answer(call->refused, call->message, n);
         fw_act_end(g_steal_pointer(&call->act), result,
                    result < 0 ? g_strdup(g_strerror(-result)) : g_strdup_printf("%u banned", n));
-}
-
-/* "192.0.2.1, 198.51.100.0/24 and 7 more" */
-static char *subject_of(const GArray *bans)
-{
-        GString *out = g_string_new(NULL);
-
-        for (unsigned i = 0; i < bans->len && i < SUBJECT_MAX; i++) {
-                g_string_append(out, i > 0 ? ", " : "");
-                fw_ban_format(&g_array_index(bans, FwBan, i), out);
-        }
-        if (bans->len > SUBJECT_MAX)
-                g_string_append_printf(out, " and %u more", bans->len - SUBJECT_MAX);
-        return g_string_free(out, FALSE);
 }
 
 typedef struct BanOptions {
@@ -296,8 +226,8 @@ int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return fail(m, r, error);
         if (call->bans->len == 0)
-                return answer(call, 0);
-        call->act = fw_act_new(manager, m, subject_of(call->bans));
+                return fw_refusals_answer(call->refused, m, 0);
+        call->act = fw_act_new(manager, m, fw_addresses_to_string(call->bans));
         r = fw_bans_add(fw_manager_bans(manager), &g_array_index(call->bans, FwBan, 0),
                         call->bans->len, ban_done, call);
         if (r < 0)
@@ -349,7 +279,7 @@ int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error)
                 return r;
         if (bans->len == 0)
                 return sd_bus_reply_method_return(m, "u", 0);
-        act = fw_act_new(manager, m, subject_of(bans));
+        act = fw_act_new(manager, m, fw_addresses_to_string(bans));
         r = fw_bans_remove(fw_manager_bans(manager), &g_array_index(bans, FwBan, 0), bans->len,
                            removed, act);
         if (r >= 0)
@@ -371,57 +301,14 @@ int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return fail(m, r, error);
 }
 
-typedef struct Lister {
-        sd_bus_message *reply;
-        GString *last;
-        uint64_t now;
-        int result;
-} Lister;
-
-static void append_ban(const FwBan *ban, void *userdata)
-{
-        Lister *lister = userdata;
-        uint64_t left = ban->until == FW_BAN_FOREVER ? 0
-                        : ban->until > lister->now   ? ban->until - lister->now
-                                                     : 1;
-
-        g_string_truncate(lister->last, 0);
-        fw_ban_format(ban, lister->last);
-        if (lister->result >= 0)
-                lister->result =
-                        sd_bus_message_append(lister->reply, "(st)", lister->last->str, left);
-}
-
 int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
 {
         FwManager *manager = userdata;
-        g_auto(FwPage) page = {0};
-        g_autoptr(GString) last = g_string_new(NULL);
-        g_autofree char *reason = NULL;
-        pt_auto_message *reply = NULL;
-        Lister lister = {.last = last, .now = now_usec()};
-        FwBan after = {0};
-        bool more, from;
-        int r;
+        g_auto(FwAddressPage) page = {0};
+        int r = fw_address_page_begin(m, "ListBans", &page, error);
 
-        r = fw_bus_begin_page(m, LIST_MAX, CURSOR_MAX, &page, error);
         if (r <= 0)
                 return r;
-        from = page.after[0];
-        if (from && fw_ban_parse(page.after, &after, &reason) < 0)
-                return pt_bus_fail(error, -EINVAL, "%s is no cursor of ListBans", page.after);
-        r = sd_bus_message_new_method_return(m, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(st)");
-        if (r < 0)
-                return r;
-        lister.reply = reply;
-        more = fw_bans_list(fw_manager_bans(manager), from ? &after : NULL, page.limit, append_ban,
-                            &lister);
-        r = lister.result;
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r >= 0)
-                r = sd_bus_message_append(reply, "s", more ? last->str : "");
-        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+        return fw_address_page_end(&page, fw_bans_list(fw_manager_bans(manager), page.from,
+                                                       page.limit, fw_address_page_add, &page));
 }

@@ -56,6 +56,12 @@ int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_add_to_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_remove_from_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_flush_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_list_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_property_external(sd_bus *bus, const char *path, const char *interface, const char *property,
+                         sd_bus_message *reply, void *userdata, sd_bus_error *error);
 int fw_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -543,9 +543,9 @@ static void finish(NftPlan *plan, int result, const char *what)
         FwEngine *engine = plan->ctx->engine;
 
         end_quiet(engine, plan->committed);
-        if (engine->bans)
-                fw_bans_hold(engine->bans, false);
         if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
+                if (engine->bans)
+                        fw_bans_hold(engine->bans, false);
                 try_commit(plan);
                 return;
         }
@@ -559,6 +559,9 @@ static void finish(NftPlan *plan, int result, const char *what)
                 pt_log(LOG_ERR, "the kernel refused %s: %s", what ?: "the transaction",
                        strerror(-result));
         }
+        /* What waited is made for what is in force now. */
+        if (engine->bans)
+                fw_bans_hold(engine->bans, false);
         plan->done(result == -ERESTART ? -EAGAIN : result, plan->userdata);
 }
 

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/marks.h"
 #include "event/parts.h"
+#include "external.h"
 #include "kind/field.h"
 #include "kind/json.h"
 #include "netlink/nft.h"
@@ -26,11 +27,19 @@
 #define FIRST_LINES 256U
 #define SENDFILE_SIZE (64U * 1024 * 1024)
 
+/* What an external alias holds: what the kernel has, whichever time the alias has there. One that is
+ * not there yet begins with nothing. */
+typedef struct External {
+        PtNft *nft;
+        GPtrArray *sets; /* names */
+} External;
+
 typedef struct Explainer {
         const FwExplain *explain;
         const FwTimes *times;
         FwLists *lists;
         FwWays *ways;
+        External *external;
         const FwQuestion *question;
         GPtrArray *foreign; /* PtNftBaseChain; NULL: they are not named */
         PtDiagnostics *diag;
@@ -61,6 +70,45 @@ static bool find_ban(uint8_t family, const uint8_t *address, FwBan *ret, void *u
 {
         return fw_bans_cover(((const Explainer *) userdata)->explain->bans, family, address, ret);
 }
+
+static int read_external(const char *alias, FwSetPart part, GArray *spans, void *userdata)
+{
+        const External *external = userdata;
+        int family = part == FW_SET_IPV4 ? AF_INET : AF_INET6;
+        g_autoptr(GArray) entries = g_array_new(FALSE, FALSE, sizeof(FwBan));
+        const char *set = fw_sets_find_external(external->sets, alias, part);
+        int r = set ? fw_external_read_set(external->nft, set, family, entries) : 0;
+
+        for (unsigned i = 0; r == 0 && i < entries->len; i++) {
+                FwNumber number = fw_number_read(g_array_index(entries, FwBan, i).address,
+                                                 fw_part_key_len(part));
+                FwSpan span = {number, number};
+
+                g_array_append_val(spans, span);
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+static int open_external(int netns_fd, External *ret)
+{
+        int r = pt_nft_open(netns_fd, &ret->nft);
+
+        if (r == 0)
+                r = pt_nft_list_sets(ret->nft, PT_MARK_NFT_TABLE, &ret->sets);
+        if (r == -ENOENT) {
+                ret->sets = g_ptr_array_new();
+                r = 0;
+        }
+        return r;
+}
+
+static void external_done(External *external)
+{
+        pt_nft_close(external->nft);
+        if (external->sets)
+                g_ptr_array_unref(external->sets);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(External, external_done)
 
 /* One question. */
 
@@ -256,6 +304,9 @@ static int answer_part(unsigned part, void *userdata)
                 /* Two who ask the kernel by one socket would take each other's answers. */
                 fw_ways_close(g_steal_pointer(&explainer->ways));
                 r = fw_ways_open(explainer->explain->netns_fd, &explainer->ways);
+                pt_nft_close(g_steal_pointer(&explainer->external->nft));
+                if (r == 0)
+                        r = pt_nft_open(explainer->explain->netns_fd, &explainer->external->nft);
         }
         return r < 0 ? r : answer_lines(explainer, &batch->parts[part], batch->answers[part]);
 }
@@ -392,7 +443,9 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(GPtrArray) foreign = NULL;
         g_autoptr(GString) lines = g_string_sized_new(WRITE_SIZE + 4096);
-        Explainer explainer = {.explain = explain, .diag = diag, .out = lines};
+        g_auto(External) external = {};
+        Explainer explainer = {
+                .explain = explain, .external = &external, .diag = diag, .out = lines};
         FwSource source = {.state_dir = explain->state_dir, .live = explain->live};
         const char *text;
         size_t size = 0;
@@ -410,8 +463,11 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
                 r = list_foreign(explain->netns_fd, &foreign);
         if (r == 0)
                 r = fw_ways_open(explain->netns_fd, &explainer.ways);
+        if (r == 0)
+                r = open_external(explain->netns_fd, &external);
         if (r < 0)
                 return r;
+        fw_alias_cache_set_external(fw_lists_aliases(lists), read_external, &external);
         times = fw_times_new(source.slice, explain->at, explain->trusted);
         explainer.times = times;
         explainer.lists = lists;

@@ -26,6 +26,7 @@ struct FwManager {
         PtNftMonitor *monitor;
         FwConnections *connections;
         FwBans *bans;
+        FwExternal *external;
         FwClock *clock;
         FwLogRules *log_rules;
         FwLog *log;
@@ -428,6 +429,10 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
                 return r;
         fw_bans_watch(manager->bans, bans_changed, manager);
         fw_engine_set_bans(manager->ctx.engine, manager->bans);
+        r = fw_external_new(manager->ctx.engine, manager->bans, manager->ctx.netns_fd,
+                            &manager->external);
+        if (r < 0)
+                return r;
         r = fw_clock_new(manager->ctx.event, times_have_changed, manager, &manager->clock);
         if (r < 0)
                 return r;
@@ -511,6 +516,7 @@ void fw_manager_free(FwManager *manager)
         fw_feeds_free(manager->feeds);
         g_clear_pointer(&manager->told, g_array_unref);
         fw_bans_free(manager->bans);
+        fw_external_free(manager->external);
         fw_connections_free(manager->connections);
         pt_audit_reporter_free(manager->reporter); /* what was waiting has told how it ended */
         fw_signals_done(&manager->signals);
@@ -556,6 +562,11 @@ FwConnections *fw_manager_connections(FwManager *manager)
 FwFeeds *fw_manager_feeds(FwManager *manager)
 {
         return manager->feeds;
+}
+
+FwExternal *fw_manager_external(FwManager *manager)
+{
+        return manager->external;
 }
 
 const FwDriftLog *fw_manager_drifts(const FwManager *manager)

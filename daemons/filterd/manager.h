@@ -9,6 +9,7 @@
 #include "connections.h"
 #include "drift.h"
 #include "engine-nft.h"
+#include "external.h"
 #include "feeds.h"
 #include "log-follow.h"
 #include "signals.h"
@@ -34,6 +35,7 @@ const FwLog *fw_manager_log(const FwManager *manager);
 FwFollowers *fw_manager_followers(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 FwFeeds *fw_manager_feeds(FwManager *manager);
+FwExternal *fw_manager_external(FwManager *manager);
 FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);

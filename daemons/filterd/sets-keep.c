@@ -25,11 +25,10 @@ static int keep_element(struct nftnl_set_elem *element, void *userdata)
         return 0;
 }
 
-/* The external set of the alias that is in the kernel under whatever name: that of the time it had. */
-static const char *find_external(const GPtrArray *names, const FwSetChange *change)
+const char *fw_sets_find_external(const GPtrArray *names, const char *alias, FwSetPart part)
 {
         g_autofree char *prefix =
-                g_strdup_printf("x%c_%s/", change->part == FW_SET_IPV4 ? '4' : '6', change->alias);
+                g_strdup_printf("x%c_%s/", part == FW_SET_IPV4 ? '4' : '6', alias);
 
         for (unsigned i = 0; i < names->len; i++)
                 if (g_str_has_prefix(g_ptr_array_index(names, i), prefix))
@@ -53,7 +52,7 @@ int fw_sets_keep(FwSets *sets, PtNft *nft)
                 change->kept = g_array_new(FALSE, FALSE, sizeof(FwKept));
                 if (!names)
                         r = pt_nft_list_sets(nft, PT_MARK_NFT_TABLE, &names);
-                name = r == 0 ? find_external(names, change) : NULL;
+                name = r == 0 ? fw_sets_find_external(names, change->alias, change->part) : NULL;
                 if (name)
                         r = pt_nft_dump_elements(nft, PT_MARK_NFT_TABLE, name, keep_element,
                                                  change->kept);

@@ -83,6 +83,8 @@ int fw_sets_change(FwSets *sets, const PtSlice *before, const PtSlice *after, bo
 FwLive *fw_sets_live(const FwSets *sets);
 /* What the change or load has to do: FwSetChange, in no order. */
 const GPtrArray *fw_sets_changes(const FwSets *sets);
+/* The one of the sets of those names that an external alias has, whatever its time; NULL: none. */
+const char *fw_sets_find_external(const GPtrArray *names, const char *alias, FwSetPart part);
 /* Reads what the external aliases hold whose sets are made anew. */
 int fw_sets_keep(FwSets *sets, PtNft *nft);
 /* The batch is in force: forgets what it had to do. */

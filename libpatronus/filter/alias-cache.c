@@ -10,6 +10,8 @@ struct FwAliasCache {
         const FwSource *source;
         GHashTable *spans[FW_SET_PART_MAX]; /* name -> GArray of FwSpan, ascending */
         size_t n;
+        FwExternalRead read; /* of external ones; NULL: they are not known */
+        void *userdata;
 };
 
 static const FwSpan nothing = {1, 0};
@@ -39,11 +41,22 @@ void fw_alias_cache_free(FwAliasCache *cache)
         g_free(cache);
 }
 
-bool fw_alias_cache_is_external(const FwAliasCache *cache, const char *name)
+void fw_alias_cache_set_external(FwAliasCache *cache, FwExternalRead read, void *userdata)
+{
+        cache->read = read;
+        cache->userdata = userdata;
+}
+
+static bool is_external(const FwAliasCache *cache, const char *name)
 {
         const PtObject *alias = pt_slice_get(cache->source->slice, &pt_kind_alias, name);
 
         return alias && ((const Alias *) alias)->external;
+}
+
+bool fw_alias_cache_is_unknown(const FwAliasCache *cache, const char *name)
+{
+        return !cache->read && is_external(cache, name);
 }
 
 static int open_alias(const FwAliasCache *cache, FwSetPart part, const char *alias, FwFlat **ret)
@@ -55,15 +68,32 @@ static int open_alias(const FwAliasCache *cache, FwSetPart part, const char *ali
         return r < 0 ? r : fw_flat_new(cache->source, closure, part, ret);
 }
 
+static int compare_spans(const void *a, const void *b)
+{
+        const FwSpan *x = a, *y = b;
+
+        return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+static int load_external(FwAliasCache *cache, FwSetPart part, const char *alias, GArray *spans)
+{
+        int r = cache->read(alias, part, spans, cache->userdata);
+
+        if (r == 0)
+                g_array_sort(spans, compare_spans);
+        return r;
+}
+
 /* All spans; -E2BIG: they are too many to be kept. */
 static int load(FwAliasCache *cache, FwSetPart part, const char *alias, GArray **ret)
 {
         g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(FwSpan));
         g_autoptr(FwFlat) flat = NULL;
         FwSpan span;
-        int r = open_alias(cache, part, alias, &flat);
+        int r = cache->read && is_external(cache, alias) ? load_external(cache, part, alias, spans)
+                                                         : open_alias(cache, part, alias, &flat);
 
-        while (r >= 0 && (r = fw_flat_next(flat, &span)) > 0) {
+        while (r >= 0 && flat && (r = fw_flat_next(flat, &span)) > 0) {
                 if (cache->n + spans->len == SPANS_MAX)
                         return -E2BIG;
                 g_array_append_val(spans, span);

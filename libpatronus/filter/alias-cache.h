@@ -11,8 +11,13 @@ FwAliasCache *fw_alias_cache_new(const FwSource *source); /* borrows it */
 void fw_alias_cache_free(FwAliasCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwAliasCache, fw_alias_cache_free)
 
-/* Whether what it holds is known at run time only. */
-bool fw_alias_cache_is_external(const FwAliasCache *cache, const char *alias);
+/* Adds what an external alias holds now (FwSpan, in any order); negative: it cannot be read. */
+typedef int (*FwExternalRead)(const char *alias, FwSetPart part, GArray *spans, void *userdata);
+/* Who knows what external aliases hold; without, nobody does. */
+void fw_alias_cache_set_external(FwAliasCache *cache, FwExternalRead read, void *userdata);
+
+/* Whether what it holds is not known: it is external, and nobody was named who reads it. */
+bool fw_alias_cache_is_unknown(const FwAliasCache *cache, const char *alias);
 /*
  * The first span of the alias that reaches `value`, or one from 1 to 0 if none does. Errors of
  * reading datasets.

@@ -167,7 +167,7 @@ static FwTruth in_alias(FwMatcher *matcher, FwDimension dimension, const char *a
         FwSpan span;
         int r;
 
-        if (fw_alias_cache_is_external(matcher->aliases, alias))
+        if (fw_alias_cache_is_unknown(matcher->aliases, alias))
                 return FW_MAYBE;
         r = fw_alias_cache_find(matcher->aliases, part, alias, value->lo, &span);
 

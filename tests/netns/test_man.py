@@ -15,7 +15,7 @@ from login import Login
 BASE = "---\n".join(f"apiVersion: patronus.firewall/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n" for kind, name, spec in (
     ("Zone", "lan", "{ interfaces: [lan] }"), ("Zone", "wan", "{ interfaces: [wan] }"), ("Zone", "dmz", "{ interfaces: [dmz] }"),
     ("FirewallRule", "web", "{ action: allow, from: wan, to: dmz, priority: 7, destination: { ports: [80] } }"),
-    ("Zone", "guest", "{ interfaces: [guest] }"), ("Alias", "bad-hosts", "{ type: host, names: [bad.example.net] }"),
+    ("Zone", "guest", "{ interfaces: [guest] }"), ("Alias", "guests", "{ type: host, external: true }"), ("Alias", "bad-hosts", "{ type: host, names: [bad.example.net] }"),
     ("FirewallRule", "bad", "{ action: drop, priority: 5, from: wan, to: lan, source: { aliases: [bad-hosts] } }"),
     ("FirewallRule", "ssh", "{ action: allow, from: lan, to: router, priority: 7, destination: { ports: [22] } }")))
 

@@ -141,7 +141,7 @@ static const PtField alias_fields[] = {
         [ALIAS_EXTERNAL] = PT_FIELD(Alias, bool, external, "external", 0,
                 .def = "false",
                 .doc = "Whether its entries come and go at run time: put there by rules "
-                       "(addSource, limits.overload). It is of type host and has no entries of its own here; at most 65536 of each "
+                       "(addSource, limits.overload) and by calls (\"filter add\"). It is of type host and has no entries of its own here; at most 65536 of each "
                        "family. They stay when other things are committed and when filterd starts "
                        "anew, and are gone when the machine restarts.",
                 .example = "true"),
