@@ -70,10 +70,10 @@ static void put_item(Emit *emit, PtNftBatch *batch, const char *owner, const FwP
         fw_emit_element(emit, batch, &element, carried ? &count : NULL, carried);
 }
 
-/* One of ranges is never changed, and whole before anything looks it up (stages.h). */
+/* Never changed, and whole before anything looks it up (stages.h). */
 static void put_map(Emit *emit, const char *owner, const FwPiece *piece)
 {
-        PtNftBatch *batch = fw_piece_has_ranges(piece) ? emit->stages->before : emit->batch;
+        PtNftBatch *batch = emit->stages->before;
         uint8_t fields[FW_RANGES_FIELDS_MAX];
         PtNftSetSpec spec = {
                 .table = TABLE,
@@ -93,7 +93,7 @@ static void put_map(Emit *emit, const char *owner, const FwPiece *piece)
                 spec.fields = fields;
                 spec.n_fields = fw_ranges_fields(piece->family, piece->ranges, fields);
         }
-        if (fw_piece_has_ranges(piece) && fw_stages_has(emit->stages, piece->name))
+        if (fw_stages_has(emit->stages, piece->name))
                 return;
         for (unsigned i = 0; piece->sort == FW_PIECE_DIVIDE && i < piece->n; i++)
                 pt_nft_batch_add_chain(batch, TABLE, fw_piece_item(piece, i)->chain, NULL);
@@ -195,7 +195,6 @@ void fw_emit_plan(Emit *emit, const char *owner, const FwPlan *plan)
 typedef struct PieceChange {
         const FwPiece *before, *after; /* either may be NULL */
         GArray *kernel;                /* of a shard that changes or goes: what is there */
-        GPtrArray *leaving, *coming;   /* of a map: FwItem of before and after */
 } PieceChange;
 
 typedef struct ChainChange {
@@ -213,8 +212,6 @@ static void piece_change_clear(void *p)
         PieceChange *change = p;
 
         g_clear_pointer(&change->kernel, g_array_unref);
-        g_clear_pointer(&change->leaving, g_ptr_array_unref);
-        g_clear_pointer(&change->coming, g_ptr_array_unref);
 }
 
 static void chain_change_clear(void *p)
@@ -303,51 +300,6 @@ static bool same_items(const FwPiece *a, const FwPiece *b)
         return true;
 }
 
-static int compare_items(const void *a, const void *b, void *userdata)
-{
-        const FwItem *x = *(FwItem *const *) a, *y = *(FwItem *const *) b;
-        const FwPiece *piece = userdata;
-
-        if (x->rule != y->rule)
-                return (uintptr_t) x->rule < (uintptr_t) y->rule ? -1 : 1;
-        return memcmp(x->keys, y->keys, piece->item_size - sizeof(*x))
-                       ?: g_strcmp0(x->chain, y->chain);
-}
-
-static GPtrArray *sorted_items(const FwPiece *piece)
-{
-        GPtrArray *items = g_ptr_array_sized_new(piece->n);
-
-        for (unsigned i = 0; i < piece->n; i++)
-                g_ptr_array_add(items, fw_piece_item(piece, i));
-        g_ptr_array_sort_with_data(items, compare_items, (void *) (uintptr_t) piece);
-        return items;
-}
-
-/* Which elements go and come: those of one list that the other has not. */
-static void compare_maps(PieceChange *change)
-{
-        g_autoptr(GPtrArray) before = sorted_items(change->before),
-                             after = sorted_items(change->after);
-        unsigned i = 0, k = 0;
-
-        change->leaving = g_ptr_array_new();
-        change->coming = g_ptr_array_new();
-        while (i < before->len || k < after->len) {
-                int order = i == before->len  ? 1
-                            : k == after->len ? -1
-                                              : compare_items(&before->pdata[i], &after->pdata[k],
-                                                              (void *) (uintptr_t) change->before);
-
-                if (order < 0)
-                        g_ptr_array_add(change->leaving, before->pdata[i]);
-                if (order > 0)
-                        g_ptr_array_add(change->coming, after->pdata[k]);
-                i += order <= 0;
-                k += order >= 0;
-        }
-}
-
 static int read_shard(Emit *emit, const char *owner, PieceChange *change)
 {
         g_auto(FwShard) before = shard_of(owner, change->before);
@@ -365,23 +317,16 @@ static int read_shard(Emit *emit, const char *owner, PieceChange *change)
 static int read_piece(Emit *emit, const char *owner, PieceChange *change)
 {
         const FwPiece *before = change->before;
-        int r = 0;
 
-        if (!before || before->sort == FW_PIECE_JUMP || before->sort == FW_PIECE_DIVIDE ||
-            (change->after && same_items(before, change->after) && !piece_moves(emit, before)))
+        if (!before || before->sort == FW_PIECE_JUMP || before->sort == FW_PIECE_DIVIDE)
                 return 0;
-        if (before->sort == FW_PIECE_SHARD)
-                return read_shard(emit, owner, change);
-        if (change->after)
-                compare_maps(change);
-        if (!change->after)
+        if (before->sort != FW_PIECE_SHARD && change->after)
+                return 0; /* it has the same in it */
+        if (before->sort != FW_PIECE_SHARD)
                 return fw_carry_read_map(emit->nft, owner, before->name, emit->carry);
-        for (unsigned i = 0; r == 0 && i < change->leaving->len; i++) {
-                FwElement element = element_of(owner, before, change->leaving->pdata[i]);
-
-                r = fw_emit_carry_element(emit, &element);
-        }
-        return r;
+        if (change->after && same_items(before, change->after) && !piece_moves(emit, before))
+                return 0;
+        return read_shard(emit, owner, change);
 }
 
 /* Whether nothing of it is another now: it was taken over. */
@@ -404,22 +349,6 @@ int fw_plan_change_read(Emit *emit, FwPlanChange *change)
         return r;
 }
 
-/* Of single values: those of ranges have other names when they hold something else. */
-static void sync_map(Emit *emit, const char *owner, const PieceChange *change)
-{
-        pt_nft_batch_elements_begin(emit->batch, TABLE, change->before->name, 0, true);
-        for (unsigned i = 0; i < change->leaving->len; i++) {
-                FwElement element = element_of(owner, change->before, change->leaving->pdata[i]);
-
-                fw_emit_element_gone(emit, &element);
-        }
-        pt_nft_batch_elements_end(emit->batch);
-        pt_nft_batch_elements_begin(emit->batch, TABLE, change->after->name, 0, false);
-        for (unsigned i = 0; i < change->coming->len; i++)
-                put_item(emit, emit->batch, owner, change->after, change->coming->pdata[i]);
-        pt_nft_batch_elements_end(emit->batch);
-}
-
 static void sync_piece(Emit *emit, const char *owner, const PieceChange *change)
 {
         g_auto(FwShard) shard = {0};
@@ -429,8 +358,6 @@ static void sync_piece(Emit *emit, const char *owner, const PieceChange *change)
         } else if (change->after && change->kernel) {
                 shard = shard_of(owner, change->after);
                 fw_emit_shard_sync(emit, &shard, change->kernel);
-        } else if (change->after && change->leaving) {
-                sync_map(emit, owner, change);
         }
 }
 

@@ -89,8 +89,8 @@ static FwElement element_of(const FwClass *klass, const FwUnit *unit, const Fire
 }
 
 /* Between elements_begin and _end, for the keys of several rules. */
-static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const FirewallRule *rule,
-                     bool remove)
+static void put_keys(Emit *emit, PtNftBatch *batch, const FwClass *klass, const FwUnit *unit,
+                     const FirewallRule *rule, bool remove)
 {
         FwKey keys[FW_KEYS_MAX];
         FwCount count;
@@ -104,13 +104,15 @@ static void put_keys(Emit *emit, const FwClass *klass, const FwUnit *unit, const
                 if (remove)
                         fw_emit_element_gone(emit, &element);
                 else
-                        fw_emit_element(emit, emit->batch, &element,
-                                        i == 0 && carried ? &count : NULL, carried);
+                        fw_emit_element(emit, batch, &element, i == 0 && carried ? &count : NULL,
+                                        carried);
         }
 }
 
+/* Whole before anything looks it up, as all that is named by its content. */
 static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
+        PtNftBatch *batch = fw_unit_is_fixed(unit) ? emit->stages->before : emit->batch;
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = unit->name,
@@ -122,12 +124,14 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
                 .counter = true,
         };
 
-        pt_nft_batch_add_set(emit->batch, &spec);
-        pt_nft_batch_elements_begin(emit->batch, TABLE, unit->name, spec.id, false);
+        if (fw_unit_is_fixed(unit) && fw_stages_has(emit->stages, unit->name))
+                return;
+        pt_nft_batch_add_set(batch, &spec);
+        pt_nft_batch_elements_begin(batch, TABLE, unit->name, spec.id, false);
         for (unsigned i = 0; i < unit->n; i++)
-                put_keys(emit, klass, unit, g_array_index(klass->entries, FwEntry, start + i).rule,
-                         false);
-        pt_nft_batch_elements_end(emit->batch);
+                put_keys(emit, batch, klass, unit,
+                         g_array_index(klass->entries, FwEntry, start + i).rule, false);
+        pt_nft_batch_elements_end(batch);
 }
 
 /* The caller frees the rules. */
@@ -419,13 +423,13 @@ static void sync_fold(Emit *emit, const FwClassChange *change, const UnitChange 
 {
         pt_nft_batch_elements_begin(emit->batch, TABLE, unit->before->name, 0, true);
         for (unsigned i = 0; i < unit->leaving->len; i++)
-                put_keys(emit, change->before, unit->before, g_ptr_array_index(unit->leaving, i),
-                         true);
+                put_keys(emit, emit->batch, change->before, unit->before,
+                         g_ptr_array_index(unit->leaving, i), true);
         pt_nft_batch_elements_end(emit->batch);
         pt_nft_batch_elements_begin(emit->batch, TABLE, unit->after->name, 0, false);
         for (unsigned i = 0; i < unit->coming->len; i++)
-                put_keys(emit, change->after, unit->after, g_ptr_array_index(unit->coming, i),
-                         false);
+                put_keys(emit, emit->batch, change->after, unit->after,
+                         g_ptr_array_index(unit->coming, i), false);
         pt_nft_batch_elements_end(emit->batch);
 }
 
@@ -482,12 +486,12 @@ static int emit_patch(Emit *emit, const FwPatch *patch)
                 if (r < 0)
                         return r;
                 pt_nft_batch_elements_begin(emit->batch, TABLE, patch->unit->name, 0, true);
-                put_keys(emit, patch->klass, patch->unit, patch->before, true);
+                put_keys(emit, emit->batch, patch->klass, patch->unit, patch->before, true);
                 pt_nft_batch_elements_end(emit->batch);
         }
         if (patch->after) {
                 pt_nft_batch_elements_begin(emit->batch, TABLE, patch->unit->name, 0, false);
-                put_keys(emit, patch->klass, patch->unit, patch->after, false);
+                put_keys(emit, emit->batch, patch->klass, patch->unit, patch->after, false);
                 pt_nft_batch_elements_end(emit->batch);
         }
         return 0;

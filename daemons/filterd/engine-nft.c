@@ -598,6 +598,8 @@ static void send_next(NftPlan *plan)
                 finish(plan, 0, NULL);
                 return;
         }
+        if (plan->committed > 0)
+                fw_stages_let_pass();
         /* Before the loop runs there is nothing to keep waiting. */
         if (pt_nft_batch_size(batch) >= FORK_SIZE &&
             sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {

@@ -284,8 +284,8 @@ static uint64_t mix_of(const FirewallRule *rule)
 
 /*
  * The unit that takes the change as a patch, or NULL: when the shape differs, a key is another
- * rule's, the order changes, the rule names the unit, the fold would become too small, or the next
- * run began at a collision that may be gone.
+ * rule's, the order changes, the rule names the unit, the fold is small or becomes so
+ * (FW_RUN_FRESH_MAX), or the next run began at a collision that may be gone.
  */
 static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
 {
@@ -300,7 +300,7 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
         } else {
                 unit = joins(klass, index, fw_match_shape(after, &keys));
         }
-        if (!unit || !unit->shape || unit->collided ||
+        if (!unit || !unit->shape || fw_unit_is_fixed(unit) || unit->collided ||
             (before && begins_at_collision(klass, index)))
                 return NULL;
         if (after && !keys_free(unit, after, before))
@@ -311,7 +311,7 @@ static FwUnit *patchable(const FwClass *klass, const FwRuleChange *change)
                 return NULL;
         keys = g_hash_table_size(unit->keys) + (after ? key_count(after) : 0) -
                (before ? key_count(before) : 0);
-        return keys >= FW_RUN_MIN ? unit : NULL;
+        return keys > FW_RUN_FRESH_MAX ? unit : NULL;
 }
 
 /* Two changes of one unit could each be a patch and yet together not (they may swap keys); so one

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What a new slice does to a layout. A rule that enters, leaves or changes inside a fold is a
+ * What a new slice does to a layout. A rule that enters, leaves or changes inside a long fold is a
  * patch: a few keys. Anything else cuts its class anew, at the cost of a pass over the class's
  * entries, and takes over the units that stay. Both give what fw_layout_new() would give; the tests
  * compare.

@@ -270,12 +270,33 @@ static bool worth_folding(const FwClass *klass, unsigned i)
         return keys >= FW_RUN_MIN;
 }
 
+bool fw_unit_is_fixed(const FwUnit *unit)
+{
+        return unit->keys && g_hash_table_size(unit->keys) <= FW_RUN_FRESH_MAX;
+}
+
+static void name_content(const FwClass *klass, FwUnit *unit, unsigned start)
+{
+        PtHasher *hasher = pt_hasher_new();
+
+        for (unsigned i = start; i < start + unit->n; i++) {
+                FwKey keys[FW_KEYS_MAX];
+                unsigned n = fw_match_keys(at(klass, i)->rule, unit->shape, keys);
+
+                for (unsigned k = 0; k < n; k++)
+                        fw_content_add(hasher, at(klass, i)->rule, keys[k].bytes,
+                                       fw_shape_key_len(unit->shape));
+        }
+        fw_content_name(hasher, &unit->name);
+}
+
 /* The run of one shape from `i` on, until a key comes twice. Its keys may be fewer than
  * FW_RUN_MIN. */
 static FwUnit *fold(const Cutter *cutter, unsigned i)
 {
         const FwClass *klass = cutter->klass;
         FwUnit *unit = unit_new(at(klass, i)->shape);
+        unsigned start = i;
 
         for (; i < klass->entries->len && at(klass, i)->shape == unit->shape; i++) {
                 const FwEntry *entry = at(klass, i);
@@ -292,6 +313,8 @@ static FwUnit *fold(const Cutter *cutter, unsigned i)
                 unit->n++;
         }
         unit->name = g_strdup_printf("m_%s/%016" PRIx64, klass->name, unit->mix);
+        if (fw_unit_is_fixed(unit))
+                name_content(klass, unit, start);
         return unit;
 }
 

@@ -21,7 +21,8 @@
  * A class is cut into units:
  *
  *      run       rules of one shape with FW_RUN_MIN keys or more, no two of which have a key in
- *                common: one verdict map
+ *                common: one verdict map. Of FW_RUN_FRESH_MAX keys or fewer its name says
+ *                what it holds
  *      stretch   other rules that may stand in several places: a plan of leaves, maps and lists
  *                (plan.h)
  *      shard     what may not, or is few: a list, cut at rules whose uid says so (one in
@@ -40,6 +41,11 @@
 /* Runs with fewer keys are part of a stretch: each run is one more lookup for every packet, whereas
  * the leaves of a stretch are one for all. */
 #define FW_RUN_MIN 256
+/* A run of so many keys or fewer is never changed, but made anew under another name (stages.h), for
+ * some milliseconds of work. The map of a longer one is changed in place: should the same commit
+ * change something else that decides about the same packets, one that is on its way at that very
+ * moment may meet the rules of before with the keys of after. */
+#define FW_RUN_FRESH_MAX 1024
 #define FW_SHARD_MEAN 64
 #define FW_SHARD_MAX 256
 
@@ -143,6 +149,8 @@ void fw_layout_foreach_class(const FwLayout *layout,
 char *fw_class_chain(FwClassSort sort, const char *name);
 void fw_class_free(FwClass *klass);
 void fw_unit_unref(FwUnit *unit);
+/* Whether it is a run whose map is never changed. */
+bool fw_unit_is_fixed(const FwUnit *unit);
 GArray *fw_entries_new(void);
 GArray *fw_entries_copy(const GArray *entries);
 void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule);

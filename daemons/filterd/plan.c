@@ -2,7 +2,6 @@
 
 #include "plan.h"
 
-#include "base/digest.h"
 #include "counters.h"
 #include "layout.h"
 #include "phases.h"
@@ -52,30 +51,42 @@ static FwItem *add_item(FwPiece *piece, const FirewallRule *rule)
         return item;
 }
 
-/* A map of ranges is never changed, since the kernel would show that piece by piece (stages.h): what
- * holds something else has another name. */
+void fw_content_add(PtHasher *hasher, const FirewallRule *rule, const void *keys, size_t size)
+{
+        FwTag tag = {0};
+
+        if (rule)
+                fw_tag_of(rule, 0, false, &tag);
+        pt_hasher_add(hasher, &tag, sizeof(tag));
+        pt_hasher_add(hasher, keys, size);
+}
+
+void fw_content_name(PtHasher *hasher, char **name)
+{
+        g_autofree char *stem = g_steal_pointer(name);
+        char hex[PT_DIGEST_HEX + 1];
+        PtDigest digest;
+
+        pt_hasher_end(hasher, &digest);
+        pt_digest_to_hex(&digest, hex);
+        *name = g_strdup_printf("%s.%.*s", stem, CONTENT_DIGITS, hex);
+}
+
+/* No map is ever changed: a packet on its way by the rules of before would already find what is in
+ * it from now on (stages.h). What holds something else has another name. */
 static void settle_name(FwPiece *piece)
 {
         PtHasher *hasher = pt_hasher_new();
-        char hex[PT_DIGEST_HEX + 1], *name;
-        PtDigest digest;
+        size_t size = fw_piece_has_ranges(piece) ? 2 * piece->key_len : piece->key_len;
 
         for (unsigned i = 0; i < piece->n; i++) {
                 const FwItem *item = fw_piece_item(piece, i);
-                FwTag tag = {0};
 
-                if (item->rule)
-                        fw_tag_of(item->rule, 0, false, &tag);
-                pt_hasher_add(hasher, &tag, sizeof(tag));
+                fw_content_add(hasher, item->rule, item->keys, size);
                 if (item->chain)
                         pt_hasher_add(hasher, item->chain, strlen(item->chain));
-                pt_hasher_add(hasher, item->keys, 2 * piece->key_len);
         }
-        pt_hasher_end(hasher, &digest);
-        pt_digest_to_hex(&digest, hex);
-        name = g_strdup_printf("%s.%.*s", piece->name, CONTENT_DIGITS, hex);
-        g_free(piece->name);
-        piece->name = name;
+        fw_content_name(hasher, &piece->name);
 }
 
 static FwChain *chain_new(const char *name)
@@ -154,6 +165,7 @@ static void add_hash(const Section *section, unsigned phase, uint32_t shape, con
                 (void) fw_box_shape(&at->box, &key);
                 memcpy(add_item(piece, section->only[at->rule])->keys, key.bytes, piece->key_len);
         }
+        settle_name(piece);
         g_ptr_array_add(section->chain->pieces, piece);
 }
 

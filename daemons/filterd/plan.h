@@ -8,16 +8,17 @@
  *      z_lan/wan/t0...           the first chain: where a packet comes from and goes to decides
  *      m_lan/wan/t0.../4.DIGEST  which leaf it is for (filter/tree.h), one map for each family
  *      z_lan/wan/t0.../4-89ab... a leaf: phase after phase (phases.h), each of them
- *      m_.../0.0h40a0001           a map of single values, when all boxes of one sort are of one
+ *      m_.../0.0h40a0001.DIGEST    a map of single values, when all boxes of one sort are of one
  *                                  shape
  *      m_.../0.0r43.1.0.DIGEST     else one of concatenated ranges, at most FW_RANGES_MAP_MAX
  *      z_.../0.0s0123...           a shard of the rules that are in no map
  *
  * Few rules are one leaf, and that is the first chain. A leaf of very many is divided by their
- * order, too. A name says all that the rule says which leads to what it names; of maps of ranges also
- * what they hold. What a map or shard holds are its items.
+ * order, too. A name says all that the rule says which leads to what it names; of maps also what they
+ * hold. What a map or shard holds are its items.
  */
 
+#include "base/digest.h"
 #include "filter/tree.h"
 #include "match-put.h"
 
@@ -113,3 +114,8 @@ static inline const FwChain *fw_plan_entry(const FwPlan *plan)
         return g_ptr_array_index(plan->chains, plan->chains->len - 1);
 }
 const FwChain *fw_plan_chain(const FwPlan *plan, const char *name); /* NULL: none, or no plan */
+
+/* Names of maps that say what these hold: element by element, and at the end the stem is replaced.
+ * The hasher is consumed. */
+void fw_content_add(PtHasher *hasher, const FirewallRule *rule, const void *keys, size_t size);
+void fw_content_name(PtHasher *hasher, char **name);

@@ -10,7 +10,7 @@
 
 /* Names and meaning of all that the table holds; another number in the marker means: replace the
  * whole. */
-#define FW_LAYOUT_VERSION 7
+#define FW_LAYOUT_VERSION 8
 
 #define FW_CHAIN_REJECT "p_reject"
 

@@ -624,13 +624,44 @@ static bool overlaps(const FwSetChange *change)
         return false;
 }
 
+/* A set that goes on under its name, with something else in it. */
+static bool is_edit(const FwSetChange *change)
+{
+        return !change->external && change->after && g_strcmp0(change->before, change->after) == 0;
+}
+
+/* Whether no packet is looked up in two of the sets that are edited. */
+static bool each_part_once(const FwSets *sets)
+{
+        unsigned edits[FW_SET_PART_MAX] = {0};
+
+        for (unsigned i = 0; i < sets->changes->len; i++) {
+                const FwSetChange *change = g_ptr_array_index(sets->changes, i);
+
+                if (is_edit(change) && ++edits[change->part] > 1)
+                        return false;
+        }
+        return true;
+}
+
 /*
- * The kernel shows what enters a set of intervals later than all else in a transaction (stages.h).
- * That is no harm when one alias with other entries is all that the commit is; else the set is made
- * anew, under its other name, and the rules move there.
+ * The kernel shows what enters and what leaves a set of intervals later than all else in a
+ * transaction, and what of a set of single values a packet finds that is on its way already is new
+ * while its rules are of before (stages.h). That is no harm when one set with other entries is all
+ * that the commit is; else the set is made anew, under its other name, and the rules move there.
  */
+static bool needs_renewal(const FwSetChange *change, bool alone)
+{
+        if (!is_edit(change))
+                return false;
+        if (alone)
+                return change->intervals && overlaps(change);
+        return change->intervals || change->elements <= FW_SET_RENEWED_MAX;
+}
+
 static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
 {
+        alone = alone && each_part_once(sets);
         for (unsigned i = 0; i < sets->changes->len; i++) {
                 FwSetChange *change = g_ptr_array_index(sets->changes, i);
                 const Use *before = g_hash_table_lookup(old->uses, change->alias);
@@ -638,8 +669,7 @@ static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
                 g_autoptr(GPtrArray) closure = NULL;
                 int r;
 
-                if (!change->intervals || change->added->len == 0 ||
-                    g_strcmp0(change->before, change->after) != 0 || (alone && !overlaps(change)))
+                if (!needs_renewal(change, alone))
                         continue;
                 closure = fw_flat_closure(source->slice, change->alias);
                 r = read_whole(change, source, closure);

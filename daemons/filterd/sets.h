@@ -18,8 +18,8 @@
  * Which sets there are follows from the slice. How many elements each may have does not: it is
  * 2^SIZE, half as many again as there were when the set was made, and a set that is more than 90 %
  * full is replaced by a larger one under another name. So the name says the size, and a restarted
- * filterd learns it from the kernel's list of sets. An interval set that must be made anew in the
- * same size (stages.h) has the name with an x behind it, or without.
+ * filterd learns it from the kernel's list of sets. A set that must be made anew in the same size
+ * (stages.h) has the name with an x behind it, or without.
  *
  * What an external alias holds is nowhere but in the kernel. Whoever makes its set anew reads what was
  * in the old one (fw_sets_keep()) and puts it in.
@@ -33,6 +33,9 @@
 
 /* 2^SIZE elements as the kernel counts them: an interval is two. */
 #define FW_SET_SIZE_MIN 10U
+/* A hash set of so many elements or fewer is made anew when it changes together with anything else;
+ * a larger one would cost too much for what a packet may meet that is on its way at that moment. */
+#define FW_SET_RENEWED_MAX 4096U
 
 typedef struct FwSets FwSets;
 

@@ -5,8 +5,11 @@
 #include "base/digest.h"
 #include "base/marks.h"
 
+#include <linux/membarrier.h>
 #include <linux/netfilter/nf_tables.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define TABLE PT_MARK_NFT_TABLE
 
@@ -177,6 +180,13 @@ PtNftBatch *fw_stages_take(FwStages *stages, unsigned index)
         PtNftBatch **const all[FW_STAGES_MAX] = {&stages->before, &stages->batch, &stages->after};
 
         return pt_nft_batch_is_empty(*all[index]) ? NULL : g_steal_pointer(all[index]);
+}
+
+/* Where the kernel knows no such thing (membarrier(2): nohz_full, or it is built without), only time
+ * passes, which is nearly always enough. */
+void fw_stages_let_pass(void)
+{
+        (void) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 size_t fw_stages_size(const FwStages *stages)

@@ -6,13 +6,24 @@
  *
  * Rules, chains and elements of hash sets change at one moment of the kernel's commit, when the
  * generation changes (nf_tables_commit in net/netfilter/nf_tables_api.c). What is new in a set of
- * intervals (rbtree, pipapo) is seen only at the end of the commit, up to a millisecond later: a
- * rule that begins to look it up finds nothing until then. So such sets are never changed, but made
- * anew and whole, in a transaction of their own before any rule names them:
+ * intervals (rbtree, pipapo), and what leaves it, is seen only at the end of the commit, a
+ * millisecond later or, when somebody else needs the processor, ten: a rule that begins to look it
+ * up finds nothing until then, and one that looked it up before goes on to find what is gone.
+ *
+ * A packet reads at the head of a base chain which of two generations of rules it meets, but looks
+ * elements up by what the generation is then. So one that is on its way when that changes meets the
+ * rules of before with the elements of after, of hash sets too.
+ *
+ * Therefore sets that rules of the same commit look up are never changed, but made anew and whole,
+ * in a transaction of their own before any rule names them:
  *
  *      before   fresh sets with their elements, and the chains that these lead to, still empty
  *      batch    what decides: rules, hash sets, the marker
  *      after    sets and chains that nothing leads to any more
+ *
+ * There are places for two generations of rules only: the transaction after next takes the place of
+ * those that a packet may still be reading. So each transaction but the first waits until whoever
+ * was on its way has arrived (fw_stages_let_pass()).
  *
  * The name of such a set ends with a digest of what is in it, "from_forward/0123456789ab": the same
  * content has the same name, and is left alone.
@@ -56,6 +67,9 @@ void fw_stages_follow(FwStages *stages, uint32_t generation);
  * caller's. */
 #define FW_STAGES_MAX 3
 PtNftBatch *fw_stages_take(FwStages *stages, unsigned index);
+/* Returns when each packet is done that was being looked at when it was called: a grace period of
+ * RCU, some milliseconds, for which no processor works. */
+void fw_stages_let_pass(void);
 size_t fw_stages_size(const FwStages *stages); /* bytes of all of them */
 /* An array for fw_stages_set(). */
 GPtrArray *fw_stages_elements_new(void);

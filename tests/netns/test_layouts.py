@@ -63,7 +63,8 @@ def old(lab):
 
     def put(batch):
         layouts.load(lab, batch)
-        assert listed(lab) != lab.wanted or batch == layouts.read(OLD[-1])
+        # The last one differs from the present one in what this policy does not have: short runs.
+        assert listed(lab) != lab.wanted or layouts.with_version(batch, OLD[-1]) == layouts.read(OLD[-1])
 
     lab.put = put
     return lab

@@ -171,7 +171,7 @@ static void test_delta_equals_fresh(void **state)
                 g_autoptr(PtDiagnostics) diag = pt_diag_new();
                 g_autoptr(FwLayout) layout = NULL;
                 bool uniform = seed % 2 == 0;
-                unsigned names = seed % 3 == 0 ? 20 : seed % 3 == 1 ? 150 : 400;
+                unsigned names = seed % 3 == 0 ? 20 : seed % 3 == 1 ? 400 : 3000;
 
                 fw_random_zones(slice, rand);
                 for (unsigned i = 0; i < names; i++)
