@@ -630,8 +630,9 @@ static bool is_edit(const FwSetChange *change)
         return !change->external && change->after && g_strcmp0(change->before, change->after) == 0;
 }
 
-/* Whether no packet is looked up in two of the sets that are edited. */
-static bool each_part_once(const FwSets *sets)
+/* Whether a packet may be looked up in two of the sets that are edited: an alias and one that
+ * includes it. */
+static bool is_nested(const FwSets *sets)
 {
         unsigned edits[FW_SET_PART_MAX] = {0};
 
@@ -639,9 +640,9 @@ static bool each_part_once(const FwSets *sets)
                 const FwSetChange *change = g_ptr_array_index(sets->changes, i);
 
                 if (is_edit(change) && ++edits[change->part] > 1)
-                        return false;
+                        return true;
         }
-        return true;
+        return false;
 }
 
 /*
@@ -650,18 +651,19 @@ static bool each_part_once(const FwSets *sets)
  * while its rules are of before (stages.h). That is no harm when one set with other entries is all
  * that the commit is; else the set is made anew, under its other name, and the rules move there.
  */
-static bool needs_renewal(const FwSetChange *change, bool alone)
+static bool needs_renewal(const FwSetChange *change, bool alone, bool nested)
 {
         if (!is_edit(change))
                 return false;
-        if (alone)
-                return change->intervals && overlaps(change);
-        return change->intervals || change->elements <= FW_SET_RENEWED_MAX;
+        if (change->intervals && (!alone || overlaps(change)))
+                return true;
+        return (!alone || nested) && change->elements <= FW_SET_RENEWED_MAX;
 }
 
 static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
 {
-        alone = alone && each_part_once(sets);
+        bool nested = is_nested(sets);
+
         for (unsigned i = 0; i < sets->changes->len; i++) {
                 FwSetChange *change = g_ptr_array_index(sets->changes, i);
                 const Use *before = g_hash_table_lookup(old->uses, change->alias);
@@ -669,7 +671,7 @@ static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
                 g_autoptr(GPtrArray) closure = NULL;
                 int r;
 
-                if (!needs_renewal(change, alone))
+                if (!needs_renewal(change, alone, nested))
                         continue;
                 closure = fw_flat_closure(source->slice, change->alias);
                 r = read_whole(change, source, closure);

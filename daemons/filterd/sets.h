@@ -33,8 +33,9 @@
 
 /* 2^SIZE elements as the kernel counts them: an interval is two. */
 #define FW_SET_SIZE_MIN 10U
-/* A hash set of so many elements or fewer is made anew when it changes together with anything else;
- * a larger one would cost too much for what a packet may meet that is on its way at that moment. */
+/* A hash set of so many elements or fewer is made anew when it changes together with anything else,
+ * and so is any set that changes together with another one that includes it; a larger one would cost
+ * too much for what a packet may meet at that moment. */
 #define FW_SET_RENEWED_MAX 4096U
 
 typedef struct FwSets FwSets;

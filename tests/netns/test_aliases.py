@@ -57,20 +57,38 @@ def dataset(lab, lines):
 
 
 def test_a_change_is_elements_only(lab):
-    """Nested, too: of all sets that include what changed. Rules count on."""
+    lab.apply(ZONES + alias("one", type="host", addresses=["10.1.0.77"]) + rule("first", 1, action="drop", destination={"aliases": ["one"]})
+              + rule("open", 3, action="allow", protocol="tcp"))
+    with Download(lab, "lan", "wan") as download, Monitor(lab.netns("router")) as monitor:
+        send(lab, *["10.1.0.77"] * 5)
+        lab.apply(alias("one", type="host", addresses=["10.1.0.77", "10.1.0.79"]))
+        (commit,) = monitor.pending()
+        assert commit.changes == {("new element", "h4_one/10"), ("new rule", "_rev"), ("delete rule", "_rev")}
+        lab.apply(alias("one", type="host", addresses=["10.1.0.79"]))
+        (commit,) = monitor.pending()
+        assert commit.changes == {("delete element", "h4_one/10"), ("new rule", "_rev"), ("delete rule", "_rev")}
+        send(lab, *["10.1.0.79"] * 3, *["10.1.0.77"] * 4)
+        assert packets(lab, "first") == 8
+        download.check()
+
+
+def test_all_sets_that_include_what_changed_change_at_once(lab):
+    """They are made anew, so that no packet is in one and not yet in the other. Rules count on."""
     lab.apply(ZONES + alias("inner", type="host", addresses=["10.1.0.77"]) + alias("outer", type="network", aliases=["inner"])
               + rule("first", 1, action="drop", destination={"aliases": ["inner"]})
               + rule("second", 2, action="drop", destination={"aliases": ["outer"]})
               + rule("open", 3, action="allow", protocol="tcp"))
+    before, after = {"h4_inner/10", "n4_outer/10"}, {"h4_inner/10x", "n4_outer/10x"}
     with Download(lab, "lan", "wan") as download, Monitor(lab.netns("router")) as monitor:
         send(lab, *["10.1.0.77"] * 5)
         assert (packets(lab, "first"), packets(lab, "second")) == (5, 0)
-        lab.apply(alias("inner", type="host", addresses=["10.1.0.77", "10.1.0.79"]))
-        (commit,) = monitor.pending()
-        assert commit.changes == {("new element", "h4_inner/10"), ("new element", "n4_outer/10"), ("new rule", "_rev"), ("delete rule", "_rev")}
-        lab.apply(alias("inner", type="host", addresses=["10.1.0.79"]))
-        (commit,) = monitor.pending()
-        assert commit.changes == {("delete element", "h4_inner/10"), ("delete element", "n4_outer/10"), ("new rule", "_rev"), ("delete rule", "_rev")}
+        for addresses in (["10.1.0.77", "10.1.0.79"], ["10.1.0.79"]):
+            lab.apply(alias("inner", type="host", addresses=addresses))
+            made, switched, gone = (commit.changes for commit in monitor.pending())
+            assert {name for verb, name in made if verb in ("new set", "new element")} == after
+            assert {verb for verb, name in switched} == {"new rule", "delete rule"}
+            assert {name for verb, name in gone if verb == "delete set"} == before
+            before, after = after, before
         send(lab, *["10.1.0.79"] * 3, *["10.1.0.77"] * 4)
         assert (packets(lab, "first"), packets(lab, "second")) == (8, 0)
         assert packets(lab, "open") == 1

@@ -91,9 +91,9 @@ COMMITS = {
 }
 GAPS = {
     "sets of aliases come with their rules": (f"{FILTERD}/sets-emit.c", "fresh ? stages->before : stages->batch", "stages->batch"),
-    "interval sets change in place": (f"{FILTERD}/sets.c", "return change->intervals || change->elements", "return change->elements"),
-    "small sets change in place": (f"{FILTERD}/sets.c", "return change->intervals || change->elements <= FW_SET_RENEWED_MAX;", "return change->intervals;"),
-    "sets of one packet change in place": (f"{FILTERD}/sets.c", "alone = alone && each_part_once(sets);", ""),
+    "interval sets change in place": (f"{FILTERD}/sets.c", "if (change->intervals && (!alone || overlaps(change)))", "if (false)"),
+    "small sets change in place": (f"{FILTERD}/sets.c", "return (!alone || nested) && change->elements <= FW_SET_RENEWED_MAX;", "return false;"),
+    "nested sets change in place": (f"{FILTERD}/sets.c", "(!alone || nested) &&", "!alone &&"),
     "maps of stretches come with their rules": (f"{FILTERD}/emit-plan.c", "PtNftBatch *batch = emit->stages->before;", "PtNftBatch *batch = emit->batch;"),
     "short runs change in place": (f"{FILTERD}/layout.h", "#define FW_RUN_FRESH_MAX 1024", "#define FW_RUN_FRESH_MAX 16"),
     "lists come with their rules": (f"{FILTERD}/objects.c", "object->set.bounds ? stages->before : stages->batch", "stages->batch"),

@@ -145,7 +145,9 @@ def committed(lab, transaction):
 
 
 def without_handles(text):
-    return "\n".join(line.split(" # handle")[0] for line in text.splitlines())
+    """What the table consists of: sets and chains stand in the order in which they were made."""
+    blocks = "\n".join(line.split(" # handle")[0] for line in text.splitlines() if line not in ("}", "") or not line).split("\n\n")
+    return sorted(block.removeprefix("table inet patronus {\n").strip("\n") for block in blocks)
 
 
 def verify_after(lab, transaction, script):
