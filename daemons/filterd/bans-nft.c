@@ -177,7 +177,8 @@ static void put_rule(const char *chain, int family, unsigned plen, bool to, cons
         fw_finish(batch, rule, to ? COMMENT_TO : COMMENT_FROM);
 }
 
-static void put_chain(const FwBanLengths *lengths, bool to, GHashTable *counts, PtNftBatch *batch)
+static void put_rules(const char *chain, const FwBanLengths *lengths, bool to, GHashTable *counts,
+                      PtNftBatch *batch)
 {
         const FwCount *count =
                 counts ? g_hash_table_lookup(counts, to ? COMMENT_TO : COMMENT_FROM) : NULL;
@@ -185,16 +186,18 @@ static void put_chain(const FwBanLengths *lengths, bool to, GHashTable *counts, 
         for (unsigned f = 0; f < 2; f++)
                 for (unsigned plen = 0; plen < G_N_ELEMENTS(lengths->n[f]); plen++)
                         if (lengths->n[f][plen] > 0) {
-                                put_rule(to ? FW_CHAIN_BANS_TO : FW_CHAIN_BANS,
-                                         f == 0 ? AF_INET : AF_INET6, plen, to, count, batch);
+                                put_rule(chain, f == 0 ? AF_INET : AF_INET6, plen, to, count,
+                                         batch);
                                 count = NULL;
                         }
 }
 
+/* Sources in both chains: a packet that is forwarded sees only the one. */
 void fw_bans_put_rules(const FwBanLengths *lengths, GHashTable *counts, PtNftBatch *batch)
 {
-        put_chain(lengths, false, counts, batch);
-        put_chain(lengths, true, counts, batch);
+        put_rules(FW_CHAIN_BANS, lengths, false, counts, batch);
+        put_rules(FW_CHAIN_BANS_TO, lengths, false, NULL, batch);
+        put_rules(FW_CHAIN_BANS_TO, lengths, true, counts, batch);
 }
 
 void fw_bans_delete_rules(PtNftBatch *batch)

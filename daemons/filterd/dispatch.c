@@ -5,11 +5,12 @@
  * interface names or addresses:
  *
  *      forward   iifname vmap @from_forward -> f_lan
- *                oifname vmap @to_lan       -> jump z_lan/wan, then the default of lan
+ *                oifname vmap @to_lan       -> jump d_lan/wan, then the default of lan
+ *                d_lan/wan                  -> goto z_lan/wan
  *      input     iifname vmap @from_input   -> i_lan: jump z_lan/router, then the default
  *      output    oifname vmap @to_output    -> o_wan: jump z_router/wan, then the default
- *      (of a connection's first packet the chains of a zone mark where it comes from and, in forward
- *      by oifname vmap @mark_to -> m_wan, where it goes: base/marks.h)
+ *      (of a connection's first packet the chains of a zone mark where it comes from and, in forward,
+ *      d_lan/wan where it goes; m_wan does where no class is asked: base/marks.h)
  *      prerouting   iifname vmap @nat_in    -> n_in/wan
  *      postrouting  oifname vmap @nat_out   -> n_out/wan, or s_wan: what was reflected and goes back
  *                                              (iifname vmap @back_wan -> jump n_back/any), jump
@@ -27,7 +28,9 @@
 #include "counters.h"
 #include "dispatch-internal.h"
 #include "filter/interval.h"
+#include "filter/prologue.h"
 #include "killed.h"
+#include "marks.h"
 #include "nat.h"
 #include "settings.h"
 
@@ -37,8 +40,6 @@
 #include <sys/socket.h>
 
 #define SET_ZONED "zoned" /* interfaces that belong to a zone */
-#define MAP_MARK_TO "mark_to"
-#define CHAIN_MARK_TO_INTERFACE "p_mark_to_if"
 
 static const struct {
         uint32_t type; /* nft's number of it (nftables/include/datatype.h) */
@@ -258,7 +259,14 @@ typedef struct ToZones {
         const char *by_interface;
 } ToZones;
 
-/* Of `to_lan`: the class of the pair; nothing when no rule applies to it: the default follows. */
+/* "d_lan/wan": marks where a packet goes, on its way to the class. It is the same for all pairs of the
+ * class that lead to the zone. */
+static char *way_chain(const FwPair *pair)
+{
+        return g_strdup_printf("d_%s/%s", pair->klass->from, pair->to->name);
+}
+
+/* Of `to_lan`: the class of the pair; when no rule applies to it, only the mark: the default follows. */
 static FwTarget to_class(int index, FwDispatchKey key, const void *userdata)
 {
         const ToZones *to = userdata;
@@ -267,8 +275,8 @@ static FwTarget to_class(int index, FwDispatchKey key, const void *userdata)
         if (index < 0)
                 return fw_dispatch_rest(key, NFT_JUMP, to->by_interface);
         pair = fw_pair(to->dispatch->pairs, to->dispatch->zones->n, to->from, (unsigned) index);
-        return pair->klass ? (FwTarget){NFT_JUMP, g_strdup(pair->klass->chain)}
-                           : (FwTarget){NFT_CONTINUE, NULL};
+        return (FwTarget){NFT_JUMP, pair->klass ? way_chain(pair)
+                                                : fw_dispatch_zone_chain('m', pair->to->name)};
 }
 
 typedef struct ZoneChains {
@@ -325,35 +333,38 @@ static void put_pair_mark(const FwDispatch *dispatch, const char *chain, const F
         put_mark(dispatch->batch, chain, PT_CTMARK_PAIR, pair_mark(pair->from, pair->to));
 }
 
-/* Of `mark_to`: the chain that marks where it goes. */
-static FwTarget to_mark(int index, FwDispatchKey key, const void *userdata)
+static void put_mark_to(const FwDispatch *dispatch, const char *chain, const FwZone *to)
 {
-        const FwZones *zones = userdata;
-
-        if (index < 0)
-                return fw_dispatch_rest(key, NFT_GOTO, CHAIN_MARK_TO_INTERFACE);
-        return (FwTarget){NFT_GOTO, fw_dispatch_zone_chain('m', zones->zones[index].name)};
+        put_mark(dispatch->batch, chain, 0xffU << PT_CTMARK_TO_SHIFT,
+                 pair_mark(&dispatch->zones->router, to));
 }
 
-static void put_mark_to(const FwDispatch *dispatch)
+/* The ways from one zone to the classes of the others, and what only marks where it goes. */
+static void put_ways(const FwDispatch *dispatch, GHashTable *done)
 {
         const FwZones *zones = dispatch->zones;
-        FwSide side = {.name = MAP_MARK_TO,
-                       .chain = CHAIN_MARK_TO,
-                       .by_interface = CHAIN_MARK_TO_INTERFACE,
-                       .out = true,
-                       .rest = FW_REST_PASSES,
-                       .target_of = to_mark,
-                       .userdata = zones};
 
-        for (unsigned i = 0; i < zones->n; i++) {
-                g_autofree char *chain = fw_dispatch_zone_chain('m', zones->zones[i].name);
+        for (unsigned from = 0; from < zones->n; from++)
+                for (unsigned to = 0; to < zones->n; to++) {
+                        const FwPair *pair = fw_pair(dispatch->pairs, zones->n, from, to);
+                        g_autofree char *chain = pair->klass ? way_chain(pair) : NULL;
+                        struct nftnl_rule *rule;
+
+                        if (!chain || g_hash_table_contains(done, chain))
+                                continue;
+                        pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
+                        put_mark_to(dispatch, chain, pair->to);
+                        rule = pt_nft_rule_new(TABLE, chain);
+                        pt_nft_verdict(rule, NFT_GOTO, pair->klass->chain);
+                        fw_finish(dispatch->batch, rule, pair->klass->chain);
+                        g_hash_table_add(done, g_steal_pointer(&chain));
+                }
+        for (unsigned to = 0; to < zones->n; to++) {
+                g_autofree char *chain = fw_dispatch_zone_chain('m', zones->zones[to].name);
 
                 pt_nft_batch_add_chain(dispatch->batch, TABLE, chain, NULL);
-                put_mark(dispatch->batch, chain, 0xffU << PT_CTMARK_TO_SHIFT,
-                         pair_mark(&zones->router, &zones->zones[i]));
+                put_mark_to(dispatch, chain, &zones->zones[to]);
         }
-        fw_dispatch_put_side(dispatch, &side);
 }
 
 static void put_forward_zone(const FwDispatch *dispatch, unsigned from, const char *chain)
@@ -367,7 +378,6 @@ static void put_forward_zone(const FwDispatch *dispatch, unsigned from, const ch
 
         put_mark(dispatch->batch, chain, PT_CTMARK_PAIR,
                  pair_mark(&zones->zones[from], &zones->router));
-        fw_dispatch_put_jump(dispatch, chain, CHAIN_MARK_TO);
         fw_dispatch_put_side(dispatch, &side);
         put_default(dispatch, chain, fw_pair(dispatch->pairs, zones->n, from, from), FW_ZONE_ANY);
 }
@@ -414,6 +424,10 @@ static void put_bans(const FwDispatch *dispatch, unsigned i)
 
         if (hooks[i].hook == NF_INET_LOCAL_OUT)
                 return;
+        if (hooks[i].hook == NF_INET_FORWARD) { /* what is said of both ends */
+                fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_BANS_TO);
+                return;
+        }
         rule = pt_nft_rule_new(TABLE, hooks[i].chain);
         if (hooks[i].hook == NF_INET_LOCAL_IN) {
                 pt_nft_meta(rule, NFT_META_IIFNAME, PT_REG(REG_DATA));
@@ -421,8 +435,23 @@ static void put_bans(const FwDispatch *dispatch, unsigned i)
         }
         pt_nft_verdict(rule, NFT_JUMP, FW_CHAIN_BANS);
         fw_finish(dispatch->batch, rule, FW_CHAIN_BANS);
-        if (hooks[i].hook == NF_INET_FORWARD)
-                fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_BANS_TO);
+}
+
+/* The common prologue, for what is not the first packet of a connection: that should not have to look
+ * at it. */
+static void put_known(const FwDispatch *dispatch, const char *chain)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+        uint32_t states = 0;
+
+        for (unsigned i = 0; i < fw_prologue_rows; i++)
+                if (fw_prologue[i].chain == FW_PROLOGUE_COMMON) {
+                        g_assert(fw_prologue[i].states);
+                        states |= fw_prologue[i].states;
+                }
+        fw_match_state(rule, states);
+        pt_nft_verdict(rule, NFT_JUMP, CHAIN_PROLOGUE);
+        fw_finish(dispatch->batch, rule, CHAIN_PROLOGUE);
 }
 
 static void put_hook(const FwDispatch *dispatch, unsigned i)
@@ -438,7 +467,9 @@ static void put_hook(const FwDispatch *dispatch, unsigned i)
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
                 fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
         put_bans(dispatch, i);
-        fw_dispatch_put_jump(dispatch, hooks[i].chain, CHAIN_PROLOGUE);
+        fw_marks_put_jump(hooks[i].chain, dispatch->batch);
+        put_known(dispatch, hooks[i].chain);
+        fw_killed_put_jump(hooks[i].chain, dispatch->batch);
         if (hooks[i].prologue)
                 fw_dispatch_put_jump(dispatch, hooks[i].chain, hooks[i].prologue);
         if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {
@@ -480,12 +511,19 @@ static GHashTable *chains_of(const FwDispatchTo *to)
 {
         const FwZones *zones = to->zones;
         g_autofree char *back = fw_nat_chain(to->nat, FW_NAT_BACK, FW_ZONE_ANY);
-        static const char *const by_interface[] = {
-                CHAIN_PREROUTING_INTERFACE, CHAIN_POSTROUTING_INTERFACE, CHAIN_MARK_TO_INTERFACE};
+        static const char *const by_interface[] = {CHAIN_PREROUTING_INTERFACE,
+                                                   CHAIN_POSTROUTING_INTERFACE};
         GHashTable *chains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
         for (unsigned z = 0; z < zones->n; z++) {
                 const FwZone *zone = &zones->zones[z];
+
+                for (unsigned k = 0; k < zones->n; k++) {
+                        const FwPair *pair = fw_pair(to->pairs, zones->n, z, k);
+
+                        if (pair->klass)
+                                g_hash_table_add(chains, way_chain(pair));
+                }
 
                 for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                         g_hash_table_add(chains,
@@ -517,7 +555,6 @@ static void empty_dispatch(PtNftBatch *batch, const FwZones *old, GHashTable *ch
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
-        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_MARK_TO);
         g_hash_table_iter_init(&iter, chains);
         while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
                 pt_nft_batch_flush_chain(batch, TABLE, chain);
@@ -554,13 +591,14 @@ static void put_all(FwDispatch *dispatch)
 {
         const FwZones *zones = dispatch->zones;
         PtNftBatch *batch = dispatch->batch;
+        g_autoptr(GHashTable) ways = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
         fw_settings_put(zones, dispatch->counts, dispatch->stages);
         fw_settings_put_log(zones, CHAIN_UNASSIGNED, FW_REASON_NO_ZONE, batch);
         fw_put_counted(batch, dispatch->counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP,
                        NULL, "unassigned");
         dispatch->zoned = put_zoned(dispatch);
-        put_mark_to(dispatch);
+        put_ways(dispatch, ways);
         for (unsigned i = 0; i < zones->n; i++)
                 put_zone(dispatch, i);
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)

@@ -71,14 +71,18 @@ static void put_rule(unsigned f, PtNftBatch *batch)
 
 void fw_killed_put_base(PtNftBatch *batch)
 {
-        static const uint8_t syn = TCP_SYN, zero;
-        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_PROLOGUE);
-
         pt_nft_batch_add_chain(batch, TABLE, FW_CHAIN_KILLED, NULL);
         for (unsigned f = 0; f < G_N_ELEMENTS(families); f++) {
                 put_set(f, batch);
                 put_rule(f, batch);
         }
+}
+
+void fw_killed_put_jump(const char *chain, PtNftBatch *batch)
+{
+        static const uint8_t syn = TCP_SYN, zero;
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, chain);
+
         fw_match_protocol(rule, IPPROTO_TCP);
         fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_NEW));
         pt_nft_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_OFFSET, 1, PT_REG(REG_DATA));

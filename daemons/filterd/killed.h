@@ -22,5 +22,7 @@
 
 /* Sets, chain and rules, and the rule of the prologue that leads there. */
 void fw_killed_put_base(PtNftBatch *batch);
+/* The rule of a base chain that leads to it. */
+void fw_killed_put_jump(const char *chain, PtNftBatch *batch);
 /* Remembers those of `connections` that are TCP; whether there was any. */
 bool fw_killed_put(const PtConnection *connections, size_t n, PtNftBatch *batch);

@@ -324,11 +324,20 @@ static bool unit_is_patched(const FwLayoutDelta *delta, const FwUnit *unit)
         return false;
 }
 
-static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rules)
+static bool is_planned(const FwClass *klass)
+{
+        for (unsigned i = 0; i < klass->units->len; i++)
+                if (((FwUnit *) g_ptr_array_index(klass->units, i))->plan)
+                        return true;
+        return false;
+}
+
+/* `again`: what it is made of is divided otherwise now. */
+static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rules, bool again)
 {
         unsigned first_patch = delta->patches->len;
-        bool patched = true;
-        bool touched = false;
+        bool patched = !again || !is_planned(klass);
+        bool touched = !patched;
         FwClassChange change = {.before = klass};
         GArray *entries;
 
@@ -372,7 +381,8 @@ static void change_class(FwLayoutDelta *delta, FwClass *klass, const GArray *rul
                 if (after && fw_class_has(klass, after))
                         fw_entries_insert(entries, fw_entries_find(entries, after), after);
         }
-        change.after = fw_class_new(FW_CLASS_FILTER, klass->name, entries, klass);
+        change.after = fw_class_new(FW_CLASS_FILTER, klass->name, entries,
+                                    fw_layout_copies(delta->slice), klass);
         g_array_append_val(delta->changes, change);
 }
 
@@ -583,7 +593,7 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
         GArray *rules;
         GHashTableIter iter;
         FwClass *klass;
-        bool edge;
+        bool edge, divided = fw_layout_copies(layout->slice) != fw_layout_copies(slice);
         int r;
 
         fw_effective_sweep(layout->effective);
@@ -632,9 +642,9 @@ int fw_delta_new(FwLayout *layout, PtSlice *slice, FwLive *live, PtDiagnostics *
         change_objects(delta);
 
         g_hash_table_iter_init(&iter, layout->classes);
-        while (rules->len > 0 && g_hash_table_iter_next(&iter, NULL, (void **) &klass))
+        while ((rules->len > 0 || divided) && g_hash_table_iter_next(&iter, NULL, (void **) &klass))
                 if (!goes(delta, klass))
-                        change_class(delta, klass, rules);
+                        change_class(delta, klass, rules, divided);
         r = change_nat(&compare, diag);
         if (r >= 0)
                 r = change_pools(&compare, diag);

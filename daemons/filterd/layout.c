@@ -194,6 +194,7 @@ unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule)
 
 typedef struct Cutter {
         const FwClass *klass;
+        unsigned copies;
         const FwClass *old;
         GHashTable *old_folds; /* first rule -> position (unit index + 1), of the old class */
         GHashTable *old_plans; /* name -> position (unit index + 1) of stretches */
@@ -352,7 +353,7 @@ static FwUnit *reuse_stretch(const Cutter *cutter, const char *name, unsigned fr
         unit = g_ptr_array_index(cutter->old->units, index - 1);
         start = cutter->old_starts[index - 1];
         *ret_old = unit->plan;
-        if (unit->n != to - from)
+        if (unit->n != to - from || unit->plan->copies != cutter->copies)
                 return NULL;
         for (unsigned i = 0; i < unit->n; i++)
                 if (at(cutter->klass, from + i)->rule != at(cutter->old, start + i)->rule)
@@ -380,7 +381,7 @@ static void add_stretch(const Cutter *cutter, unsigned from, unsigned to)
                 for (unsigned i = 0; i < unit->n; i++)
                         rules[i] =
                                 (FwPlanRule){at(klass, from + i)->rule, at(klass, from + i)->mix};
-                unit->plan = fw_plan_new(name, rules, unit->n, old);
+                unit->plan = fw_plan_new(name, rules, unit->n, cutter->copies, old);
                 unit->name = g_steal_pointer(&name);
         }
         g_ptr_array_add(klass->units, unit);
@@ -454,13 +455,14 @@ char *fw_class_chain(FwClassSort sort, const char *name)
         return g_strdup_printf("%c_%s", sort == FW_CLASS_NAT ? 'n' : 'z', name);
 }
 
-FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old)
+FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, unsigned copies,
+                      const FwClass *old)
 {
         g_autofree unsigned *starts = NULL;
         g_autoptr(GHashTable) folds = NULL, plans = NULL;
         FwClass *klass = g_new0(FwClass, 1);
         const char *slash = strchr(name, '/');
-        Cutter cutter = {.klass = klass, .old = old};
+        Cutter cutter = {.klass = klass, .copies = copies, .old = old};
 
         klass->sort = sort;
         klass->name = g_strdup(name);
@@ -517,6 +519,11 @@ static int compare_entries(const void *a, const void *b)
         return fw_effective_compare(((const FwEntry *) a)->rule, ((const FwEntry *) b)->rule);
 }
 
+unsigned fw_layout_copies(const PtSlice *slice)
+{
+        return fw_tree_copies(pt_slice_count(slice, &pt_kind_firewall_rule));
+}
+
 FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtSlice *slice)
 {
         const char *slash = strchr(name, '/');
@@ -525,7 +532,7 @@ FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtS
 
         fw_effective_foreach(effective, slice, collect_rule, &collect);
         g_array_sort(collect.entries, compare_entries);
-        return fw_class_new(FW_CLASS_FILTER, name, collect.entries, NULL);
+        return fw_class_new(FW_CLASS_FILTER, name, collect.entries, fw_layout_copies(slice), NULL);
 }
 
 /* Pairs. */

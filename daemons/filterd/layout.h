@@ -158,9 +158,12 @@ void fw_entries_insert(GArray *entries, unsigned index, const FirewallRule *rule
 unsigned fw_entries_find(const GArray *entries, const FirewallRule *rule);
 /* The unit of the entry with an index, and its first entry; NULL past the end. */
 FwUnit *fw_class_unit_at(const FwClass *klass, unsigned index, unsigned *ret_start);
+/* fw_tree_copies() of the whole table. */
+unsigned fw_layout_copies(const PtSlice *slice);
 /* A class of these entries (consumed), taking over units of `old` (may be NULL) that cover the same
- * entries. */
-FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, const FwClass *old);
+ * entries; `copies`: fw_layout_copies(), 0 for classes without stretches. */
+FwClass *fw_class_new(FwClassSort sort, const char *name, GArray *entries, unsigned copies,
+                      const FwClass *old);
 /* The same from all rules of a slice. */
 FwClass *fw_class_from_slice(const char *name, FwEffective *effective, const PtSlice *slice);
 bool fw_class_has(const FwClass *klass, const FirewallRule *rule);

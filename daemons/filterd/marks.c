@@ -160,8 +160,11 @@ void fw_marks_put_base(PtNftBatch *batch)
         put_jump(batch, CHAIN_MARKS, PT_CTMARK_HAS_MARK, AF_UNSPEC, CHAIN_MARK);
         put_jump(batch, CHAIN_MARKS, PT_CTMARK_HAS_DSCP, AF_INET, CHAIN_DSCP4);
         put_jump(batch, CHAIN_MARKS, PT_CTMARK_HAS_DSCP, AF_INET6, CHAIN_DSCP6);
-        put_jump(batch, CHAIN_PROLOGUE, PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC,
-                 CHAIN_MARKS);
+}
+
+void fw_marks_put_jump(const char *chain, PtNftBatch *batch)
+{
+        put_jump(batch, chain, PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC, CHAIN_MARKS);
 }
 
 /* Tags. */

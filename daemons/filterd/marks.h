@@ -19,6 +19,8 @@
 
 /* The chains, and the rule of the prologue that leads to them. */
 void fw_marks_put_base(PtNftBatch *batch);
+/* The rule of a base chain that leads there. */
+void fw_marks_put_jump(const char *chain, PtNftBatch *batch);
 
 /* Whether a rule sets anything that its connection keeps. */
 bool fw_marks_connection(const FirewallRule *rule);

@@ -217,7 +217,7 @@ static FwClass *class_from_slice(const char *scope, const FwNatPolicy *policy)
                 fw_entries_insert(entries, entries->len, use);
                 pt_object_unref(&use->object);
         }
-        return fw_class_new(FW_CLASS_NAT, scope, entries, NULL);
+        return fw_class_new(FW_CLASS_NAT, scope, entries, 0, NULL);
 }
 
 int fw_nat_new(const FwNatPolicy *policy, PtDiagnostics *diag, FwNat **ret)
@@ -311,7 +311,7 @@ static FwClass *changed_class(const FwClass *klass, const Delta *delta)
                                 fw_entries_insert(entries, fw_entries_find(entries, use), use);
                         pt_object_unref(&use->object);
                 }
-        return entries ? fw_class_new(FW_CLASS_NAT, klass->name, entries, klass) : NULL;
+        return entries ? fw_class_new(FW_CLASS_NAT, klass->name, entries, 0, klass) : NULL;
 }
 
 int fw_nat_delta(const FwNat *nat, const FwNatPolicy *before, const FwNatPolicy *after,

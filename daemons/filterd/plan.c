@@ -416,7 +416,7 @@ static void add_family(FwPlan *plan, FwChain *entry, int family, const FwPlanRul
 
         for (unsigned i = 0; i < n; i++)
                 only[i] = rules[i].rule;
-        tree = fw_tree_new(family, only, n);
+        tree = fw_tree_new(family, only, n, plan->copies);
         if (tree->leaves->len > 1)
                 divide = divide_new(entry->name, family);
         for (unsigned i = 0; i < tree->leaves->len; i++) {
@@ -446,11 +446,13 @@ static void add_family(FwPlan *plan, FwChain *entry, int family, const FwPlanRul
         }
 }
 
-FwPlan *fw_plan_new(const char *name, const FwPlanRule *rules, unsigned n, const FwPlan *old)
+FwPlan *fw_plan_new(const char *name, const FwPlanRule *rules, unsigned n, unsigned copies,
+                    const FwPlan *old)
 {
         FwPlan *plan = g_new0(FwPlan, 1);
         FwChain *entry;
 
+        plan->copies = copies;
         plan->chains = g_ptr_array_new_with_free_func(chain_unref);
         plan->by_name = g_hash_table_new(g_str_hash, g_str_equal);
         if (n <= FW_LEAF_MAX) {

@@ -95,6 +95,7 @@ typedef struct FwChain {
 } FwChain;
 
 typedef struct FwPlan {
+        unsigned copies;     /* fw_tree_copies() of the table that it was made for */
         GPtrArray *chains;   /* FwChain; each after those that it leads to: the first one last */
         GHashTable *by_name; /* the same */
 } FwPlan;
@@ -104,9 +105,10 @@ typedef struct FwPlanRule {
         uint64_t mix; /* of the uid */
 } FwPlanRule;
 
-/* Of a class's chain "z_lan/wan", the plan called `name`. Takes over leaves of `old` (may be NULL)
- * that are the same, and sections of other leaves. */
-FwPlan *fw_plan_new(const char *name, const FwPlanRule *rules, unsigned n, const FwPlan *old);
+/* Of a class's chain "z_lan/wan", the plan called `name`; `copies`: fw_tree_copies(). Takes over
+ * leaves of `old` (may be NULL) that are the same, and sections of other leaves. */
+FwPlan *fw_plan_new(const char *name, const FwPlanRule *rules, unsigned n, unsigned copies,
+                    const FwPlan *old);
 void fw_plan_free(FwPlan *plan);
 /* The first chain. */
 static inline const FwChain *fw_plan_entry(const FwPlan *plan)

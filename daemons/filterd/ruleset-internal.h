@@ -20,7 +20,6 @@
 #define CHAIN_PROLOGUE_INPUT "p_input"
 #define CHAIN_PROLOGUE_OUTPUT "p_output"
 #define CHAIN_UNASSIGNED "p_unassigned"
-#define CHAIN_MARK_TO "p_mark_to"
 #define CHAIN_MASQUERADE "p_masquerade"
 #define CHAIN_MARKER "_rev"
 

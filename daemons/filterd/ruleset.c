@@ -159,9 +159,9 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                  {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };
         static const char *const chains[] = {
-                CHAIN_PROLOGUE,   CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, FW_CHAIN_REJECT,
-                CHAIN_UNASSIGNED, CHAIN_MASQUERADE,     CHAIN_MARK_TO,         CHAIN_MARKER,
-                FW_CHAIN_BANS,    FW_CHAIN_BANS_TO};
+                CHAIN_PROLOGUE,  CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
+                FW_CHAIN_REJECT, CHAIN_UNASSIGNED,     CHAIN_MASQUERADE,
+                CHAIN_MARKER,    FW_CHAIN_BANS,        FW_CHAIN_BANS_TO};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_table(batch, TABLE);

@@ -19,11 +19,15 @@ typedef struct Reach {
 /*
  * How often rules may stand in more than one half, along the way to one leaf: in parts of
  * REPLICATION_UNIT of a region's rules. All leaves together hold at most e^(64/64) = 2.7 times as
- * many rules as there are. Policies half of whose rules come from anywhere or go anywhere would be
- * faster with more (with 144 three times, by 5.5 times as many), but take too long to load.
+ * many rules as there are. Policies half of whose rules come from anywhere or go anywhere are found
+ * three times as fast with 144 (and are 5.5 times as many then), but large ones would take too long
+ * to load and to change.
  */
 #define REPLICATION_UNIT 64
 #define REPLICATION_MAX 64
+#define REPLICATION_ROOMY_MAX 144
+/* Rules of a table up to which they may be so many. */
+#define ROOMY_RULES_MAX 16384
 /* Of fewer rules: a list of them is not as slow that copies, which take time to load and memory, are
  * worth as much. */
 #define REPLICATION_FEW 4096
@@ -199,7 +203,12 @@ static void divide(FwTree *tree, Task *task, const Reach *reaches, FwBoxAddress 
         g_clear_pointer(&task->rules, g_free);
 }
 
-FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n)
+unsigned fw_tree_copies(size_t rules_in_table)
+{
+        return rules_in_table <= ROOMY_RULES_MAX ? REPLICATION_ROOMY_MAX : REPLICATION_MAX;
+}
+
+FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n, unsigned copies)
 {
         g_autofree Reach *reaches = g_new(Reach, n + 1);
         g_autoptr(GArray) tasks = g_array_new(FALSE, FALSE, sizeof(Task));
@@ -220,7 +229,7 @@ FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n)
                     reach_of(family, &rules[i]->destination, &reaches[i].span[FW_BOX_DESTINATION]))
                         all.rules[all.n++] = i;
         }
-        all.may_spend = all.n < REPLICATION_FEW ? REPLICATION_FEW_MAX : REPLICATION_MAX;
+        all.may_spend = all.n < REPLICATION_FEW ? REPLICATION_FEW_MAX : copies;
         while (all.n / leaf_max > FW_LEAVES_MEAN)
                 leaf_max *= 2;
         g_array_append_val(tree->nodes, root);

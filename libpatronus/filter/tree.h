@@ -41,8 +41,12 @@ typedef struct FwTree {
         GPtrArray *leaves; /* FwTreeLeaf, in ascending order of their regions along the divisions */
 } FwTree;
 
-/* Of those of the rules that packets of the family can match; the others are in no leaf. */
-FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n);
+/* How often rules may stand in several leaves, in a table of so many rules: copies take memory, and
+ * time to load and to change, of the whole table. */
+unsigned fw_tree_copies(size_t rules_in_table);
+/* Of those of the rules that packets of the family can match; the others are in no leaf. `copies`: as
+ * fw_tree_copies() says. */
+FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n, unsigned copies);
 void fw_tree_free(FwTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwTree, fw_tree_free)
 /* The leaf whose region has the addresses. */

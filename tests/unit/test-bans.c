@@ -126,7 +126,7 @@ static void assert_kernel_has_all(void)
         assert_int_equal(pt_nft_dump_rules(nft, TABLE, FW_CHAIN_BANS, count_rule, &rules), 0);
         assert_int_equal(rules, lengths);
         assert_int_equal(pt_nft_dump_rules(nft, TABLE, FW_CHAIN_BANS_TO, count_rule, &rules), 0);
-        assert_int_equal(rules, 2 * lengths);
+        assert_int_equal(rules, 3 * lengths); /* sources and destinations */
 }
 
 static void test_texts(void **state)
