@@ -29,6 +29,8 @@ SILENT = "table inet silent {\n" + "".join(
 class Wire:
     """Sends frames from hosts and sees which arrive at others; nobody answers, so that nothing is established."""
 
+    silence_s = 0.2  # after which no more is awaited
+
     def __init__(self, lab):
         self.lab = lab
         self.sockets = {}
@@ -60,7 +62,7 @@ class Wire:
         end = time.monotonic() + traffic.PATIENCE_S
         while expected - arrived and time.monotonic() < end:
             self._read(tokens, arrived, 0.1)
-        while self._read(tokens, arrived, 0.2):
+        while self._read(tokens, arrived, self.silence_s):
             pass
         return arrived
 

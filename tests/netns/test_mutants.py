@@ -3,7 +3,7 @@
 not look there.
 
 The compiler of rules is compared by test_match_oracle.py and by the tests of what rules can be and do, the evaluator of single packets by
-test_cuts.py, commits by test_model.py, what falls between two policies by test_zero_gap.py.
+test_cuts.py and test_three_ways.py, commits by test_model.py, what falls between two policies by test_zero_gap.py.
 
 A copy of the tree is changed and only the daemons are built, so it takes minutes: with tools/check --long, or PATRONUS_LONG=1.
 """
@@ -107,7 +107,53 @@ RULES = {
         "settings reflect nothing": (f"{FILTER}/effective.c", ": policy->reflection);", ": false);"),
         "nobody goes back": (f"{FILTER}/nat-use.c", "return fw_nat_reflects(policy, nat) &&", "return false && fw_nat_reflects(policy, nat) &&"),
         "what comes with reflection is of its zone": (f"{FILTER}/effective.c", "rule->from = linked->reflected ? NULL : nat->zone;", "rule->from = nat->zone;"),
+        "the evaluator keeps ports": (f"{FILTER}/evaluate-nat.c", "*port = (FwSpan){to->lo, to->hi};", ";"),
+        "the evaluator masquerades nothing": (f"{FILTER}/evaluate-nat.c", "} else if (to->masquerades && outcome->family == AF_INET) {", "} else if (false) {"),
+        "the evaluator forgets who goes back": (f"{FILTER}/evaluate-nat.c", "if (outcome->from == to)\n                r = find_rule(", "if (false)\n                r = find_rule("),
+        "the evaluator sends as the whole pool's first": (f"{FILTER}/evaluate-nat.c", "span.hi = MAX(span.hi, fw_number_read(ranges[i].hi, len));", "span.hi = MAX(span.hi, fw_number_read(ranges[0].lo, len));"),
         "the nearest address is led on": (f"{FILTERD}/nat-emit.c", "        if (!reflected)\n", "        if (true)\n"),
+    },
+    # The evaluator, which asks the kernel nothing: rules one after the other, and frames, say otherwise.
+    "test_three_ways.py": {
+        "intervals end early": (f"{FILTER}/rule-index.c", "cuts->starts[at] <= span.hi;", "cuts->starts[at] < span.hi;"),
+        "candidates of the first word": (f"{FILTER}/rule-index.c", "walk->word * 64 +", "walk->word * 32 +"),
+        "what does not decide decides for the evaluator": (f"{FILTER}/evaluate.c", "if (!fw_rule_decides(rule)) {", "if (false) {"),
+        "where packets leave is not known": (f"{FILTER}/evaluate.c", "        if (outcome->way.out[0])\n                fw_packet_set_interface(",
+                                             "        if (false)\n                fw_packet_set_interface("),
+        "every packet of TCP is a SYN": (f"{FILTER}/question.c", "if (!has(question, QUESTION_FLAGS))", "if (true)"),
+        "codes are 0": (f"{FILTER}/question.c", "unsigned code = icmp->code < 0 ? 0 : (unsigned) icmp->code;", "unsigned code = 0;"),
+        "marks are 0": (f"{FILTER}/question.c", "fw_packet_set(packet, FW_DIM_MARK, question->mark.value, question->mark.value);", "fw_packet_set(packet, FW_DIM_MARK, 0, 0);"),
+        "every packet is the first": (f"{FILTER}/question.c", "has(question, QUESTION_STATE) ? (uint32_t) question->state", "false ? (uint32_t) question->state"),
+        "nothing else lies in an alias": (f"{FILTER}/alias-cache.c", "if (g_array_index(spans, FwSpan, middle).hi < value)", "if (g_array_index(spans, FwSpan, middle).lo < value)"),
+        "bits under a mask are all": (f"{FILTER}/packet.c", "if (((value->lo ^ term->value) & term->mask & ~unknown) != 0)", "if (((value->lo ^ term->value) & ~unknown) != 0)"),
+    },
+    "test_why.py": {
+        "parts begin at line one": (f"{FILTERD}/explain.c", "Lines taken = {.text = lines->text, .before = lines->before};", "Lines taken = {.text = lines->text};"),
+        "answers of other processes are lost": (f"{FILTERD}/explain.c", "r = append_file(batch.answers[i], fd);", "r = 0;"),
+        "the last part is as long as others": (f"{FILTERD}/explain.c", "i + 1 < n ? n_lines / n : n_lines", "n_lines / n - 1"),
+        "parts are all the first": (f"{FILTERD}/explain.c", "&batch->parts[part], batch->answers[part]", "&batch->parts[0], batch->answers[part]"),
+        "nobody else drops": (f"{FILTERD}/explain.c", "explainer->foreign && outcome.action == FW_ALLOW", "false"),
+        "bans are not known": (f"{FILTERD}/explain.c", "explainer->explain->bans ? find_ban : NULL", "NULL"),
+        "ports that nobody said are one": (f"{FILTER}/question.c", "(PtPortRange){1024, UINT16_MAX}", "(PtPortRange){UINT16_MAX, UINT16_MAX}"),
+    },
+    "test_analysis.py": {
+        "tests are of now": (f"{FILTERD}/policy-tests.c", "        run->lists = run->whole;\n", ""),
+        "all times are the first": (f"{FILTERD}/policy-tests.c", "g_memdup2(&(int64_t){fw_moment_time(&run->test->at)}, sizeof(int64_t))", "g_memdup2(&(int64_t){0}, sizeof(int64_t))"),
+        "zones of times are not asked": (f"{FILTER}/schedule.c", "g_date_time_to_unix(time) - 60 * moment->offset", "g_date_time_to_unix(time)"),
+        "aliases hold what is configured": (f"{FILTERD}/policy-tests.c", ".live = planned->live", ".live = NULL"),
+    },
+    "test_limits.py": {
+        "one more at a time": (f"{FILTERD}/limiter.c", "pt_nft_connlimit_new(limiter->limits.connections)", "pt_nft_connlimit_new(limiter->limits.connections + 1)"),
+        "one more of each source": (f"{FILTERD}/limiter.c", "pt_nft_connlimit_new(limiter->limits.connections_per_source)",
+                                    "pt_nft_connlimit_new(limiter->limits.connections_per_source + 1)"),
+        "sources are destinations": (f"{FILTERD}/limiter.c", "offset + (destination ? size : 0)", "offset + (destination ? 0 : size)"),
+        "bursts are as rates": (f"{FILTERD}/limiter.c", "return has(limiter, FW_LIMIT_BURST) ? limiter->limits.burst\n", "return false ? limiter->limits.burst\n"),
+        "who has too much goes on": (f"{FILTERD}/limiter.c", "pt_nft_rule_new(TABLE, chain), NF_DROP, NULL,", "pt_nft_rule_new(TABLE, chain), NF_ACCEPT, NULL,"),
+        "nobody is found in the alias": (f"{FILTERD}/limiter.c", "put_connections(limiter, overloads ? over : drop, drop, batch);\n        put_rates(limiter, overloads ? over : drop, drop, batch);",
+                                         "put_connections(limiter, drop, drop, batch);\n        put_rates(limiter, drop, drop, batch);"),
+        "audit limits": (f"{FILTERD}/limiter.c", " &&\n               fw_rule_box(rule)->mode != FW_MODE_AUDIT;", ";"),
+        "what is added is the destination": (f"{FILTERD}/limiter.c", 'put_target(&limiter->source, limiter->chain, false, "addSource", batch);',
+                                             'put_target(&limiter->source, limiter->chain, true, "addSource", batch);'),
     },
     "test_floating.py": {
         "late rules are not turned": (f"{KINDS}/firewall-rule.c", "return place == FW_PLACE_LATE ? -r : r;", "return r;"),
@@ -150,6 +196,14 @@ RULES = {
 }
 # By a unit test each: tests/unit/test-<name>.c. As root in a namespace of its own: one talks to the kernel.
 PROGRAMS = {
+    "schedule": {
+        "times are of UTC": (f"{FILTER}/schedule.c", "moment->zoned ? g_time_zone_new_utc() : g_time_zone_new_local()", "g_time_zone_new_utc()"),
+    },
+    "parts": {
+        "who is killed has done it": ("libpatronus/event/parts.c", "return WIFEXITED(status) ? -WEXITSTATUS(status) : -EIO;", "return -WEXITSTATUS(status);"),
+        "the last failure is told": ("libpatronus/event/parts.c", "if (result == 0 && r < 0)", "if (r < 0)"),
+        "a part is left out": ("libpatronus/event/parts.c", "for (unsigned i = 1; i < n; i++)\n                pids[i] = start(", "for (unsigned i = 1; i < n; i++)\n                pids[i] = i + 1 == n && n > 2 ? fork() ?: (_exit(0), 0) : start("),
+    },
     "evaluate": {
         "one-to-one goes to the first": (f"{FILTER}/evaluate-nat.c", "lo |= from->lo & differs;", ""),
     },

@@ -9,12 +9,13 @@ import collections
 import dataclasses
 import ipaddress
 import itertools
+import json
 import os
 import random
 
 import pytest
 from nat import ALL, add_addresses, counters, rule as document
-from nat_model import Connection, End, Model, Rule, World, ip, within
+from nat_model import Connection, End, Model, Rule, World, ip, span, within
 from witness import Probe, Witness
 
 ZONES = {"wan": 1, "lan": 2, "dmz": 3, "guest": 4}
@@ -261,6 +262,34 @@ def agrees(sight, c, met):
             and ip(sight.destination) == met.destination and sight.port == met.port)
 
 
+def question(c):
+    """A connection's first packet, as `filter why` is asked about it."""
+    asked = {"src": str(c.source), "dst": str(c.destination), "proto": c.protocol, "sport": c.source_port, "dport": c.port}
+    return asked | ({"from": "router"} if c.host == "router" else {"in": c.host})
+
+
+def evaluated_right(answer, world, c, met):
+    """Whether the evaluator says of it what the model does. Which of a pool's addresses it is neither can know."""
+    if "error" in answer or answer["verdict"] != "allow":
+        return met is None
+    nat = answer.get("nat", {})
+    led = nat.get("destination", None if "rule" in nat else str(c.destination))  # None: the router's, as a redirect leads there
+    if met is None:
+        there = world.hosts.get(answer["to"], set())
+        return led is not None and ip(led) not in there and not world.is_local(ip(led))  # it passes, and nobody has the address
+    sends = nat.get("source", str(c.source))
+    sources = [(address, address) for zone in ZONES for address in world.router[zone]] if sends == "interface" else [span(sends)]
+    return (answer["to"] == met.host and nat.get("port", c.port) == met.port and (led is None or ip(led) == met.destination)
+            and all(within(end, sources) for ends in met.sources for end in ends))
+
+
+def evaluations(lab, found):
+    done = lab.ctl("filter", "why", "--batch", "-", check=False, stdin="".join(json.dumps(question(c)) + "\n" for c, _, _ in found))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(found), done.stderr
+    return answers
+
+
 @pytest.fixture
 def witness(lab):
     for zone in ZONES:
@@ -289,6 +318,9 @@ def test_every_connection_meets_what_the_rules_say(lab, witness, seed):
                                for c, met, _ in found])
         wrong = [f"{c}\n    saw {sight}\n    instead of {met} through {names}"
                  for sight, (c, met, names) in zip(sights, found) if not agrees(sight, c, met)]
+        assert not wrong, "\n".join(wrong)
+        wrong = [f"{c}\n    the evaluator says {answer}\n    instead of {met} through {names}"
+                 for answer, (c, met, names) in zip(evaluations(lab, found), found) if not evaluated_right(answer, world, c, met)]
         assert not wrong, "\n".join(wrong)
         counted = total(counters(lab))
         expected = collections.Counter(name for _, _, names in found for name in names)
