@@ -65,6 +65,17 @@ void fw_describe_delta(const FwLayoutDelta *delta, PtPlan *plan)
         plan->empty = fw_delta_is_empty(delta);
 }
 
+void fw_describe_bridge(const FwBridge *bridge, PtPlan *plan)
+{
+        unsigned n = bridge ? fw_bridge_rules(bridge)->len : 0;
+
+        g_ptr_array_add(plan->steps,
+                        bridge ? g_strdup_printf("change the table of bridges: %u rule%s in force",
+                                                 n, n == 1 ? "" : "s")
+                               : g_strdup("delete the table of bridges"));
+        plan->commit_usec += (uint64_t) n * USEC_RULE_LOADED;
+}
+
 static uint64_t members_of(const FwSets *sets)
 {
         const GPtrArray *changes = fw_sets_changes(sets);

@@ -3,11 +3,13 @@
 
 /* Private to engine-nft.c and engine-ties.c. */
 
+#include "bridge.h"
 #include "engine-nft.h"
 
 struct FwEngine {
         PtNft *nft;
         FwLayout *layout; /* in force; NULL: not known */
+        FwBridge *bridge; /* in force beside it; NULL: none */
         bool distrusted;
         PtNftMonitor *monitor; /* borrowed; may be NULL */
         bool quiet;            /* it does not listen, since */

@@ -29,6 +29,7 @@
 struct PtObserved {
         FwMarker marker;
         bool found;
+        PtDigest bridge; /* marker of the table of bridges */
         GPtrArray *sets; /* names of the kernel's sets, when nothing else says them */
         FwTags *tags;    /* the same of which bits tags are; NULL: none ever was */
 };
@@ -40,9 +41,11 @@ typedef struct NftPlan {
         FwLive *live;         /* what the aliases of it hold beside it; may be NULL */
         FwLayoutDelta *delta; /* of the layout in force; or */
         FwLayout *layout;     /* the whole anew */
-        FwMarker from;        /* what the kernel has, if the marker can be relied on */
-        bool adopt;           /* the kernel has it already: `layout` is what it has */
-        bool other_layout;    /* the kernel's table is of another FW_LAYOUT_VERSION */
+        FwBridge *bridge;     /* the table of bridges; NULL: none */
+        bool bridge_changes;
+        FwMarker from;     /* what the kernel has, if the marker can be relied on */
+        bool adopt;        /* the kernel has it already: `layout` is what it has */
+        bool other_layout; /* the kernel's table is of another FW_LAYOUT_VERSION */
         FwTouched *touched;
         size_t sent; /* bytes of the batch */
 
@@ -83,6 +86,7 @@ static void teardown(PtEngineCtx *ctx)
         if (!engine)
                 return;
         fw_layout_free(engine->layout);
+        fw_bridge_unref(engine->bridge);
         fw_live_unref(engine->live);
         fw_health_free(engine->health);
         pt_nft_close(engine->nft);
@@ -127,6 +131,11 @@ static int observe(PtEngineCtx *ctx, PtObserved **ret)
         int r = read_marker(engine, &observed->marker);
 
         observed->found = r == 0;
+        r = fw_bridge_read_marker(((FwEngine *) ctx->engine)->nft, &observed->bridge);
+        if (r < 0) {
+                g_free(observed);
+                return r;
+        }
         if (r == -ENOENT)
                 r = 0;
         if (r == 0 && !engine->layout)
@@ -147,6 +156,7 @@ static void plan_free(PtPlan *base)
                 return;
         fw_delta_free(plan->delta);
         fw_layout_free(plan->layout);
+        fw_bridge_unref(plan->bridge);
         fw_touched_free(plan->touched);
         fw_stages_free(plan->stages);
         fw_times_unref(plan->times);
@@ -208,6 +218,8 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
         PtDigest live;
         int r = fw_layout_new_at(plan->wanted, plan->times, diag, &plan->layout);
 
+        if (r == 0)
+                r = fw_bridge_new(&source, plan->layout->effective, diag, &plan->bridge);
         if (r < 0)
                 return r;
         fw_live_digest(plan->live, &live);
@@ -216,6 +228,7 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
         plan->adopt = observed && pt_digest_equal(&observed->marker.root, &plan->plan.root) &&
                       same_times(plan, &observed->marker) &&
                       pt_digest_equal(&observed->marker.live, &live) &&
+                      fw_bridge_is(plan->bridge, &observed->bridge) &&
                       fw_sets_adopt(plan->layout->sets, observed->sets, ctx->state_dir, plan->live);
         plan->plan.empty = plan->adopt;
         if (plan->adopt) {
@@ -230,6 +243,24 @@ static int plan_whole(PtEngineCtx *ctx, NftPlan *plan, const PtObserved *observe
                                         pt_slice_count(plan->wanted, &pt_kind_firewall_rule)));
         plan->plan.commit_usec = fw_estimate_load(plan->layout);
         return 0;
+}
+
+static int plan_change(PtEngineCtx *ctx, NftPlan *plan, PtDiagnostics *diag)
+{
+        FwSource source = {plan->wanted, ctx->state_dir, plan->live};
+
+        fw_describe_delta(plan->delta, &plan->plan);
+        return fw_bridge_new(&source, plan->delta->layout->effective, diag, &plan->bridge);
+}
+
+/* What the table of bridges needs of the kernel, and what changes in it. */
+static int plan_bridge(const FwEngine *engine, NftPlan *plan, PtDiagnostics *diag)
+{
+        if (plan->adopt || fw_bridge_same(engine->bridge, plan->bridge))
+                return 0;
+        plan->plan.empty = false;
+        fw_describe_bridge(plan->bridge, &plan->plan);
+        return fw_bridge_probe(engine->bridge, plan->bridge, engine->nft, diag);
 }
 
 /* Early, since a missing module would else be a refusal of the whole transaction. */
@@ -285,6 +316,7 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                 pt_slice_root(engine->layout->slice, &in_force);
                 fw_live_digest(fw_sets_live(engine->layout->sets), &live_in_force);
                 known = pt_digest_equal(&in_force, &observed->marker.root) &&
+                        fw_bridge_is(engine->bridge, &observed->bridge) &&
                         pt_digest_equal(&live_in_force, &observed->marker.live);
         }
 
@@ -295,13 +327,15 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
                             ? fw_delta_new(engine->layout, wanted, plan->live, diag, &plan->delta)
                             : -EUCLEAN;
         if (r == 0)
-                fw_describe_delta(plan->delta, &plan->plan);
+                r = plan_change(ctx, plan, diag);
         else if (r == -EUCLEAN)
                 r = plan_whole(ctx, plan, known && !engine->layout ? observed : NULL,
                                engine->layout ? engine->layout->tags : observed->tags, diag);
         plan->plan.empty = plan->plan.empty && same_revision;
         if (r == 0)
                 r = probe_helpers(engine, plan, diag);
+        if (r == 0)
+                r = plan_bridge(engine, plan, diag);
         if (r == 0)
                 fw_notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
         if (r < 0) {
@@ -362,9 +396,11 @@ static void settle(FwEngine *engine, NftPlan *plan)
                 fw_sets_settle(engine->layout->sets);
                 pt_memory_settle(plan->sent);
         }
+        fw_bridge_unref(engine->bridge);
+        engine->bridge = fw_bridge_ref(plan->bridge);
         engine->distrusted = false;
         if (engine->log_rules)
-                fw_log_rules_sweep(engine->log_rules, engine->layout);
+                fw_log_rules_sweep(engine->log_rules, engine->layout, engine->bridge);
         if (engine->told_times)
                 engine->told_times(engine->layout->times, engine->times_userdata);
         if (engine->settled)
@@ -378,6 +414,8 @@ static void note_log_rules(FwEngine *engine, const NftPlan *plan)
 {
         if (!engine->log_rules)
                 return;
+        if (plan->bridge && (!plan->delta || !fw_bridge_same(engine->bridge, plan->bridge)))
+                fw_log_rules_note_bridge(engine->log_rules, plan->bridge);
         if (plan->delta)
                 fw_log_rules_note_delta(engine->log_rules, plan->delta);
         else
@@ -461,6 +499,12 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         stages = fw_stages_new(generation, sets, plan->begun);
         fw_touched_free(plan->touched);
         plan->touched = fw_touched_new();
+        plan->bridge_changes =
+                !plan->adopt && (!plan->delta || !fw_bridge_same(engine->bridge, plan->bridge));
+        if (plan->bridge_changes)
+                r = fw_bridge_put(engine->bridge, plan->bridge, !plan->delta, engine->nft, stages);
+        if (r < 0)
+                return r;
         if (plan->delta) {
                 if (plan->delta->sets)
                         r = fw_sets_keep(plan->delta->sets, engine->nft);
@@ -688,6 +732,8 @@ static int check(FwEngine *engine, const NftPlan *plan, PtDiagnostics *diag)
         r = -EINTR;
         for (unsigned i = 0; r == -EINTR && i < RESTARTS_MAX; i++)
                 r = plan->touched ? fw_touched_verify(plan->touched, engine->nft, diag) : 0;
+        if (r >= 0)
+                r = fw_bridge_verify(engine->bridge, plan->bridge_changes, engine->nft, diag);
         /* Last, so that what happened while we looked is heard too. */
         return r < 0 ? r : check_alone(engine, diag);
 }

@@ -5,6 +5,7 @@
  */
 
 #include "bans.h"
+#include "bridge.h"
 #include "counters.h"
 #include "layout.h"
 #include "log-rules.h"
@@ -45,6 +46,8 @@ void fw_engine_watch_pools(FwEngine *engine, void (*settled)(void *userdata), vo
 PtNft *fw_engine_nft_socket(FwEngine *engine);
 /* What is in force, or NULL before the first commit. */
 const FwLayout *fw_engine_layout(const FwEngine *engine);
+/* The table of bridges in force; NULL: none. */
+const FwBridge *fw_engine_bridge(const FwEngine *engine);
 /* Tells whenever a plan has been verified: the policy in force is what connections may go by. */
 typedef void (*FwVerified)(void *userdata);
 void fw_engine_on_verified(FwEngine *engine, FwVerified verified, void *userdata);

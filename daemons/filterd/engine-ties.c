@@ -84,6 +84,11 @@ PtNft *fw_engine_nft_socket(FwEngine *engine)
         return engine->nft;
 }
 
+const FwBridge *fw_engine_bridge(const FwEngine *engine)
+{
+        return engine->bridge;
+}
+
 const FwLayout *fw_engine_layout(const FwEngine *engine)
 {
         return engine->layout;

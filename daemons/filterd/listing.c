@@ -321,6 +321,48 @@ static int list_fixed(Listing *listing, const FwZones *zones)
         return 0;
 }
 
+typedef struct BridgeListing {
+        Listing *listing;
+        unsigned skip, left; /* rows before the page, and rows that it has room for */
+        bool more;
+} BridgeListing;
+
+static void list_frame_row(const FwBridgeCount *count, void *userdata)
+{
+        BridgeListing *page = userdata;
+        FwCounterRow row = {.kind = count->rule ? "BridgeRule" : "",
+                            .rule = count->rule ? &count->rule->effective.rule : NULL,
+                            .name = count->name,
+                            .klass = count->rule ? count->chain : "",
+                            .packets = count->count.packets,
+                            .bytes = count->count.bytes,
+                            .carried = count->carried};
+
+        if (page->skip > 0) {
+                page->skip--;
+        } else if (page->left > 0) {
+                page->left--;
+                page->listing->each(&row, page->listing->userdata);
+        } else {
+                page->more = true;
+        }
+}
+
+/* Rules of bridges come last, by the name of a chain that no class has. */
+#define BRIDGE_CURSOR "~bridge"
+
+static int list_bridge(Listing *listing, const FwBridge *bridge, unsigned from, unsigned limit,
+                       char **ret_next)
+{
+        BridgeListing page = {.listing = listing, .skip = from, .left = limit};
+        int r = fw_bridge_read_counts(bridge, listing->nft, list_frame_row, &page);
+
+        if (r < 0)
+                return r;
+        *ret_next = page.more ? g_strdup_printf(BRIDGE_CURSOR "#%u", from + limit) : g_strdup("");
+        return 0;
+}
+
 static int compare_chains(const void *a, const void *b)
 {
         return strcmp((*(FwClass *const *) a)->chain, (*(FwClass *const *) b)->chain);
@@ -394,6 +436,6 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                         return 0;
                 }
         }
-        *ret_next = g_strdup("");
-        return 0;
+        return list_bridge(&listing, fw_engine_bridge(engine),
+                           chain && strcmp(chain, BRIDGE_CURSOR) == 0 ? entry : 0, limit, ret_next);
 }

@@ -96,23 +96,36 @@ static void key_of(const FwTag *tag, Noted *ret)
         memcpy(ret->key + FW_LOG_UID_SIZE, tag->generation, FW_LOG_GENERATION_SIZE);
 }
 
-/* Those of a class that log; `each` gets what is noted, or a key. */
-static void foreach_logging(const FwClass *klass,
-                            void (*each)(FwLogRules *rules, const FirewallRule *rule,
-                                         const FwTag *tag, Noted *noted),
-                            FwLogRules *rules)
-{
-        for (unsigned i = 0; i < klass->entries->len; i++) {
-                const FirewallRule *rule = g_array_index(klass->entries, FwEntry, i).rule;
-                Noted wanted = {0};
-                FwTag tag;
+typedef void (*LogRuleFunc)(FwLogRules *rules, const FirewallRule *rule, const FwTag *tag,
+                            Noted *noted);
 
-                if (!fw_rule_logs(rule))
-                        continue;
-                fw_tag_of(rule, 0, false, &tag);
-                key_of(&tag, &wanted);
-                each(rules, rule, &tag, g_hash_table_lookup(rules->rules, &wanted));
-        }
+/* `each` gets what is noted, or NULL, of a rule that logs. */
+static void tell_logging(FwLogRules *rules, const FirewallRule *rule, LogRuleFunc each)
+{
+        Noted wanted = {0};
+        FwTag tag;
+
+        if (!fw_rule_logs(rule))
+                return;
+        fw_tag_of(rule, 0, false, &tag);
+        key_of(&tag, &wanted);
+        each(rules, rule, &tag, g_hash_table_lookup(rules->rules, &wanted));
+}
+
+static void foreach_logging(const FwClass *klass, LogRuleFunc each, FwLogRules *rules)
+{
+        for (unsigned i = 0; i < klass->entries->len; i++)
+                tell_logging(rules, g_array_index(klass->entries, FwEntry, i).rule, each);
+}
+
+static void foreach_frame_rule(const FwBridge *bridge, LogRuleFunc each, FwLogRules *rules)
+{
+        const GPtrArray *frames = fw_bridge_rules(bridge);
+
+        for (unsigned i = 0; i < frames->len; i++)
+                tell_logging(rules,
+                             &((const FwFrameRule *) g_ptr_array_index(frames, i))->effective.rule,
+                             each);
 }
 
 static void note(FwLogRules *rules, const FirewallRule *rule, const FwTag *tag, Noted *noted)
@@ -139,6 +152,11 @@ void fw_log_rules_note(FwLogRules *rules, const FwLayout *layout)
         fw_layout_foreach_class(layout, note_class, rules);
 }
 
+void fw_log_rules_note_bridge(FwLogRules *rules, const FwBridge *bridge)
+{
+        foreach_frame_rule(bridge, note, rules);
+}
+
 void fw_log_rules_note_delta(FwLogRules *rules, const FwLayoutDelta *delta)
 {
         /* Patches are of folds, and what logs does not fold. */
@@ -161,7 +179,7 @@ static void mark_class(const FwClass *klass, void *userdata)
         foreach_logging(klass, mark, userdata);
 }
 
-void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force)
+void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force, const FwBridge *bridge)
 {
         unsigned past = 0;
         GList *link;
@@ -169,6 +187,8 @@ void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force)
         if (rules->order.length < rules->sweep_at)
                 return;
         fw_layout_foreach_class(in_force, mark_class, rules);
+        if (bridge)
+                foreach_frame_rule(bridge, mark, rules);
         for (link = rules->order.head; link; link = link->next)
                 past += !((Noted *) link->data)->in_force;
         for (link = rules->order.head; link;) {

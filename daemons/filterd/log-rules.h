@@ -8,6 +8,7 @@
  * themselves, which have its text.
  */
 
+#include "bridge.h"
 #include "filter/log-record.h"
 #include "layout-delta.h"
 
@@ -23,8 +24,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwLogRules, fw_log_rules_free)
 /* Rules that are about to come into force. */
 void fw_log_rules_note(FwLogRules *rules, const FwLayout *layout);
 void fw_log_rules_note_delta(FwLogRules *rules, const FwLayoutDelta *delta);
+void fw_log_rules_note_bridge(FwLogRules *rules, const FwBridge *bridge);
 /* Forgets the oldest of those that are not in force, when there are too many. */
-void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force);
+void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force, const FwBridge *bridge);
 /* Borrowed; NULL: not known (any more). */
 FwLogRule *fw_log_rules_find(const FwLogRules *rules, const uint8_t uid[static FW_LOG_UID_SIZE],
                              const uint8_t generation[static FW_LOG_GENERATION_SIZE]);

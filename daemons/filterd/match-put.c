@@ -76,8 +76,7 @@ void fw_prefix_mask(unsigned plen, uint8_t *mask, size_t len)
         }
 }
 
-/* The length of the prefix that an interval is, or -1. */
-static int prefix_length(const uint8_t *lo, const uint8_t *hi, size_t len)
+int fw_prefix_length(const uint8_t *lo, const uint8_t *hi, size_t len)
 {
         uint8_t mask[FW_VALUE_BYTES_MAX];
         unsigned plen = 0;
@@ -101,7 +100,7 @@ static void put_interval(const Put *put, const FwTerm *term, const uint8_t *lo, 
         uint8_t mask[FW_VALUE_BYTES_MAX];
 
         if (fw_dimensions[dimension].compare == FW_COMPARE_PREFIX)
-                plen = prefix_length(lo, hi, len);
+                plen = fw_prefix_length(lo, hi, len);
         if (plen == 0 && !term->negated)
                 return; /* whatever the value */
         if (plen > 0 && plen % 8 == 0)

@@ -44,6 +44,9 @@ char *fw_value_set_name(const FwValueSet *set);
 void fw_value_set_put(const FwValueSet *set, const char *table, const char *name, uint32_t id,
                       PtNftBatch *batch);
 
+/* The length of the prefix that an inclusive interval is, or -1. */
+int fw_prefix_length(const uint8_t *lo, const uint8_t *hi, size_t len);
+
 #define FW_KEY_MAX 44  /* two IPv6 addresses, protocol, two ports, each in whole registers */
 #define FW_KEYS_MAX 64 /* keys of one rule; above, it has no shape */
 

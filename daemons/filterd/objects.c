@@ -54,7 +54,7 @@ char *fw_object_helper_name(FwHelper helper, int protocol)
                                protocol == IPPROTO_TCP ? "tcp" : "udp");
 }
 
-static PtRate rate_of(const FirewallRule *rule)
+PtRate fw_object_rate(const FirewallRule *rule)
 {
         return pt_object_has(&rule->object, FW_RULE_LOG_RATE) ? fw_rule_box(rule)->log_rate
                                                               : FW_LOG_RATE_DEFAULT;
@@ -62,7 +62,7 @@ static PtRate rate_of(const FirewallRule *rule)
 
 char *fw_object_rate_name(const FirewallRule *rule)
 {
-        PtRate rate = rate_of(rule);
+        PtRate rate = fw_object_rate(rule);
 
         return g_strdup_printf("l_%s/%s/%u/%u", rule->object.kind->name, rule->object.name,
                                rate.count, rate.seconds);
@@ -156,7 +156,7 @@ void fw_objects_count(GHashTable *objects, const FirewallRule *rule, const FwSet
                       &(FwObject){.limiter = limiter, .helper = FW_HELPER_INVALID}, by);
         if (fw_rule_logs(rule))
                 count(objects, fw_object_rate_name(rule),
-                      &(FwObject){.helper = FW_HELPER_INVALID, .rate = rate_of(rule)}, by);
+                      &(FwObject){.helper = FW_HELPER_INVALID, .rate = fw_object_rate(rule)}, by);
         count_sets(objects, rule, by);
         while (fw_ways_next(&ways, &match))
                 if (match.helper != FW_HELPER_INVALID)

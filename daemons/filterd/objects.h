@@ -40,6 +40,7 @@ bool fw_objects_needed(const FirewallRule *rule);
 void fw_objects_count(GHashTable *objects, const FirewallRule *rule, const FwSets *sets, int by);
 
 char *fw_object_helper_name(FwHelper helper, int protocol);
+PtRate fw_object_rate(const FirewallRule *rule); /* at which it logs */
 char *fw_object_rate_name(const FirewallRule *rule);
 FwLimiter *fw_object_limiter(const FirewallRule *rule,
                              const FwSets *sets); /* NULL: it needs none */

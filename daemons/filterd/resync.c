@@ -4,6 +4,7 @@
 
 #include "netlink/nft-expr.h"
 
+#include <linux/netfilter.h>
 #include <string.h>
 
 static void kernel_rule_clear(void *p)
@@ -26,11 +27,17 @@ static int read_kernel_rule(struct nftnl_rule *rule, void *userdata)
 
 int fw_kernel_read(PtNft *nft, const char *table, const char *chain, GArray **ret)
 {
+        return fw_kernel_read_of(nft, NFPROTO_INET, table, chain, ret);
+}
+
+int fw_kernel_read_of(PtNft *nft, uint8_t family, const char *table, const char *chain,
+                      GArray **ret)
+{
         g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(FwKernelRule));
         int r;
 
         g_array_set_clear_func(rules, kernel_rule_clear);
-        r = pt_nft_dump_rules(nft, table, chain, read_kernel_rule, rules);
+        r = pt_nft_dump_rules_of(nft, family, table, chain, read_kernel_rule, rules);
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&rules);

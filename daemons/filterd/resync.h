@@ -18,6 +18,9 @@ typedef struct FwKernelRule {
 
 /* The rules of a chain in order, FwKernelRule. Errors as pt_nft_dump_rules(). */
 int fw_kernel_read(PtNft *nft, const char *table, const char *chain, GArray **ret);
+/* The same of another family than inet (NFPROTO_*). */
+int fw_kernel_read_of(PtNft *nft, uint8_t family, const char *table, const char *chain,
+                      GArray **ret);
 
 static inline FwKernelRule *fw_kernel_rule(GArray *rules, int i)
 {

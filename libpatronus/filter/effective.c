@@ -55,6 +55,7 @@ void fw_effective_done(PtObject *object)
         pt_object_unref((PtObject *) (uintptr_t) rule->pool);
         g_free(rule->targets.items);
         g_free(rule->target_ports.items);
+        g_clear_pointer(&rule->ways, g_ptr_array_unref);
         pt_object_unref((PtObject *) (uintptr_t) rule->origin);
 }
 
@@ -371,15 +372,21 @@ static void set(FirewallRule *rule, unsigned index)
         rule->object.present |= UINT64_C(1) << index;
 }
 
-void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat)
+void fw_effective_take_services(FwEffectiveRule *rule, FwEffective *effective, const PtSlice *slice,
+                                const PtList *list)
 {
         const Service **services;
         unsigned n;
 
-        if (nat->services.n == 0)
+        if (list->n == 0)
                 return;
-        services = resolve(policy->effective, policy->slice, &nat->services, &n);
+        services = resolve(effective, slice, list, &n);
         take_services(rule, services, n);
+}
+
+void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat)
+{
+        fw_effective_take_services(rule, policy->effective, policy->slice, &nat->services);
         /* A translation of ports is for what has some. */
         if (nat->translation.ports.n > 0)
                 rule->protocols.n = 0;

@@ -47,6 +47,7 @@ typedef struct FwEffectiveRule {
         PtList targets, target_ports; /* its servers' addresses and ports, sorted, each once */
         bool off, reflected;          /* of a linked rule: what NatSettings and the NatRule say */
         FwEndpointBox destination;    /* of a linked rule */
+        GPtrArray *ways;              /* of a rule of frames (frame.h), which sees to it; or NULL */
 } FwEffectiveRule;
 
 typedef struct FwEffective FwEffective;
@@ -87,6 +88,9 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
  * rule that lets a translated connection pass asks of its destination, after the services. */
 void fw_effective_add_services(FwEffectiveRule *rule, const FwNatPolicy *policy,
                                const NatRule *nat);
+/* The same of any rule: what services of a list say, beside its ports. */
+void fw_effective_take_services(FwEffectiveRule *rule, FwEffective *effective, const PtSlice *slice,
+                                const PtList *list);
 /* For nat-use.c: the pool, and the family that follows from it. */
 void fw_effective_add_pool(FwEffectiveRule *rule, const FwNatPolicy *policy, const NatRule *nat);
 void fw_effective_seal(FwEffectiveRule *rule);

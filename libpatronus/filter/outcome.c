@@ -138,6 +138,7 @@ static const char *from_what(FwReason reason)
         case FW_REASON_FRAGMENTS:
         case FW_REASON_NO_ZONE:
         case FW_REASON_LIMIT:
+        case FW_REASON_BRIDGE:
         case FW_REASON_MAX:
         case FW_REASON_INVALID_NAME:
                 break;

@@ -26,6 +26,7 @@ const PtChoice fw_reasons[] = {
         REASON(FW_REASON_BOGONS, "bogons", "its source is an address that no host of the internet has"),
         REASON(FW_REASON_PRIVATE, "private", "its source is a private address"),
         REASON(FW_REASON_LIMIT, "limit", "it is beyond a limit of the rule that would let it pass"),
+        REASON(FW_REASON_BRIDGE, "bridge", "no rule of bridges matched"),
         {},
 };
 /* clang-format on */

@@ -28,6 +28,7 @@ struct PtNftBatch {
         unsigned messages;
         size_t last; /* offset of the last message */
         bool finished;
+        uint8_t family; /* NFPROTO_* */
 
         /* Between elements_begin and elements_end. */
         const char *table, *set;
@@ -52,7 +53,7 @@ static char *room(PtNftBatch *batch)
 /* Sequence numbers are the messages' ordinals, rebased when the batch is sent. */
 static struct nlmsghdr *begin(PtNftBatch *batch, uint16_t type, uint16_t flags)
 {
-        return nftnl_nlmsg_build_hdr(room(batch), type, NFPROTO_INET, flags, batch->messages + 1);
+        return nftnl_nlmsg_build_hdr(room(batch), type, batch->family, flags, batch->messages + 1);
 }
 
 static void end(PtNftBatch *batch, const struct nlmsghdr *header)
@@ -67,10 +68,16 @@ PtNftBatch *pt_nft_batch_new(uint32_t generation)
         PtNftBatch *batch = g_new0(PtNftBatch, 1);
         struct nlmsghdr *header = nftnl_batch_begin(room(batch), 0);
 
+        batch->family = NFPROTO_INET;
         if (generation)
                 mnl_attr_put_u32(header, NFNL_BATCH_GENID, htonl(generation));
         batch->size = NLMSG_ALIGN(header->nlmsg_len);
         return batch;
+}
+
+void pt_nft_batch_set_family(PtNftBatch *batch, uint8_t family)
+{
+        batch->family = family;
 }
 
 void pt_nft_batch_set_generation(PtNftBatch *batch, uint32_t generation)

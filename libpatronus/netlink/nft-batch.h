@@ -3,7 +3,8 @@
 
 /*
  * A batch of nf_tables messages: one transaction, sent with one sendmsg (net/netfilter/nfnetlink.c
- * commits at NFNL_MSG_BATCH_END, or nothing). All tables here are of the inet family.
+ * commits at NFNL_MSG_BATCH_END, or nothing). Tables are of the inet family, unless it is told
+ * otherwise.
  *
  *         g_autoptr(PtNftBatch) batch = pt_nft_batch_new(0);
  *         pt_nft_batch_add_table(batch, "patronus");
@@ -27,6 +28,9 @@ PtNftBatch *pt_nft_batch_new(uint32_t generation);
 void pt_nft_batch_set_generation(PtNftBatch *batch, uint32_t generation);
 void pt_nft_batch_free(PtNftBatch *batch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtNftBatch, pt_nft_batch_free)
+
+/* Of which family (NFPROTO_*) what comes next is; NFPROTO_INET at first. */
+void pt_nft_batch_set_family(PtNftBatch *batch, uint8_t family);
 
 size_t pt_nft_batch_size(const PtNftBatch *batch); /* bytes */
 bool pt_nft_batch_is_empty(const PtNftBatch *batch);

@@ -209,7 +209,7 @@ bool pt_nft_reply_change(const struct nlmsghdr *header, const char *table, int *
 
         if (header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
             header->nlmsg_len < NLMSG_LENGTH(sizeof(*genmsg)) || type == NFT_MSG_NEWGEN ||
-            genmsg->nfgen_family != NFPROTO_INET)
+            (genmsg->nfgen_family != NFPROTO_INET && genmsg->nfgen_family != NFPROTO_BRIDGE))
                 return false;
         /* 1 is the table everywhere; 2 the chain of a rule, the set, the set of elements; 3 the
          * name of a chain. */

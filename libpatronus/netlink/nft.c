@@ -267,9 +267,14 @@ static int talk(PtNft *nft, struct nlmsghdr *request, mnl_cb_t each, void *userd
         return r;
 }
 
+static struct nlmsghdr *request_of(char *buffer, uint8_t family, uint16_t type, uint16_t flags)
+{
+        return nftnl_nlmsg_build_hdr(buffer, type, family, flags, 0);
+}
+
 static struct nlmsghdr *request_new(char *buffer, uint16_t type, uint16_t flags)
 {
-        return nftnl_nlmsg_build_hdr(buffer, type, NFPROTO_INET, flags, 0);
+        return request_of(buffer, NFPROTO_INET, type, flags);
 }
 
 int pt_nft_generation(PtNft *nft, uint32_t *ret)
@@ -287,8 +292,14 @@ int pt_nft_generation(PtNft *nft, uint32_t *ret)
 int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
                       int (*rule)(struct nftnl_rule *rule, void *userdata), void *userdata)
 {
+        return pt_nft_dump_rules_of(nft, NFPROTO_INET, table, chain, rule, userdata);
+}
+
+int pt_nft_dump_rules_of(PtNft *nft, uint8_t family, const char *table, const char *chain,
+                         int (*rule)(struct nftnl_rule *rule, void *userdata), void *userdata)
+{
         char buffer[1024];
-        struct nlmsghdr *request = request_new(buffer, NFT_MSG_GETRULE, NLM_F_DUMP);
+        struct nlmsghdr *request = request_of(buffer, family, NFT_MSG_GETRULE, NLM_F_DUMP);
         PtNftReply each = {.rule = rule, .userdata = userdata};
 
         mnl_attr_put_strz(request, NFTA_RULE_TABLE, table);
@@ -387,10 +398,11 @@ int pt_nft_count_elements(PtNft *nft, const char *table, const char *set, uint32
         return 0;
 }
 
-static int list_names(PtNft *nft, const char *table, uint16_t type, int attribute, GPtrArray **ret)
+static int list_names(PtNft *nft, uint8_t family, const char *table, uint16_t type, int attribute,
+                      GPtrArray **ret)
 {
         char buffer[1024];
-        struct nlmsghdr *request = request_new(buffer, type, NLM_F_DUMP);
+        struct nlmsghdr *request = request_of(buffer, family, type, NLM_F_DUMP);
         g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
         PtNftReply each = {.names = names, .table = table, .name_attribute = attribute};
         int r;
@@ -405,12 +417,22 @@ static int list_names(PtNft *nft, const char *table, uint16_t type, int attribut
 
 int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret)
 {
-        return list_names(nft, table, NFT_MSG_GETSET, NFTA_SET_NAME, ret);
+        return pt_nft_list_sets_of(nft, NFPROTO_INET, table, ret);
+}
+
+int pt_nft_list_sets_of(PtNft *nft, uint8_t family, const char *table, GPtrArray **ret)
+{
+        return list_names(nft, family, table, NFT_MSG_GETSET, NFTA_SET_NAME, ret);
 }
 
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret)
 {
-        return list_names(nft, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, ret);
+        return pt_nft_list_chains_of(nft, NFPROTO_INET, table, ret);
+}
+
+int pt_nft_list_chains_of(PtNft *nft, uint8_t family, const char *table, GPtrArray **ret)
+{
+        return list_names(nft, family, table, NFT_MSG_GETCHAIN, NFTA_CHAIN_NAME, ret);
 }
 
 static void base_chain_free(void *p)

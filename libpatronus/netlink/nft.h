@@ -42,6 +42,9 @@ int pt_nft_generation(PtNft *nft, uint32_t *ret);
  * again. */
 int pt_nft_dump_rules(PtNft *nft, const char *table, const char *chain,
                       int (*each)(struct nftnl_rule *rule, void *userdata), void *userdata);
+/* The same of a table of another family (NFPROTO_*). */
+int pt_nft_dump_rules_of(PtNft *nft, uint8_t family, const char *table, const char *chain,
+                         int (*each)(struct nftnl_rule *rule, void *userdata), void *userdata);
 /* Each element of a set that is known to be small. */
 int pt_nft_dump_elements(PtNft *nft, const char *table, const char *set,
                          int (*each)(struct nftnl_set_elem *element, void *userdata),
@@ -70,6 +73,9 @@ int pt_nft_count_elements(PtNft *nft, const char *table, const char *set, uint32
 /* Names of all sets (or chains) of a table, with nothing of what is in them. */
 int pt_nft_list_sets(PtNft *nft, const char *table, GPtrArray **ret);
 int pt_nft_list_chains(PtNft *nft, const char *table, GPtrArray **ret);
+/* The same of a table of another family (NFPROTO_*). -ENOENT: no such table. */
+int pt_nft_list_sets_of(PtNft *nft, uint8_t family, const char *table, GPtrArray **ret);
+int pt_nft_list_chains_of(PtNft *nft, uint8_t family, const char *table, GPtrArray **ret);
 
 /* A chain that the kernel calls by itself. */
 typedef struct PtNftBaseChain {
@@ -85,7 +91,7 @@ bool pt_nft_element_counter(struct nftnl_set_elem *element, uint64_t *ret_packet
                             uint64_t *ret_bytes);
 
 /*
- * The monitor: every change of one table of the inet family, in order. `type` is NFT_MSG_*; `port`
+ * The monitor: every change of the tables of one name of the families inet and bridge, in order. `type` is NFT_MSG_*; `port`
  * is the changer's netlink port; `chain` and `set` name what is touched, when the message says.
  * type -1: messages were lost (ENOBUFS), anything may have changed.
  */
