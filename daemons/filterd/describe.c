@@ -2,7 +2,12 @@
 
 #include "describe.h"
 
+#include "base/io.h"
+
+#include <fcntl.h>
 #include <string.h>
+
+#define SYSCTL_MAX 64
 
 /* Estimates for the plan, measured: microseconds a rule or key of a whole load, and of a change. */
 #define USEC_RULE_LOADED 40
@@ -74,6 +79,28 @@ void fw_describe_bridge(const FwBridge *bridge, PtPlan *plan)
                                                  n, n == 1 ? "" : "s")
                                : g_strdup("delete the table of bridges"));
         plan->commit_usec += (uint64_t) n * USEC_RULE_LOADED;
+}
+
+void fw_notice_bridge_netfilter(PtDiagnostics *diag)
+{
+        static const char *const names[] = {"bridge-nf-call-iptables", "bridge-nf-call-ip6tables"};
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(names); i++) {
+                g_autofree char *path = g_strconcat("/proc/sys/net/bridge/", names[i], NULL);
+                g_autofree char *text = NULL;
+                size_t size;
+
+                /* The files are there when the module is. */
+                if (pt_read_file(AT_FDCWD, path, SYSCTL_MAX, &text, &size) < 0 || text[0] != '1')
+                        continue;
+                pt_diag_notice(
+                        diag, "bridge-netfilter", "",
+                        "net.bridge.%s is 1: what passes between the ports of a bridge also "
+                        "comes to the rules of the bridge's zone, as from the zone to itself; "
+                        "set it to 0 if rules of bridges alone are to decide",
+                        names[i]);
+                return;
+        }
 }
 
 static uint64_t members_of(const FwSets *sets)

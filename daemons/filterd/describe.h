@@ -14,6 +14,9 @@ void fw_describe_delta(const FwLayoutDelta *delta, PtPlan *plan);
 void fw_describe_bridge(const FwBridge *bridge, PtPlan *plan);
 /* Microseconds that a whole load will take. */
 uint64_t fw_estimate_load(const FwLayout *layout);
+/* Says of a new table of bridges that packets between ports come to the zones' rules too, when
+ * br_netfilter sees to that. */
+void fw_notice_bridge_netfilter(PtDiagnostics *diag);
 /* Says once of all rules that are new without `to` that they are for the router too. `before`: NULL,
  * nothing. */
 void fw_notice_without_to(const PtSlice *before, const PtSlice *wanted, PtDiagnostics *diag);

@@ -260,6 +260,8 @@ static int plan_bridge(const FwEngine *engine, NftPlan *plan, PtDiagnostics *dia
                 return 0;
         plan->plan.empty = false;
         fw_describe_bridge(plan->bridge, &plan->plan);
+        if (!engine->bridge && plan->bridge)
+                fw_notice_bridge_netfilter(diag);
         return fw_bridge_probe(engine->bridge, plan->bridge, engine->nft, diag);
 }
 

@@ -108,6 +108,21 @@ static void set_zones(FwLog *log, uint8_t hook, FwLogRecord *record)
                 record->verdict = fw_zones_default(zones, from, to);
 }
 
+/* Zones are of IP, and a frame has ports. The header is left out of what has none; what follows the
+ * tag is the type in any case. */
+static void set_frame(const PtNflogPacket *packet, FwLogRecord *record)
+{
+        record->bridge = packet->link != NULL;
+        if (!packet->link)
+                return;
+        record->has_mac = true;
+        memcpy(record->destination_mac, packet->link, sizeof(record->destination_mac));
+        memcpy(record->mac, packet->link + sizeof(record->destination_mac), sizeof(record->mac));
+        record->ether_type = packet->ethertype;
+        record->tagged = packet->vlan_type != 0;
+        record->vlan = packet->vlan;
+}
+
 /* The journal. */
 
 static bool take_token(FwLog *log)
@@ -152,6 +167,9 @@ static void add_fields(const FwLogRecord *record, GPtrArray *fields)
                 {"flags", "TCP_FLAGS"},
                 {"length", "LENGTH"},
                 {"mac", "MAC"},
+                {"destinationMac", "DESTINATION_MAC"},
+                {"etherType", "ETHER_TYPE"},
+                {"vlan", "VLAN"},
                 {"mark", "MARK"},
         };
         static const char *const of_rule[][2] = {{"kind", "KIND"},
@@ -248,7 +266,10 @@ static void logged(const PtNflogPacket *packet, void *userdata)
                                 record->reason = FW_REASON_AUDIT;
                 }
         }
-        set_zones(log, packet->hook, record);
+        if (packet->bridge)
+                set_frame(packet, record);
+        else
+                set_zones(log, packet->hook, record);
         to_journal(log, record);
 }
 

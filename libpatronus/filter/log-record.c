@@ -222,10 +222,37 @@ static void append_flags_of(const FwLogRecord *record, GString *out)
         append_flags(record->headers.tcp_flags, out);
 }
 
+static void append_six(const uint8_t *mac, GString *out)
+{
+        for (unsigned i = 0; i < sizeof(PtMac); i++)
+                g_string_append_printf(out, "%s%02x", i > 0 ? ":" : "", mac[i]);
+}
+
 static void append_mac(const FwLogRecord *record, GString *out)
 {
-        for (unsigned i = 0; i < sizeof(record->mac); i++)
-                g_string_append_printf(out, "%s%02x", i > 0 ? ":" : "", record->mac[i]);
+        append_six(record->mac, out);
+}
+
+static void append_destination_mac(const FwLogRecord *record, GString *out)
+{
+        append_six(record->destination_mac, out);
+}
+
+/* As rules have it. */
+static void append_ether_type(const FwLogRecord *record, GString *out)
+{
+        const PtField field = {.type = &pt_type_ether_type};
+        pt_auto_json *json = pt_type_ether_type.to_json(&field, &record->ether_type);
+
+        g_string_append(out, json_object_get_string(json));
+}
+
+static void frame_to_json(const FwLogRecord *record, GString *out)
+{
+        words("destinationMac", append_destination_mac, record, out);
+        words("etherType", append_ether_type, record, out);
+        if (record->tagged)
+                number("vlan", record->vlan, out);
 }
 
 static void rule_to_json(const FwLogRecord *record, GString *out)
@@ -301,6 +328,8 @@ void fw_log_record_to_json(const FwLogRecord *record, GString *out)
                 headers_to_json(record, out);
         if (record->has_mac)
                 words("mac", append_mac, record, out);
+        if (record->bridge)
+                frame_to_json(record, out);
         if (record->mark)
                 number("mark", record->mark, out);
         g_string_append_c(out, '}');
@@ -349,6 +378,20 @@ static void append_headers(const FwLogRecord *record, GString *out)
                 g_string_append_printf(out, " %u bytes", headers->length);
 }
 
+static void append_frame(const FwLogRecord *record, GString *out)
+{
+        g_string_append_c(out, ' ');
+        append_mac(record, out);
+        g_string_append(out, " > ");
+        append_destination_mac(record, out);
+        if (record->tagged)
+                g_string_append_printf(out, " vlan %u", record->vlan);
+        if (record->has_headers)
+                return;
+        g_string_append_c(out, ' ');
+        append_ether_type(record, out);
+}
+
 void fw_log_record_to_text(const FwLogRecord *record, GString *out)
 {
         const char *verdict = fw_log_record_verdict(record);
@@ -370,6 +413,8 @@ void fw_log_record_to_text(const FwLogRecord *record, GString *out)
                 g_string_append_printf(out, " in %s", record->in);
         if (*record->out)
                 g_string_append_printf(out, " out %s", record->out);
+        if (record->bridge)
+                append_frame(record, out);
         if (record->has_headers)
                 append_headers(record, out);
 }

@@ -53,6 +53,11 @@ typedef struct FwLogRecord {
         char in[IF_NAMESIZE], out[IF_NAMESIZE]; /* "": none */
         bool has_headers, has_mac;
         uint8_t mac[6];
+        bool bridge; /* a frame of a bridge, with these */
+        uint8_t destination_mac[6];
+        uint16_t ether_type;
+        bool tagged;
+        uint16_t vlan; /* of one that is tagged */
         uint32_t mark;
         PtHeaders headers;
 } FwLogRecord;

@@ -6,6 +6,8 @@
 #include "netlink/nft-socket.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <string.h>
@@ -22,6 +24,8 @@
 #define COPY_SIZE 128U
 /* Datagrams of a turn of the loop: whoever floods the log does not keep us from anything else. */
 #define TURN_MAX 8U
+/* IEEE 802.1Q 9.6: the rest of the tag is a priority. */
+#define VLAN_BITS 0x0fff
 /* After all else that the loop has to do. */
 #define PRIORITY 50
 
@@ -84,6 +88,40 @@ static void read_mac(const struct nlattr *attribute, PtNflogPacket *packet)
                 packet->mac = address->hw_addr;
 }
 
+static uint16_t number16(const struct nlattr *attribute)
+{
+        const void *value = contents(attribute, sizeof(uint16_t));
+        uint16_t n = 0;
+
+        if (value)
+                memcpy(&n, value, sizeof(n));
+        return ntohs(n);
+}
+
+static int take_vlan(const struct nlattr *attribute, void *userdata)
+{
+        PtNflogPacket *packet = userdata;
+
+        if (mnl_attr_get_type(attribute) == NFULA_VLAN_PROTO)
+                packet->vlan_type = number16(attribute);
+        else if (mnl_attr_get_type(attribute) == NFULA_VLAN_TCI)
+                packet->vlan = number16(attribute) & VLAN_BITS;
+        return MNL_CB_OK;
+}
+
+/* What is beside a frame of a bridge: where br_netfilter is built in, the ports are the physical
+ * interfaces, and the others are the bridge (__build_packet_message() in
+ * net/netfilter/nfnetlink_log.c). */
+static void read_frame(const struct nlattr *const *attributes, PtNflogPacket *packet)
+{
+        packet->bridge = true;
+        packet->link = contents(attributes[NFULA_L2HDR], ETH_HLEN);
+        if (attributes[NFULA_VLAN])
+                (void) mnl_attr_parse_nested(attributes[NFULA_VLAN], take_vlan, packet);
+        packet->in = number(attributes[NFULA_IFINDEX_PHYSINDEV]) ?: packet->in;
+        packet->out = number(attributes[NFULA_IFINDEX_PHYSOUTDEV]) ?: packet->out;
+}
+
 int pt_nflog_parse(const struct nlmsghdr *header, int left, PtNflogPacket *ret)
 {
         const struct nlattr *attributes[NFULA_MAX + 1] = {NULL};
@@ -114,6 +152,9 @@ int pt_nflog_parse(const struct nlmsghdr *header, int left, PtNflogPacket *ret)
         packet.in = number(attributes[NFULA_IFINDEX_INDEV]);
         packet.out = number(attributes[NFULA_IFINDEX_OUTDEV]);
         packet.mark = number(attributes[NFULA_MARK]);
+        if (((const struct nfgenmsg *) mnl_nlmsg_get_payload(header))->nfgen_family ==
+            NFPROTO_BRIDGE)
+                read_frame(attributes, &packet);
         packet.sequence = number(attributes[NFULA_SEQ]);
         packet.numbered = attributes[NFULA_SEQ] != NULL;
         *ret = packet;

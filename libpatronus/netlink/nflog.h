@@ -23,13 +23,17 @@ typedef struct PtNflogPacket {
         size_t prefix_size;
         const uint8_t *payload; /* from the network header on */
         size_t size;
-        const uint8_t *mac; /* of the sender, 6 bytes; NULL: unknown */
-        uint32_t in, out;   /* indexes of interfaces; 0: none */
+        const uint8_t *mac;  /* of the sender, 6 bytes; NULL: unknown */
+        const uint8_t *link; /* of a frame of a bridge: its Ethernet header, 14 bytes; NULL: none */
+        uint16_t vlan_type;  /* of its tag; 0: none */
+        uint16_t vlan;
+        uint32_t in, out; /* indexes of interfaces; 0: none; of a bridge its ports */
         uint32_t mark;
         uint32_t sequence;
         uint64_t time_usec; /* when it arrived; 0: not known */
         uint16_t ethertype;
-        uint8_t hook; /* NF_INET_* */
+        uint8_t hook; /* NF_INET_*, or NF_BR_* of a bridge */
+        bool bridge;
         bool numbered;
 } PtNflogPacket;
 
