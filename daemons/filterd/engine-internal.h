@@ -29,3 +29,7 @@ struct FwEngine {
         FwVerified verified; /* or NULL */
         void *verified_userdata;
 };
+
+/* The monitor does not listen meanwhile; `committed`: transactions of our own since. */
+void fw_engine_begin_quiet(FwEngine *engine);
+void fw_engine_end_quiet(FwEngine *engine, unsigned committed);

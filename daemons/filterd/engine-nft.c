@@ -530,38 +530,6 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         return 0;
 }
 
-/* A monitor that cannot be paused listens on: it only costs time. */
-static void begin_quiet(FwEngine *engine)
-{
-        /* A transaction of bans on its way would be taken for somebody else's. */
-        if (!engine->monitor || (engine->bans && fw_bans_sending(engine->bans)) ||
-            pt_nft_monitor_pause(engine->monitor) < 0)
-                return;
-        engine->quiet = true;
-        if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
-                engine->quiet_generation = 0; /* no generation is: something was missed */
-}
-
-/* Each transaction is one generation more (nf_tables_commit): another number than ours explains is
- * somebody else's transaction that was not heard. */
-static void end_quiet(FwEngine *engine, unsigned committed)
-{
-        uint32_t generation, expected = engine->quiet_generation + committed;
-        bool missed;
-        int r;
-
-        if (!engine->quiet)
-                return;
-        engine->quiet = false;
-        r = pt_nft_generation(engine->nft, &generation);
-        missed = r < 0 || generation != expected;
-        engine->disturbed = engine->disturbed || missed;
-        r = pt_nft_monitor_resume(engine->monitor, missed);
-        if (r < 0)
-                pt_log(LOG_ERR, "changes of the table by others go unnoticed now: %s",
-                       strerror(-r));
-}
-
 /* What is heard from now on came after the transaction that is about to be sent: whatever the
  * kernel did since the batch's generation was read makes it refuse the batch. What is made anew
  * was not disturbed by what was before. */
@@ -588,7 +556,7 @@ static void finish(NftPlan *plan, int result, const char *what)
 {
         FwEngine *engine = plan->ctx->engine;
 
-        end_quiet(engine, plan->committed);
+        fw_engine_end_quiet(engine, plan->committed);
         if ((result == -ERESTART || result == -EINTR) && ++plan->restarts < RESTARTS_MAX) {
                 if (engine->bans)
                         fw_bans_hold(engine->bans, false);
@@ -675,7 +643,7 @@ static void try_commit(NftPlan *plan)
         note_log_rules(engine, plan);
         plan->sent = fw_stages_size(plan->stages);
         if (plan->sent >= QUIET_SIZE)
-                begin_quiet(engine);
+                fw_engine_begin_quiet(engine);
         hear_the_past(engine, plan);
         send_next(plan);
 }

@@ -4,6 +4,10 @@
 
 #include "engine-internal.h"
 
+#include "base/log.h"
+
+#include <string.h>
+
 bool fw_engine_heard(FwEngine *engine, uint32_t port)
 {
         if (port == pt_nft_port(engine->nft))
@@ -92,4 +96,38 @@ const FwBridge *fw_engine_bridge(const FwEngine *engine)
 const FwLayout *fw_engine_layout(const FwEngine *engine)
 {
         return engine->layout;
+}
+
+/* Large transactions. */
+
+/* A monitor that cannot be paused listens on: it only costs time. */
+void fw_engine_begin_quiet(FwEngine *engine)
+{
+        /* A transaction of bans on its way would be taken for somebody else's. */
+        if (!engine->monitor || (engine->bans && fw_bans_sending(engine->bans)) ||
+            pt_nft_monitor_pause(engine->monitor) < 0)
+                return;
+        engine->quiet = true;
+        if (pt_nft_generation(engine->nft, &engine->quiet_generation) < 0)
+                engine->quiet_generation = 0; /* no generation is: something was missed */
+}
+
+/* Each transaction is one generation more (nf_tables_commit): another number than ours explains is
+ * somebody else's transaction that was not heard. */
+void fw_engine_end_quiet(FwEngine *engine, unsigned committed)
+{
+        uint32_t generation, expected = engine->quiet_generation + committed;
+        bool missed;
+        int r;
+
+        if (!engine->quiet)
+                return;
+        engine->quiet = false;
+        r = pt_nft_generation(engine->nft, &generation);
+        missed = r < 0 || generation != expected;
+        engine->disturbed = engine->disturbed || missed;
+        r = pt_nft_monitor_resume(engine->monitor, missed);
+        if (r < 0)
+                pt_log(LOG_ERR, "changes of the table by others go unnoticed now: %s",
+                       strerror(-r));
 }
