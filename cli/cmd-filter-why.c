@@ -81,13 +81,15 @@ static int append_packet(const Ctl *ctl, sd_bus_message *m)
 {
         int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
-        for (unsigned i = CTL_FROM; r >= 0 && i <= CTL_TAG; i++) {
+        for (unsigned i = CTL_FROM; r >= 0 && i <= CTL_FRAGMENT; i++) {
                 if (!ctl->values[i])
                         continue;
                 if (i == CTL_FLAGS || i == CTL_TAG) {
                         g_auto(GStrv) words = g_strsplit(ctl->values[i], ",", -1);
 
                         r = ctl_append_strings(m, ctl_options[i].name, words);
+                } else if (i == CTL_FRAGMENT) {
+                        r = sd_bus_message_append(m, "{sv}", ctl_options[i].name, "b", true);
                 } else {
                         r = ctl_append_string(m, ctl_options[i].name, ctl->values[i]);
                 }
@@ -202,7 +204,7 @@ static int ask_batch(Ctl *ctl, sd_bus_message *slice)
         bool bad = false;
         int r, fd;
 
-        for (unsigned i = CTL_FROM; i <= CTL_TAG; i++)
+        for (unsigned i = CTL_FROM; i <= CTL_FRAGMENT; i++)
                 if (ctl->values[i]) {
                         ctl_error("--batch has the packets; it does not go with --%s",
                                   ctl_options[i].name);

@@ -135,6 +135,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_HOP_LIMIT] = {0, "hop-limit", CTL_WORD_NUMBER, "Its hop limit."},
         [CTL_TAG] = {0, "tag", CTL_WORD_TEXT,
                      "Tags that its connection has already, with commas between."},
+        [CTL_FRAGMENT] = {0, "fragment", CTL_WORD_NONE, "It is a fragment, as it came."},
         [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
                        "Packets as JSON lines, with the names of these options as keys; answers "
                        "are lines too."},
@@ -145,7 +146,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                     "What schedules say at this time: 2026-12-24T18:00:00, perhaps with a zone."},
 };
 
-#define PACKET_OPTIONS (CTL_BIT(CTL_TAG + 1) - CTL_BIT(CTL_FROM))
+#define PACKET_OPTIONS (CTL_BIT(CTL_FRAGMENT + 1) - CTL_BIT(CTL_FROM))
 
 #define COMMIT_OPTIONS                                                                             \
         (CTL_BIT(CTL_DRY_RUN) | CTL_BIT(CTL_MESSAGE) | CTL_BIT(CTL_CONFIRM) |                      \

@@ -92,7 +92,7 @@ typedef enum CtlOptionId {
         CTL_VERIFY,
         CTL_USER,
         CTL_ALLOW_OFFLINE,
-        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_TAG */
+        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_FRAGMENT */
         CTL_TO,
         CTL_IN,
         CTL_OUT,
@@ -110,6 +110,7 @@ typedef enum CtlOptionId {
         CTL_MAC,
         CTL_HOP_LIMIT,
         CTL_TAG,
+        CTL_FRAGMENT,
         CTL_BATCH,
         CTL_FOLLOW,
         CTL_SEMANTIC,

@@ -146,6 +146,7 @@ static bool is_without_to(const PtObject *object)
 {
         return object && object->kind == &pt_kind_firewall_rule &&
                !pt_object_has(object, FW_RULE_TO) &&
+               !fw_rule_fragments((const FirewallRule *) object) &&
                g_strcmp0(((const FirewallRule *) object)->from, FW_ZONE_ROUTER) != 0;
 }
 

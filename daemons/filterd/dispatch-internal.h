@@ -8,6 +8,9 @@
 #define CHAIN_PREROUTING_INTERFACE "p_prerouting_if"
 #define CHAIN_POSTROUTING_INTERFACE "p_postrouting_if"
 
+#define CHAIN_FRAGMENTS_OF "p_fragments"
+#define CHAIN_FRAGMENTS_INTERFACE "p_fragments_if"
+
 /* What an interval map is keyed by. */
 typedef enum FwDispatchKey {
         FW_BY_INTERFACE,
@@ -66,5 +69,9 @@ void fw_dispatch_put_jump(const FwDispatch *dispatch, const char *chain, const c
 /* Whether what leaves by a zone has a chain of its own before the rules: it may go back where it
  * came from, or is masqueraded by the zone. */
 bool fw_dispatch_has_leaving(const FwZone *zone, GHashTable *nat);
+/* Fragments, where rules are about them: the base chain, and what leads to its classes. */
+void fw_dispatch_put_fragments(const FwDispatch *dispatch);
+/* Adds the chains of it. */
+void fw_dispatch_add_fragments(const FwDispatchTo *to, GHashTable *chains);
 /* Prerouting, postrouting, and the translation of what the router's own programs send. */
 void fw_dispatch_put_nat(const FwDispatch *dispatch);

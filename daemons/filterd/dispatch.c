@@ -16,6 +16,7 @@
  *                                              (iifname vmap @back_wan -> jump n_back/any), jump
  *                                              n_out/wan, then masquerade
  *      output_nat   -> n_in/router, for the router's own programs
+ *      fragments    jump p_fragments: iifname vmap @from_fragments -> z_lan/FRAGMENTS
  *
  * With zones by address, the address is asked first, per family, and what it does not decide goes
  * on by interface: from_forward4 -> f_lan or p_forward_if; to_lan4 -> the class or t_lan.
@@ -536,6 +537,7 @@ static GHashTable *chains_of(const FwDispatchTo *to)
                 if (fw_dispatch_has_leaving(zone, to->nat) && back && by_address(zones))
                         g_hash_table_add(chains, fw_dispatch_zone_chain('b', zone->name));
         }
+        fw_dispatch_add_fragments(to, chains);
         for (unsigned i = 0; by_address(zones) && i < G_N_ELEMENTS(hooks); i++)
                 g_hash_table_add(chains, g_strdup(hooks[i].by_interface));
         for (unsigned i = 0; by_address(zones) && i < G_N_ELEMENTS(by_interface); i++)
@@ -604,6 +606,7 @@ static void put_all(FwDispatch *dispatch)
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 put_hook(dispatch, i);
         fw_dispatch_put_nat(dispatch);
+        fw_dispatch_put_fragments(dispatch);
 }
 
 void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GHashTable *counts,

@@ -19,6 +19,8 @@ static const char *any_if_absent(const char *zone)
 
 char *fw_scope_of(const FirewallRule *rule)
 {
+        if (fw_rule_fragments(rule))
+                return g_strdup_printf("%s/%s", any_if_absent(rule->from), FW_ZONE_FRAGMENTS);
         if (fw_scope_floats(rule))
                 return g_strdup_printf("%s/%s", ZONE_ALL, any_if_absent(rule->to));
         return g_strdup_printf("%s/%s", any_if_absent(rule->from), any_if_absent(rule->to));
@@ -566,6 +568,17 @@ static void pair(const FwZone *from, const FwZone *to, GHashTable *scopes, FwPai
         each(from, to, name, userdata);
 }
 
+static void pair_fragments(const FwZones *zones, const FwZone *from, GHashTable *scopes,
+                           FwPairFunc each, void *userdata)
+{
+        const char *of = has(scopes, from->name, FW_ZONE_FRAGMENTS) ? from->name : FW_ZONE_ANY;
+        g_autofree char *name = NULL;
+
+        if (has(scopes, of, FW_ZONE_FRAGMENTS))
+                name = g_strdup_printf("%s/%s", of, FW_ZONE_FRAGMENTS);
+        each(from, &zones->fragments, name, userdata);
+}
+
 void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each, void *userdata)
 {
         for (unsigned i = 0; i < zones->n; i++) {
@@ -573,6 +586,7 @@ void fw_pairs_foreach(const FwZones *zones, GHashTable *scopes, FwPairFunc each,
                         pair(&zones->zones[i], &zones->zones[k], scopes, each, userdata);
                 pair(&zones->zones[i], &zones->router, scopes, each, userdata);
                 pair(&zones->router, &zones->zones[i], scopes, each, userdata);
+                pair_fragments(zones, &zones->zones[i], scopes, each, userdata);
         }
 }
 

@@ -14,6 +14,8 @@
  *      else rules with any `from` and to=wan exist                       any/wan, shared
  *      else                                                              any/any
  *
+ * Rules about fragments are in classes of their own, lan/FRAGMENTS or any/FRAGMENTS.
+ *
  * The router sees none of what is from any zone, but floating rules (FirewallRule.floating): they
  * are in classes of its own. In a class, floating rules stand before those of the pair, or after
  * them in reverse: fw_effective_compare() says where.
@@ -104,13 +106,14 @@ typedef struct FwPair {
         FwClass *klass; /* borrowed; NULL: no rule can match, the default decides */
 } FwPair;
 
-/* Of `n` zones: each to each, each to the router, the router to each. */
+/* Of `n` zones: each to each, each to the router, the router to each, and the fragments of each. */
 static inline const FwPair *fw_pair(const GArray *pairs, unsigned n, unsigned from, unsigned to)
 {
-        return &g_array_index(pairs, FwPair, from * (n + 2) + to);
+        return &g_array_index(pairs, FwPair, from * (n + 3) + to);
 }
 #define fw_pair_input(pairs, n, from) fw_pair(pairs, n, from, n)
 #define fw_pair_output(pairs, n, to) fw_pair(pairs, n, to, (n) + 1)
+#define fw_pair_fragments(pairs, n, from) fw_pair(pairs, n, from, (n) + 2)
 
 typedef struct FwNat FwNat; /* nat.h */
 

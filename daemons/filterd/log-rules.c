@@ -83,6 +83,7 @@ static FwLogRule *rule_new(const FirewallRule *rule, const FwTag *tag)
         memcpy(known->generation, tag->generation, sizeof(known->generation));
         known->action = rule->action;
         known->audit = fw_rule_box(rule)->mode == FW_MODE_AUDIT;
+        known->fragments = fw_rule_fragments(rule);
         known->kind = g_strdup(origin->kind->name);
         known->name = g_strdup(origin->name);
         pt_fields_to_canonical(origin->kind->fields, origin, origin->present, text);

@@ -264,6 +264,8 @@ static void logged(const PtNflogPacket *packet, void *userdata)
                         record->verdict = record->rule->action;
                         if (record->rule->audit)
                                 record->reason = FW_REASON_AUDIT;
+                        else if (record->rule->fragments)
+                                record->reason = FW_REASON_FRAGMENTS;
                 }
         }
         if (packet->bridge)

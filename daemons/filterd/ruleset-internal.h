@@ -16,6 +16,7 @@
 #define CHAIN_PREROUTING "prerouting"
 #define CHAIN_POSTROUTING "postrouting"
 #define CHAIN_OUTPUT_NAT "output_nat"
+#define CHAIN_FRAGMENTS "fragments"
 #define CHAIN_PROLOGUE "p_common"
 #define CHAIN_PROLOGUE_INPUT "p_input"
 #define CHAIN_PROLOGUE_OUTPUT "p_output"

@@ -14,6 +14,8 @@
  * mangle. */
 #define PT_MARK_PRIORITY_FILTER 0
 #define PT_MARK_PRIORITY_SRCNAT 100
+/* Before fragments are put together (NF_IP_PRI_RAW_BEFORE_DEFRAG). */
+#define PT_MARK_PRIORITY_FRAGMENTS (-450)
 #define PT_MARK_PRIORITY_DSTNAT (-100)
 
 /* The group of nfnetlink_log that packets are logged to. */

@@ -10,6 +10,7 @@ typedef struct FwEvaluation {
         FwPacket packet;                     /* as the filter sees it, once it is translated */
         uint8_t source[16], destination[16]; /* the bytes of its addresses */
         FwOutcome outcome;
+        const FirewallRule *fragment; /* a rule that may drop it as a fragment; NULL: none */
 } FwEvaluation;
 
 size_t fw_address_size(int family);

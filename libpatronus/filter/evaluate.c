@@ -179,11 +179,11 @@ static void doubt(FwOutcome *outcome, const May *may, FwAction action)
 }
 
 /* Walks the rules of the pair until one matches for certain. */
-static int find_rule(FwEvaluation *evaluation, May *may)
+static int find_rule(FwEvaluation *evaluation, const FwZone *to, May *may)
 {
         FwLists *lists = evaluation->world->lists;
         FwOutcome *outcome = &evaluation->outcome;
-        FwRuleList *list = fw_lists_rules(lists, outcome->from, outcome->to);
+        FwRuleList *list = fw_lists_rules(lists, outcome->from, to);
         g_autoptr(FwMatcher) matcher = fw_matcher_new(&evaluation->packet, fw_lists_aliases(lists));
         const FirewallRule *rule;
         FwRuleWalk walk;
@@ -226,7 +226,7 @@ static int ask_rules(FwEvaluation *evaluation)
                                         outcome->way.out);
         else if (!outcome->way.local)
                 fw_packet_set_unknown(&evaluation->packet, FW_DIM_OUT_INTERFACE);
-        r = find_rule(evaluation, &may);
+        r = find_rule(evaluation, outcome->to, &may);
         if (r < 0)
                 return r;
         if (outcome->rule) {
@@ -237,6 +237,24 @@ static int ask_rules(FwEvaluation *evaluation)
               fw_zones_default(fw_lists_zones(evaluation->world->lists), outcome->from,
                                outcome->to));
         return 0;
+}
+
+/* As it came, by an interface: nothing is translated yet, and where it goes is not known. */
+static int ask_fragments(FwEvaluation *evaluation)
+{
+        const FwZones *zones = fw_lists_zones(evaluation->world->lists);
+        FwOutcome *outcome = &evaluation->outcome;
+        May may = {};
+        int r;
+
+        outcome->stage = FW_STAGE_FRAGMENTS;
+        if (!evaluation->packet.fragment || !outcome->from || is_sent(evaluation))
+                return 0;
+        r = find_rule(evaluation, &zones->fragments, &may);
+        if (r < 0)
+                return r;
+        evaluation->fragment = may.rules[FW_DROP];
+        return outcome->rule ? decide(evaluation, FW_DROP, FW_REASON_FRAGMENTS) : 0;
 }
 
 static int ask_default(FwEvaluation *evaluation)
@@ -320,12 +338,13 @@ int fw_evaluate(const FwWorld *world, const FwPacket *packet, FwOutcome *ret)
 
         evaluation.packet.tags = fw_lists_tags(world->lists);
         r = begin(&evaluation);
-
+        if (r == 0)
+                r = ask_fragments(&evaluation);
         if (r == 0)
                 r = fw_evaluate_destination(&evaluation);
         if (r == 0)
                 find_target(&evaluation);
-        for (FwStage stage = 0; r == 0 && stage < FW_STAGE_MAX; stage++) {
+        for (FwStage stage = FW_STAGE_LOCKOUT; r == 0 && stage < FW_STAGE_MAX; stage++) {
                 evaluation.outcome.stage = stage;
                 r = stages[stage](&evaluation);
         }
@@ -333,6 +352,8 @@ int fw_evaluate(const FwWorld *world, const FwPacket *packet, FwOutcome *ret)
                 r = fw_evaluate_source(&evaluation);
         if (r < 0)
                 return r;
+        if (evaluation.fragment && evaluation.outcome.action != FW_DROP)
+                evaluation.outcome.doubt = evaluation.fragment;
         *ret = evaluation.outcome;
         return 0;
 }

@@ -3,7 +3,7 @@
 
 /*
  * What the ruleset of a slice does with a packet, in user space and in the order of evaluation
- * (docs/ARCHITECTURE.md): translation of destinations, then anti-lockout, bans, the prologue, what
+ * (docs/ARCHITECTURE.md): rules about fragments, translation of destinations, then anti-lockout, bans, the prologue, what
  * belongs to no connection, the zone, its guards, the rules of the zone pair, the default; and how
  * the source is translated of what passes. One function a stage, one row of `stages` each.
  *
@@ -47,6 +47,7 @@ typedef struct FwWorld {
 } FwWorld;
 
 typedef enum FwStage {
+        FW_STAGE_FRAGMENTS, /* it is one, and a rule drops it as it came */
         FW_STAGE_LOCKOUT,
         FW_STAGE_BANS,
         FW_STAGE_PROLOGUE,
@@ -76,7 +77,7 @@ typedef struct FwOutcome {
         FwStage stage; /* the one that decides */
         FwReason reason;
         FwAction action;
-        const FirewallRule *rule; /* effective; of FW_STAGE_RULES */
+        const FirewallRule *rule; /* effective; of FW_STAGE_RULES and FW_STAGE_FRAGMENTS */
         unsigned place, places;   /* its number in the order of its pair of zones, of so many */
         /* A rule before it that would decide otherwise, if what is not known of the packet is as it
          * asks; NULL: the outcome is certain. */

@@ -153,21 +153,25 @@ static FwRuleList *get_list(FwLists *lists, unsigned number, FwRuleList **ret_ne
         return NULL;
 }
 
-/* Of a zone of the lists, or the router. */
+/* Of a zone of the lists, the router, or fragments. */
 static unsigned zone_number(const FwLists *lists, const FwZone *zone)
 {
+        if (zone == &lists->zones->fragments)
+                return lists->zones->n + 1;
         return zone->zone ? (unsigned) (zone - lists->zones->zones) : lists->zones->n;
 }
+
+#define NUMBERS_MAX (FW_ZONES_MAX + 2)
 
 /* Each list has a number: pairs first, then both sides of NAT. */
 static unsigned pair_number(const FwLists *lists, const FwZone *from, const FwZone *to)
 {
-        return zone_number(lists, from) * (FW_ZONES_MAX + 1) + zone_number(lists, to);
+        return zone_number(lists, from) * NUMBERS_MAX + zone_number(lists, to);
 }
 
 static unsigned nat_number(const FwLists *lists, FwNatSide side, const FwZone *zone)
 {
-        return (FW_ZONES_MAX + 1 + (unsigned) side) * (FW_ZONES_MAX + 1) + zone_number(lists, zone);
+        return (NUMBERS_MAX + (unsigned) side) * NUMBERS_MAX + zone_number(lists, zone);
 }
 
 FwRuleList *fw_lists_rules(FwLists *lists, const FwZone *from, const FwZone *to)

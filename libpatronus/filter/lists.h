@@ -29,7 +29,7 @@ const FwTags *fw_lists_tags(const FwLists *lists);
 
 typedef struct FwRuleList FwRuleList;
 /* What a pair of zones sees: enabled rules, linked ones too. Either side may be the router, not
- * both. */
+ * both; `to` may be the zones' `fragments`. */
 FwRuleList *fw_lists_rules(FwLists *lists, const FwZone *from, const FwZone *to);
 /* The uses (filter/nat-use.h) of NAT rules for what arrives from a zone (the router: of its own
  * programs), leaves by it, or goes back. */

@@ -34,6 +34,7 @@ typedef struct FwLogRule {
         uint8_t uid[FW_LOG_UID_SIZE], generation[FW_LOG_GENERATION_SIZE];
         int action; /* FwAction */
         bool audit; /* it only tells what it would do */
+        bool fragments;
         char *kind, *name;
         char *text; /* of its spec, as JSON */
 } FwLogRule;

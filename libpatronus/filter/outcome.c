@@ -175,6 +175,10 @@ static void append_stage(const FwOutcome *outcome, GString *out)
                 g_string_append_printf(out, "zone %s takes nothing from %s", outcome->from->name,
                                        from_what(outcome->reason));
                 return;
+        case FW_STAGE_FRAGMENTS:
+                g_string_append_printf(out, "FirewallRule/%s drops it, as a fragment",
+                                       outcome->rule->object.name);
+                return;
         case FW_STAGE_RULES:
                 g_string_append_printf(out, "%s/%s %s", outcome->rule->object.kind->name,
                                        outcome->rule->object.name, does[outcome->action]);

@@ -40,6 +40,7 @@ typedef struct FwPacket {
                                     router; NULL: interfaces, addresses and routes say it */
         uint8_t hop_limit;       /* 0: not known */
         const FwTags *tags; /* which bits tags are; NULL: rules that ask for them do not match */
+        bool fragment;      /* as it came; what is put together of it is asked about too */
         bool translated;    /* as the filter sees it: NAT rules are not asked any more */
         bool here
                 [FW_DIM_MAX]; /* not: the packet has no such value, and no rule that asks matches */

@@ -9,7 +9,7 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_TAGGED + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_FRAGMENTS + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
@@ -265,6 +265,13 @@ static void narrow_schedule(const Build *build, FwCube *cube)
         cube->holds |= get_condition(build, text, text);
 }
 
+/* They come before all others, and are of nobody else. */
+static void narrow_fragments(const Build *build, FwCube *cube)
+{
+        if (fw_rule_fragments(build->rule->rule))
+                cube->holds |= get_condition(build, "fragment", "it is a fragment");
+}
+
 /* From anywhere to anywhere, but not from the router to itself. */
 static void begin_cubes(const Build *build, const FwCube *all)
 {
@@ -291,6 +298,7 @@ static void place_way(Build *build, const FwMatch *match, int family)
         g_array_set_size(build->cubes, 0);
         g_array_set_size(build->next, 0);
         narrow_schedule(build, &all);
+        narrow_fragments(build, &all);
         begin_cubes(build, &all);
         if (build->policy->cubes->len < FW_POLICY_CUBES_MAX)
                 for (unsigned i = 0; i < match->n_terms; i++)

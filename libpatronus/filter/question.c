@@ -34,6 +34,7 @@ enum {
         QUESTION_MAC,
         QUESTION_HOP_LIMIT,
         QUESTION_TAG,
+        QUESTION_FRAGMENT,
 };
 
 static const PtChoice states[] = {
@@ -90,6 +91,8 @@ const PtField fw_question_fields[] = {
                 .doc = "Its hop limit; else what its sort has."),
         [QUESTION_TAG] = PT_FIELD(FwQuestion, name, tags, "tag", PT_F_LIST,
                 .doc = "Tags that its connection has already; else none."),
+        [QUESTION_FRAGMENT] = PT_FIELD(FwQuestion, bool, fragment, "fragment", 0,
+                .doc = "Whether it is a fragment, as it came; else it is not."),
         {},
 };
 /* clang-format on */
@@ -237,6 +240,7 @@ static void set_rest(const FwQuestion *question, FwPacket *packet)
                 fw_packet_set_unknown(packet, FW_DIM_SOURCE_MAC);
         }
         packet->hop_limit = question->hop_limit;
+        packet->fragment = question->fragment;
 }
 
 static int set_tags(const FwQuestion *question, const FwTags *tags, FwPacket *packet,
@@ -415,7 +419,8 @@ void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString 
         append_text("from", outcome->from ? outcome->from->name : FW_ZONE_UNASSIGNED, out);
         if (packet->in[0])
                 append_text("in", packet->in, out);
-        append_text("to", outcome->to ? outcome->to->name : FW_ZONE_UNASSIGNED, out);
+        if (outcome->stage != FW_STAGE_FRAGMENTS)
+                append_text("to", outcome->to ? outcome->to->name : FW_ZONE_UNASSIGNED, out);
         if (outcome->way.out[0])
                 append_text("out", outcome->way.out, out);
         append_text("text", text, out);

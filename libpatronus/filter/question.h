@@ -27,6 +27,7 @@ typedef struct FwQuestion {
         PtList tags;  /* char * */
         int protocol, state;
         uint8_t dscp, hop_limit;
+        bool fragment;
 } FwQuestion;
 
 extern const PtField fw_question_fields[];

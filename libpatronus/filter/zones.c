@@ -140,6 +140,7 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
         zones->n = list->len;
         zones->zones = (FwZone *) (void *) g_array_free(list, FALSE);
         zones->router = (FwZone){.name = FW_ZONE_ROUTER};
+        zones->fragments = (FwZone){.name = FW_ZONE_FRAGMENTS};
         settings = pt_slice_get(slice, &pt_kind_filter_settings, "default");
         if (settings)
                 zones->settings = (const FilterSettings *) pt_object_ref(settings);
@@ -243,6 +244,8 @@ bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule
 
         if (!same && (strcmp(rule_from, FW_ZONE_ANY) != 0 ||
                       (strcmp(from, FW_ZONE_ROUTER) == 0 && !fw_scope_floats(rule))))
+                return false;
+        if (fw_rule_fragments(rule) != (strcmp(to, FW_ZONE_FRAGMENTS) == 0))
                 return false;
         return strcmp(rule_to, FW_ZONE_ANY) == 0 || strcmp(rule_to, to) == 0;
 }

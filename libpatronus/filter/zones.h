@@ -25,10 +25,13 @@ typedef struct FwZone {
         bool masquerades; /* Zone.masquerade, where NatSettings leave it in force */
 } FwZone;
 
+/* Where a rule about fragments is for, which is no zone's name. */
+#define FW_ZONE_FRAGMENTS "FRAGMENTS"
+
 typedef struct FwZones {
         FwZone *zones; /* sorted by name */
         unsigned n;
-        FwZone router;
+        FwZone router, fragments;
         GArray *interfaces; /* FwInterval, flattened; number: index in `zones` + 1 */
         GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
         GArray *sources6;
@@ -55,7 +58,8 @@ FwAction fw_zones_default(const FwZones *zones, const FwZone *from, const FwZone
 
 /* Whether a rule that names no zone in `from` is for packets of the router too. */
 bool fw_scope_floats(const FirewallRule *rule);
-/* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`. */
+/* Whether a rule is for packets from one zone to another (or the router), by its `from` and `to`; to
+ * FW_ZONE_FRAGMENTS: rules about fragments, which are for nothing else. */
 bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule);
 
 /*

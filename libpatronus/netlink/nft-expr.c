@@ -95,6 +95,18 @@ void pt_nft_network_set(struct nftnl_rule *rule, uint32_t offset, uint32_t len, 
                            checksum ? offsetof(struct iphdr, check) : 0);
 }
 
+void pt_nft_extension(struct nftnl_rule *rule, uint8_t header, uint32_t offset, uint32_t len,
+                      uint32_t dreg)
+{
+        struct nftnl_expr *expr = add(rule, "exthdr");
+
+        nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, header);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, offset);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, len);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_DREG, dreg);
+}
+
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len)
 {
         static const uint8_t zero[16];

@@ -21,6 +21,9 @@ void pt_nft_ct(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_ct_original(struct nftnl_rule *rule, uint32_t key, uint32_t dreg);
 void pt_nft_payload(struct nftnl_rule *rule, uint32_t base, uint32_t offset, uint32_t len,
                     uint32_t dreg);
+/* Bytes of an extension header of IPv6 (IPPROTO_*); the rule ends when there is none. Of IPv6 only. */
+void pt_nft_extension(struct nftnl_rule *rule, uint8_t header, uint32_t offset, uint32_t len,
+                      uint32_t dreg);
 void pt_nft_mask(struct nftnl_rule *rule, uint32_t reg, const void *mask, uint32_t len);
 /* (reg & mask) ^ xor, in the register. */
 void pt_nft_bitwise(struct nftnl_rule *rule, uint32_t reg, const void *mask, const void * xor,

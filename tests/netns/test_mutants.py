@@ -176,6 +176,13 @@ RULES = {
         "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || ", "return "),
         "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
     },
+    "test_rule_fragments.py": {
+        "only first fragments": (f"{FILTERD}/dispatch-fragments.c", "#define IPV4_FRAGMENT 0x3fff", "#define IPV4_FRAGMENT 0x2000"),
+        "headers make fragments": (f"{FILTERD}/dispatch-fragments.c", "#define IPV6_FRAGMENT 0xfff9", "#define IPV6_FRAGMENT 0xffff"),
+        "put together first": ("libpatronus/base/marks.h", "(-450)", "(-350)"),
+        "all rules see fragments": (f"{FILTER}/zones.c", "if (fw_rule_fragments(rule) != (strcmp(to, FW_ZONE_FRAGMENTS) == 0))", "if (false)"),
+        "nobody drops fragments": (f"{FILTER}/evaluate.c", "return outcome->rule ? decide(evaluation, FW_DROP, FW_REASON_FRAGMENTS) : 0;", "return 0;"),
+    },
     "test_rule_tags.py": {
         "tags are not asked": (f"{FILTER}/match.c", "add_lists(ret, FW_DIM_TAGS, false, &box->tagged, NULL);", ""),
         "one tag is all": (f"{FILTER}/tags.c", "mask |= (FwNumber) 1 << bit;", "mask = (FwNumber) 1 << bit;"),

@@ -234,10 +234,17 @@ static const PtField rule_fields[] = {
                        "or since an earlier packet of a connection that was not answered yet. What "
                        "is not tracked has none. Absent: whatever it has.",
                 .example = "[trusted]"),
+        [FW_RULE_FRAGMENTS] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, fragments, "fragments", 0,
+                .def = "false",
+                .doc = "Drops fragments, before they are put together and before all else, of "
+                       "connections that exist too. Such a rule asks what each of them shows: "
+                       "where it comes from, addresses, the protocol, its own length. All "
+                       "other rules see what was put together.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_TAGGED + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_FRAGMENTS + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

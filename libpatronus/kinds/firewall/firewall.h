@@ -112,6 +112,7 @@ enum {
         FW_RULE_ADD_DESTINATION,
         FW_RULE_SET_TAG,
         FW_RULE_TAGGED,
+        FW_RULE_FRAGMENTS,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -179,7 +180,8 @@ typedef enum FwDirection {
 
 /* Where a rule stands in the order of evaluation. */
 typedef enum FwRulePlace {
-        FW_PLACE_QUICK, /* floating: before all rules of zones */
+        FW_PLACE_FRAGMENTS, /* about fragments: before all others, and before all else */
+        FW_PLACE_QUICK,     /* floating: before all rules of zones */
         FW_PLACE_ZONES,
         FW_PLACE_LATE, /* floating and not quick: after them, the last one first */
         FW_PLACE_MAX,
@@ -258,6 +260,7 @@ typedef struct FwRuleBox {
         FwAdd add_source, add_destination;
         char *set_tag; /* or NULL */
         PtList tagged; /* char *: tags; a set */
+        bool fragments;
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -665,6 +668,7 @@ uint8_t fw_tcp_flag_bits(const PtList *flags);
 bool fw_rule_looks_in(const FirewallRule *rule);
 bool fw_rule_looks_out(const FirewallRule *rule);
 bool fw_rule_floating(const FirewallRule *rule);
+bool fw_rule_fragments(const FirewallRule *rule);
 FwRulePlace fw_rule_place(const FirewallRule *rule);
 /* Whether what it matches goes no further: false for `continue` and in audit mode. */
 bool fw_rule_decides(const FirewallRule *rule);

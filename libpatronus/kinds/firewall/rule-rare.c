@@ -88,8 +88,15 @@ bool fw_rule_floating(const FirewallRule *rule)
         return fw_rule_box(rule)->floating;
 }
 
+bool fw_rule_fragments(const FirewallRule *rule)
+{
+        return fw_rule_box(rule)->fragments;
+}
+
 FwRulePlace fw_rule_place(const FirewallRule *rule)
 {
+        if (fw_rule_fragments(rule))
+                return FW_PLACE_FRAGMENTS;
         if (!fw_rule_floating(rule))
                 return FW_PLACE_ZONES;
         return pt_object_has(&rule->object, FW_RULE_QUICK) && !rule->box->quick ? FW_PLACE_LATE
@@ -133,6 +140,8 @@ char *fw_rule_notes(const FirewallRule *rule)
         const FwRuleBox *box = fw_rule_box(rule);
         g_autoptr(GString) out = g_string_new(NULL);
 
+        if (fw_rule_place(rule) == FW_PLACE_FRAGMENTS)
+                g_string_append(out, ", fragments");
         if (fw_rule_place(rule) == FW_PLACE_QUICK)
                 g_string_append(out, ", floating");
         if (fw_rule_place(rule) == FW_PLACE_LATE)
@@ -266,12 +275,60 @@ static int check_sets(const FirewallRule *rule, PtDiagnostics *diag)
         return r;
 }
 
+static int refuse(PtDiagnostics *diag, const char *code, const char *pointer, const char *text)
+{
+        pt_diag_error(diag, code, pointer, "%s", text);
+        return -EINVAL;
+}
+
+/* What is known of a fragment, and of its way so far. */
+static int check_fragments(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        static const struct {
+                unsigned field;
+                const char *pointer;
+        } unknown[] = {
+                {FW_RULE_SERVICES, "/spec/services"},  {FW_RULE_ICMP_TYPES, "/spec/icmpTypes"},
+                {FW_RULE_TCP_FLAGS, "/spec/tcpFlags"}, {FW_RULE_STATES, "/spec/states"},
+                {FW_RULE_MARK, "/spec/mark"},          {FW_RULE_TAGGED, "/spec/tagged"},
+        };
+        int r = 0;
+
+        if (!fw_rule_fragments(rule))
+                return 0;
+        if (rule->action != FW_DROP)
+                r = refuse(diag, "needs-drop", "/spec/action",
+                           "a fragment can only be dropped: what all of them make together is "
+                           "asked about afterwards; write \"action: drop\"");
+        if (fw_rule_floating(rule))
+                r = refuse(diag, "never-floats", "/spec/floating",
+                           "fragments are seen before all other rules anyway; remove this");
+        if (rule->to && strcmp(rule->to, FW_ZONE_ANY) != 0)
+                r = refuse(diag, "not-known", "/spec/to",
+                           "where fragments go is not known yet; remove this, or name addresses "
+                           "of the destination");
+        if (is_router(rule->from))
+                r = refuse(diag, "never-matches", "/spec/from",
+                           "what the router itself sends is whole when it is filtered; name a "
+                           "zone");
+        if (fw_endpoint_has_ports(&rule->source) || fw_endpoint_has_ports(&rule->destination))
+                r = refuse(diag, "not-known",
+                           fw_endpoint_has_ports(&rule->source) ? "/spec/source"
+                                                                : "/spec/destination",
+                           "only the first fragment has ports; remove them");
+        for (unsigned i = 0; i < G_N_ELEMENTS(unknown); i++)
+                if (pt_object_has(&rule->object, unknown[i].field))
+                        r = refuse(diag, "not-known", unknown[i].pointer,
+                                   "this is not known of a fragment; remove it");
+        return r;
+}
+
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 {
         int r = check_reject(rule, diag);
 
         if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0 ||
-            check_sets(rule, diag) < 0)
+            check_sets(rule, diag) < 0 || check_fragments(rule, diag) < 0)
                 r = -EINVAL;
         return r;
 }
