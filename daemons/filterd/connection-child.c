@@ -234,12 +234,13 @@ int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
         return end(&killer, kill_all(&killer, netns_fd, filter));
 }
 
-int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after)
+int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after,
+                    FwTimes *times)
 {
         static const PtConnectionFilter every = {};
         g_autoptr(FwRevoke) revoke = NULL;
         Killer killer = {.socket = socket};
-        int r = fw_revoke_new(before, after, netns_fd, &revoke);
+        int r = fw_revoke_new(before, after, times, netns_fd, &revoke);
 
         killer.revoke = revoke;
         if (r == 0)

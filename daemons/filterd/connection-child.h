@@ -25,6 +25,7 @@ int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter);
 
 /* Receives one FwPage; *ret_fd is -EBADF when none came with it. -EPIPE: the child is gone. */
 int fw_page_receive(int socket, FwPage *ret, int *ret_fd);
-/* The same of those that one of the policies before (PtSlice) let begin and the one after does not
- * (revoke.h). */
-int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after);
+/* The same of those that one of the policies before (FwRevokeBefore) let begin and the one after does
+ * not (revoke.h). */
+int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after,
+                    FwTimes *times);

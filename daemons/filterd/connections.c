@@ -343,7 +343,7 @@ int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *fi
 }
 
 int fw_connections_revoke(FwConnections *connections, const GPtrArray *before,
-                          const FwSource *after, FwKillDone done, void *userdata)
+                          const FwSource *after, FwTimes *times, FwKillDone done, void *userdata)
 {
         int r, socket;
         Job *job;
@@ -352,7 +352,7 @@ int fw_connections_revoke(FwConnections *connections, const GPtrArray *before,
         if (r < 0)
                 return r;
         if (r == 0)
-                _exit(fw_child_revoke(socket, connections->netns_fd, before, after));
+                _exit(fw_child_revoke(socket, connections->netns_fd, before, after, times));
         job->kill_done = done;
         job->userdata = userdata;
         return 0;

@@ -10,6 +10,7 @@
 
 #include "bans.h"
 #include "filter/flatten.h"
+#include "filter/schedule.h"
 #include "netlink/conntrack.h"
 #include <systemd/sd-event.h>
 
@@ -52,8 +53,9 @@ typedef void (*FwKillDone)(int result, uint64_t killed, void *userdata);
  * connections are answered with a reset when an end of theirs goes on. */
 int fw_connections_kill(FwConnections *connections, const PtConnectionFilter *filter,
                         FwKillDone done, void *userdata);
-/* Ends those that commits revoke (revoke.h), by a child. `before`: PtSlice. */
+/* Ends those that commits revoke, or windows that are over (revoke.h), by a child. `before`:
+ * FwRevokeBefore; `times`: what schedules say now. */
 int fw_connections_revoke(FwConnections *connections, const GPtrArray *before,
-                          const FwSource *after, FwKillDone done, void *userdata);
+                          const FwSource *after, FwTimes *times, FwKillDone done, void *userdata);
 /* How many there are, whatever they are. */
 int fw_connections_count(FwConnections *connections, uint32_t *ret);

@@ -17,7 +17,8 @@ struct FwJudge {
         FwConnections *connections;
         const char *state_dir;
         PtSlice *in_force;     /* NULL: nothing was until now */
-        GPtrArray *before;     /* PtSlice: what was, since connections were looked at last */
+        FwTimes *times;        /* what schedules say of it */
+        GPtrArray *before;     /* FwRevokeBefore: what was, since connections were looked at last */
         sd_event_source *soon; /* a look is to come */
         bool *freed;           /* of a look under way: says that the judge is gone */
 };
@@ -27,11 +28,6 @@ typedef struct Look {
         FwJudge *judge;
         bool gone;
 } Look;
-
-static void unref_slice(void *slice)
-{
-        pt_slice_unref(slice);
-}
 
 static void look_soon(FwJudge *judge);
 
@@ -64,7 +60,7 @@ static void look(FwJudge *judge)
         Look *under_way;
         int r;
 
-        judge->before = g_ptr_array_new_with_free_func(unref_slice);
+        judge->before = g_ptr_array_new_with_free_func(fw_revoke_before_free);
         if (layout)
                 after.live = fw_sets_live(layout->sets);
         if (fw_connections_count(judge->connections, &count) == 0 && count == 0)
@@ -72,7 +68,8 @@ static void look(FwJudge *judge)
         under_way = g_new0(Look, 1);
         under_way->judge = judge;
         judge->freed = &under_way->gone;
-        r = fw_connections_revoke(judge->connections, before, &after, looked, under_way);
+        r = fw_connections_revoke(judge->connections, before, &after, judge->times, looked,
+                                  under_way);
         if (r < 0)
                 looked(r, 0, under_way);
 }
@@ -115,13 +112,49 @@ static void look_soon(FwJudge *judge)
         look_after(judge, LOOK_USEC);
 }
 
+/* Of more, those in the middle are not remembered: what began under one of them alone is left
+ * alone. */
+static void remember(FwJudge *judge, PtSlice *slice, bool ended, FwTimes *times)
+{
+        if (judge->before->len == FW_REVOKE_BEFORE_MAX)
+                g_ptr_array_remove_index(judge->before, FW_REVOKE_BEFORE_MAX - 1);
+        g_ptr_array_add(judge->before, fw_revoke_before_new(slice, ended, times));
+        look_soon(judge);
+}
+
+static bool same_times(const FwTimes *a, const FwTimes *b)
+{
+        return a == b || (a && b && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0);
+}
+
+/* What schedules said until now, and of which rules: windows may be over. At first it is not known. */
+static void note_times(FwJudge *judge, const FwLayout *layout)
+{
+        g_autoptr(FwTimes) were = judge->times;
+        PtSlice *slice = judge->in_force ?: layout->slice;
+
+        judge->times = fw_times_ref(layout->times);
+        if ((!judge->in_force || !same_times(were, layout->times)) && fw_revoke_may_end(slice))
+                remember(judge, slice, true, judge->in_force ? were : NULL);
+}
+
+static void forget_commits(FwJudge *judge)
+{
+        for (unsigned i = judge->before->len; i-- > 0;)
+                if (!((const FwRevokeBefore *) g_ptr_array_index(judge->before, i))->ended)
+                        g_ptr_array_remove_index(judge->before, i);
+}
+
 static void verified(void *userdata)
 {
         FwJudge *judge = userdata;
         const FwLayout *layout = fw_engine_layout(judge->engine);
         g_autoptr(PtSlice) was = NULL;
 
-        if (!layout || layout->slice == judge->in_force)
+        if (!layout)
+                return;
+        note_times(judge, layout);
+        if (layout->slice == judge->in_force)
                 return;
         was = g_steal_pointer(&judge->in_force);
         judge->in_force = pt_slice_ref(layout->slice);
@@ -129,15 +162,10 @@ static void verified(void *userdata)
                 return;
         /* What was until now goes on under such a one, whatever comes next. */
         if (!fw_settings_revoke(layout->zones->settings)) {
-                g_ptr_array_set_size(judge->before, 0);
+                forget_commits(judge);
                 return;
         }
-        /* Of more, those in the middle are not remembered: what began under one of them alone is left
-         * alone. */
-        if (judge->before->len == FW_REVOKE_BEFORE_MAX)
-                g_ptr_array_remove_index(judge->before, FW_REVOKE_BEFORE_MAX - 1);
-        g_ptr_array_add(judge->before, g_steal_pointer(&was));
-        look_soon(judge);
+        remember(judge, was, false, NULL);
 }
 
 FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, FwConnections *connections,
@@ -149,7 +177,7 @@ FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, FwConnections *connecti
         judge->engine = engine;
         judge->connections = connections;
         judge->state_dir = state_dir;
-        judge->before = g_ptr_array_new_with_free_func(unref_slice);
+        judge->before = g_ptr_array_new_with_free_func(fw_revoke_before_free);
         fw_engine_on_verified(engine, verified, judge);
         verified(judge);
         return judge;
@@ -165,5 +193,6 @@ void fw_judge_free(FwJudge *judge)
         sd_event_source_disable_unref(judge->soon);
         g_ptr_array_unref(judge->before);
         pt_slice_unref(judge->in_force);
+        fw_times_unref(judge->times);
         g_free(judge);
 }

@@ -6,6 +6,8 @@
  * moment later, so that its author has his answer before, commits that follow each other are one look,
  * and one that is taken back at once ends nothing. One
  * that waits for a confirmation ends nothing before it has come. FilterSettings.revoke switches it off.
+ * And when the window of a schedule is over, which may have been while no filterd was there, for what
+ * rules with endConnections let begin.
  */
 
 #include "connections.h"

@@ -16,14 +16,17 @@
 typedef struct Policy {
         FwLists *lists;
         const FwZone *marked[256]; /* NULL: none, or several */
+        const FwTimes *times;      /* NULL: whatever the time is */
+        bool ended;                /* FwRevokeBefore.ended */
 } Policy;
 
 struct FwRevoke {
         Policy before[FW_REVOKE_BEFORE_MAX], after;
         unsigned n_before;
         FwWays *ways;
-        bool moved; /* interfaces or sources of zones differ: marks do not tell */
-        bool all;   /* what differs may be of every pair */
+        FwTimes *times; /* now */
+        bool moved;     /* interfaces or sources of zones differ: marks do not tell */
+        bool all;       /* what differs may be of every pair */
         uint8_t *
                 differs; /* by zones of `after`, with the router: 0: not known yet, 1: no, 2: yes */
 };
@@ -80,16 +83,48 @@ static int stop_unless_rule(const PtObject *before, const PtObject *after, void 
                kind != &pt_kind_service && kind != &pt_kind_zone;
 }
 
-static int add_before(FwRevoke *revoke, const PtSlice *slice, const FwSource *after)
+FwRevokeBefore *fw_revoke_before_new(PtSlice *slice, bool ended, FwTimes *times)
+{
+        FwRevokeBefore *before = g_new0(FwRevokeBefore, 1);
+
+        before->slice = pt_slice_ref(slice);
+        before->ended = ended;
+        before->times = fw_times_ref(times);
+        return before;
+}
+
+void fw_revoke_before_free(void *p)
+{
+        FwRevokeBefore *before = p;
+
+        pt_slice_unref(before->slice);
+        fw_times_unref(before->times);
+        g_free(before);
+}
+
+static int stop_at_ending(const PtObject *object, void *userdata)
+{
+        return fw_rule_ends_connections((const FirewallRule *) object);
+}
+
+bool fw_revoke_may_end(const PtSlice *slice)
+{
+        return pt_slice_foreach(slice, &pt_kind_firewall_rule, stop_at_ending, NULL) != 0;
+}
+
+static int add_before(FwRevoke *revoke, const FwRevokeBefore *was, const FwSource *after)
 {
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         Policy *before = &revoke->before[revoke->n_before];
+        const PtSlice *slice = was->slice;
         FwSource source = {.slice = slice, .state_dir = after->state_dir, .live = after->live};
         int r = fw_lists_new(&source, NULL, diag, &before->lists);
 
         if (r < 0)
                 return r;
         revoke->n_before++;
+        before->ended = was->ended;
+        before->times = was->times;
         mark_zones(before);
         revoke->moved = revoke->moved || !same_zones(fw_lists_zones(before->lists),
                                                      fw_lists_zones(revoke->after.lists));
@@ -99,13 +134,15 @@ static int add_before(FwRevoke *revoke, const PtSlice *slice, const FwSource *af
         return 0;
 }
 
-int fw_revoke_new(const GPtrArray *before, const FwSource *after, int netns_fd, FwRevoke **ret)
+int fw_revoke_new(const GPtrArray *before, const FwSource *after, FwTimes *times, int netns_fd,
+                  FwRevoke **ret)
 {
         g_autoptr(FwRevoke) revoke = g_new0(FwRevoke, 1);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         unsigned n;
         int r = fw_lists_new(after, NULL, diag, &revoke->after.lists);
 
+        revoke->times = fw_times_ref(times);
         if (r == 0)
                 r = fw_ways_open(netns_fd, &revoke->ways);
         for (unsigned i = 0; r == 0 && i < MIN(before->len, FW_REVOKE_BEFORE_MAX); i++)
@@ -127,6 +164,7 @@ void fw_revoke_free(FwRevoke *revoke)
                 fw_lists_free(revoke->before[i].lists);
         fw_lists_free(revoke->after.lists);
         fw_ways_close(revoke->ways);
+        fw_times_unref(revoke->times);
         g_free(revoke->differs);
         g_free(revoke);
 }
@@ -184,7 +222,8 @@ static bool pair_differs(FwRevoke *revoke, const FwZone *from, const FwZone *to)
         if (*known == 0) {
                 *known = 1;
                 for (unsigned b = 0; b < revoke->n_before; b++)
-                        if (!same_pair(revoke, &revoke->before[b], i, k))
+                        if (!revoke->before[b].ended &&
+                            !same_pair(revoke, &revoke->before[b], i, k))
                                 *known = 2;
         }
         return *known == 2;
@@ -260,19 +299,43 @@ static void fill(const PtConnection *connection, FwPacket *packet)
                 fw_packet_set_unknown(packet, FW_DIM_TCP_FLAGS);
 }
 
-/* Whether the policy lets it begin: yes, no, or perhaps. */
-static FwTruth admits(FwRevoke *revoke, const Policy *policy, const PtConnection *connection,
-                      FwPacket *packet)
+/* Whether the policy lets it begin at that time: yes, no, or perhaps; and by which rule, or NULL. */
+static FwTruth admits_by(FwRevoke *revoke, const Policy *policy, const FwTimes *times,
+                         const PtConnection *connection, FwPacket *packet,
+                         const FirewallRule **ret_rule)
 {
-        FwWorld world = {.lists = policy->lists, .route = find_way, .userdata = revoke};
+        FwWorld world = {
+                .lists = policy->lists, .times = times, .route = find_way, .userdata = revoke};
         FwOutcome outcome;
 
+        *ret_rule = NULL;
         set_zones(revoke, policy, connection, packet);
         if ((!packet->from && !packet->in[0]) || fw_evaluate(&world, packet, &outcome) < 0)
                 return FW_MAYBE;
         if (outcome.doubt)
                 return FW_MAYBE;
+        *ret_rule = outcome.rule;
         return outcome.action == FW_ALLOW ? FW_YES : FW_NO;
+}
+
+static FwTruth admits(FwRevoke *revoke, const Policy *policy, const PtConnection *connection,
+                      FwPacket *packet)
+{
+        const FirewallRule *rule;
+
+        return admits_by(revoke, policy, NULL, connection, packet, &rule);
+}
+
+/* A rule let it begin whose window is over, and now none does. */
+static bool is_over(FwRevoke *revoke, const Policy *before, const PtConnection *connection,
+                    FwPacket *packet)
+{
+        const FirewallRule *rule;
+
+        if (admits_by(revoke, before, before->times, connection, packet, &rule) != FW_YES ||
+            !rule || !fw_rule_ends_connections(rule) || fw_times_let(revoke->times, rule))
+                return false;
+        return admits_by(revoke, &revoke->after, revoke->times, connection, packet, &rule) == FW_NO;
 }
 
 bool fw_revoke_ends(FwRevoke *revoke, const PtConnection *connection)
@@ -280,13 +343,18 @@ bool fw_revoke_ends(FwRevoke *revoke, const PtConnection *connection)
         FwPacket packet;
 
         fill(connection, &packet);
+        for (unsigned i = 0; i < revoke->n_before; i++)
+                if (revoke->before[i].ended &&
+                    is_over(revoke, &revoke->before[i], connection, &packet))
+                        return true;
         set_zones(revoke, &revoke->after, connection, &packet);
         if (packet.from && packet.to && !pair_differs(revoke, packet.from, packet.to))
                 return false;
         if (admits(revoke, &revoke->after, connection, &packet) != FW_NO)
                 return false;
         for (unsigned i = 0; i < revoke->n_before; i++)
-                if (admits(revoke, &revoke->before[i], connection, &packet) != FW_NO)
+                if (!revoke->before[i].ended &&
+                    admits(revoke, &revoke->before[i], connection, &packet) != FW_NO)
                         return true;
         return false;
 }

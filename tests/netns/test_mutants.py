@@ -176,6 +176,11 @@ RULES = {
         "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || ", "return "),
         "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
     },
+    "test_schedules.py": {
+        "all windows end connections": (f"{FILTERD}/revoke.c", "!rule || !fw_rule_ends_connections(rule) ||", "!rule ||"),
+        "what another rule lets begin ends": (f"{FILTERD}/revoke.c", "connection, packet, &rule) == FW_NO;", "connection, packet, &rule) != FW_MAYBE;"),
+        "windows that ended unseen": (f"{FILTERD}/judge.c", "if ((!judge->in_force || !same_times", "if ((judge->in_force && !same_times"),
+    },
     "test_rule_fragments.py": {
         "only first fragments": (f"{FILTERD}/dispatch-fragments.c", "#define IPV4_FRAGMENT 0x3fff", "#define IPV4_FRAGMENT 0x2000"),
         "headers make fragments": (f"{FILTERD}/dispatch-fragments.c", "#define IPV6_FRAGMENT 0xfff9", "#define IPV6_FRAGMENT 0xffff"),

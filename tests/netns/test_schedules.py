@@ -16,6 +16,7 @@ from documents import document
 from lab import Lab
 from nfmonitor import Monitor
 from shared_fixtures import lab_name, need_daemons
+from test_revoke import Flow
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[2] / "examples"
 MONDAY = datetime.datetime(2026, 3, 30, tzinfo=datetime.timezone.utc)  # the day after summer time began in Europe
@@ -122,6 +123,51 @@ def test_a_restart_finds_the_time(shifted):
     set_time(lab, 8, 0, 5, day=1)  # Tuesday
     lab.start("filterd")
     assert verdicts(lab) == CLOSED
+
+
+ENDING = "".join(rule(name, port, action="allow", log=False, **{"protocol": "tcp"} | spec) for name, port, spec in (
+    ("ends", 2000, {"schedule": "office", "endConnections": True}),
+    ("goes-on", 2001, {"schedule": "office"}),
+    ("also", 2002, {"schedule": "office", "endConnections": True}),
+    ("always", 2002, {"priority": 40000})))
+
+
+def flows(lab):
+    made = [Flow(lab, "lan", "wan", "10.1.0.2", port) for port in (2000, 2001, 2002)]
+    return made[0], made[1:]
+
+
+def test_what_ends_with_its_window(shifted):
+    """What another rule lets begin at that time goes on, and what no rule said should end."""
+    lab = shifted
+    set_time(lab, 8, 30, 0)
+    lab.apply(ZONES + OFFICE + ENDING + document("FilterSettings", "default", trustClock=True, revoke=False))
+    first, others = flows(lab)
+    set_time(lab, 8, 59, 58)
+    lab.ctl("set", "FirewallRule/always", "priority=40001")  # whatever is planned looks at the clock
+    assert first.ends()
+    assert all(flow.lives() for flow in others)
+    set_time(lab, 8, 30, 0)
+    lab.ctl("set", "FirewallRule/always", "priority=40002")
+    assert all(flow.lives() for flow in others)
+    # the same of a window that ends while nobody looks
+    first, more = flows(lab)
+    lab.end("filterd", signal.SIGKILL)
+    assert first.lives()
+    set_time(lab, 12, 0, 0)
+    lab.start("filterd")
+    assert first.ends()
+    assert all(flow.lives() for flow in others + more)
+
+
+@pytest.mark.parametrize("spec, says", [
+    ({"action": "allow"}, "add one"),
+    ({"action": "drop", "schedule": "office"}, "let it allow"),
+    ({"action": "allow", "schedule": "office", "mode": "audit"}, "let it allow"),
+])
+def test_what_cannot_end(lab, spec, says):
+    refused = lab.ctl("apply", "-f", "-", stdin=ZONES + OFFICE + rule("r", 7, endConnections=True, **spec), check=False)
+    assert refused.returncode == 1 and "/spec/endConnections" in refused.stderr and says in refused.stderr, refused.stderr
 
 
 def test_a_schedule_that_changes(shifted):

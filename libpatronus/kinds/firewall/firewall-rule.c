@@ -169,7 +169,7 @@ static const PtField rule_fields[] = {
                 .doc = "When the rule is in force; at other times it is as if it were not there. "
                        "While the machine's clock is not synchronised, a rule that allows is not "
                        "in force, and one that drops or rejects is. Connections that exist go on when "
-                       "the window ends. Absent: always.",
+                       "the window ends, unless endConnections says otherwise. Absent: always.",
                 .example = "office-hours"),
         [FW_RULE_FLOATING] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, floating, "floating", 0,
                 .def = "false",
@@ -241,10 +241,16 @@ static const PtField rule_fields[] = {
                        "where it comes from, addresses, the protocol, its own length. All "
                        "other rules see what was put together.",
                 .example = "true"),
+        [FW_RULE_END_CONNECTIONS] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, end_connections,
+                "endConnections", 0,
+                .def = "false",
+                .doc = "Whether connections that the rule let pass end when its schedule's window "
+                       "does, unless another rule would let them begin then.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_FRAGMENTS + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_END_CONNECTIONS + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -113,6 +113,7 @@ enum {
         FW_RULE_SET_TAG,
         FW_RULE_TAGGED,
         FW_RULE_FRAGMENTS,
+        FW_RULE_END_CONNECTIONS,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -261,6 +262,7 @@ typedef struct FwRuleBox {
         char *set_tag; /* or NULL */
         PtList tagged; /* char *: tags; a set */
         bool fragments;
+        bool end_connections; /* with the window of the schedule; default false */
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -669,6 +671,7 @@ bool fw_rule_looks_in(const FirewallRule *rule);
 bool fw_rule_looks_out(const FirewallRule *rule);
 bool fw_rule_floating(const FirewallRule *rule);
 bool fw_rule_fragments(const FirewallRule *rule);
+bool fw_rule_ends_connections(const FirewallRule *rule);
 FwRulePlace fw_rule_place(const FirewallRule *rule);
 /* Whether what it matches goes no further: false for `continue` and in audit mode. */
 bool fw_rule_decides(const FirewallRule *rule);

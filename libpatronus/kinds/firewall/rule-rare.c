@@ -93,6 +93,11 @@ bool fw_rule_fragments(const FirewallRule *rule)
         return fw_rule_box(rule)->fragments;
 }
 
+bool fw_rule_ends_connections(const FirewallRule *rule)
+{
+        return fw_rule_box(rule)->end_connections;
+}
+
 FwRulePlace fw_rule_place(const FirewallRule *rule)
 {
         if (fw_rule_fragments(rule))
@@ -323,12 +328,27 @@ static int check_fragments(const FirewallRule *rule, PtDiagnostics *diag)
         return r;
 }
 
+static int check_end_connections(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        if (!fw_rule_ends_connections(rule))
+                return 0;
+        if (!fw_rule_box(rule)->schedule)
+                return refuse(diag, "needs-schedule", "/spec/endConnections",
+                              "without a schedule no window ends; add one, or remove this");
+        if (rule->action != FW_ALLOW || !fw_rule_decides(rule))
+                return refuse(diag, "needs-allow", "/spec/endConnections",
+                              "a rule that lets no connection begin has none to end; remove this, "
+                              "or let it allow");
+        return 0;
+}
+
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 {
         int r = check_reject(rule, diag);
 
         if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0 ||
-            check_sets(rule, diag) < 0 || check_fragments(rule, diag) < 0)
+            check_sets(rule, diag) < 0 || check_fragments(rule, diag) < 0 ||
+            check_end_connections(rule, diag) < 0)
                 r = -EINVAL;
         return r;
 }
