@@ -499,6 +499,11 @@ const CtlCommand ctl_commands[] = {
                  "that are active: servers that are alive, or the fallback when none is. The last "
                  "failure is shown even when it is long ago.",
          .run = ctl_run_filter_servers},
+        {.name = "filter nat64",
+         .doc = "List the translators between IPv6 and IPv4, and whether they run",
+         .help = "Those of Nat64 objects that are enabled. One that ended, or cannot be started, is "
+                 "tried again after a while; the last failure is shown even when it is long ago.",
+         .run = ctl_run_filter_nat64},
         {.name = "filter counters",
          .options = CTL_BIT(CTL_KIND) | CTL_BIT(CTL_NAME) | CTL_BIT(CTL_WATCH),
          .doc = "Show the packet filter's counters",

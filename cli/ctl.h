@@ -250,6 +250,7 @@ int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_entries(Ctl *ctl);
 int ctl_run_filter_refresh(Ctl *ctl);
 int ctl_run_filter_remove(Ctl *ctl);
+int ctl_run_filter_nat64(Ctl *ctl);
 int ctl_run_filter_servers(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);
 int ctl_run_filter_why(Ctl *ctl);

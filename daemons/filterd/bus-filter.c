@@ -180,6 +180,8 @@ static const sd_bus_vtable filter_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RefreshAlias", SD_BUS_ARGS("s", alias), SD_BUS_NO_RESULT,
                                 fw_method_refresh_alias, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListNat64", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", translators),
+                                fw_method_list_nat64, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListServers", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", servers),
                                 fw_method_list_servers, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Drifts", "t", property_drifts, 0, 0),
@@ -199,6 +201,8 @@ static const sd_bus_vtable filter_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS(
                 "ServerChanged",
                 SD_BUS_ARGS("t", sequence, "s", pool, "s", address, "q", port, "s", state), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("Nat64Changed",
+                                SD_BUS_ARGS("t", sequence, "s", name, "s", state, "s", error), 0),
         SD_BUS_VTABLE_END,
 };
 

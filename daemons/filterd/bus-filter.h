@@ -74,4 +74,5 @@ int fw_property_log(sd_bus *bus, const char *path, const char *interface, const 
 int fw_method_list_aliases(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_alias_state(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_refresh_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_list_nat64(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_list_servers(sd_bus_message *m, void *userdata, sd_bus_error *error);

@@ -12,6 +12,7 @@
 #include "marks.h"
 #include "objects.h"
 #include "pools.h"
+#include "nat64.h"
 #include "review.h"
 
 #include <string.h>
@@ -339,6 +340,9 @@ static int plan_new(PtEngineCtx *ctx, uint64_t revision, PtSlice *wanted, PtObse
         if (r == 0)
                 r = plan_bridge(engine, plan, diag);
         if (r == 0)
+                fw_nat64_describe(engine->layout ? engine->layout->slice : NULL, wanted,
+                                  &plan->plan);
+        if (r == 0)
                 fw_notice_without_to(engine->layout ? engine->layout->slice : NULL, wanted, diag);
         if (r < 0) {
                 plan_free(&plan->plan);
@@ -374,8 +378,9 @@ static int review(PtEngineCtx *ctx, const PtPlan *base, const PtSlice *before, P
                   PtDiagnostics *diag)
 {
         FwPlanned planned = planned_of(ctx, base);
+        int r = fw_nat64_review(before, planned.slice, ctx->run_dir, review->forced, diag);
 
-        return fw_review(&planned, before, review, diag);
+        return r < 0 ? r : fw_review(&planned, before, review, diag);
 }
 
 static int prepare(PtEngineCtx *ctx, PtPlan *plan, PtDiagnostics *diag, PtDone done, void *userdata)
@@ -746,6 +751,7 @@ static const PtKind *const owned[] = {
         &pt_kind_bridge_settings,
         &pt_kind_filter_settings,
         &pt_kind_firewall_rule,
+        &pt_kind_nat64,
         &pt_kind_nat_rule,
         &pt_kind_nat_settings,
         &pt_kind_policy_test,

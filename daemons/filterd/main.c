@@ -12,7 +12,7 @@
 /* What the options say, before there is a manager. */
 typedef struct Main {
         bool early;
-        char *fetch;
+        char *fetch, *nat64;
         FwManager *manager;
 } Main;
 
@@ -34,13 +34,21 @@ static int set_early(PtDaemon *daemon, const char *value)
         return 0;
 }
 
+static int set_path(char **path, const char *value)
+{
+        g_free(*path);
+        *path = g_strdup(value);
+        return value[0] == '/' ? 0 : -EINVAL;
+}
+
 static int set_fetch(PtDaemon *daemon, const char *value)
 {
-        Main *self = get_main(daemon);
+        return set_path(&get_main(daemon)->fetch, value);
+}
 
-        g_free(self->fetch);
-        self->fetch = g_strdup(value);
-        return value[0] == '/' ? 0 : -EINVAL;
+static int set_nat64(PtDaemon *daemon, const char *value)
+{
+        return set_path(&get_main(daemon)->nat64, value);
 }
 
 static void main_free(void *p)
@@ -50,16 +58,19 @@ static void main_free(void *p)
         if (!self)
                 return;
         g_free(self->fetch);
+        g_free(self->nat64);
         g_free(self);
 }
 
 static int start(PtDaemon *daemon)
 {
         Main *self = get_main(daemon);
+        FwManagerOptions options;
         int r;
 
         pt_access_add_peer(pt_daemon_access(daemon), pt_participant_owner());
-        r = fw_manager_new(daemon, self->early, self->fetch, &self->manager);
+        options = (FwManagerOptions){self->early, self->fetch, self->nat64};
+        r = fw_manager_new(daemon, &options, &self->manager);
         if (r < 0)
                 return r;
         return self->early ? 1 : 0;
@@ -81,9 +92,10 @@ static void stop(PtDaemon *daemon)
         fw_manager_free(main_of(daemon)->manager);
 }
 
-static const PtDaemonOption options[] = {
+static const PtDaemonOption known_options[] = {
         {"early", NULL, "load the confirmed ruleset, or a closed one, and leave", set_early},
         {"fetch", "PATH", "patronus-fetch, or the socket where it is reached", set_fetch},
+        {"nat64", "PATH", "patronus-nat64, where the system does not start it", set_nat64},
         {0},
 };
 
@@ -93,7 +105,7 @@ static const PtDaemonClass filterd = {
         .path = BUS_PATH,
         .access = &fw_access,
         .doc = "compiles zones and rules into nf_tables and keeps them there",
-        .options = options,
+        .options = known_options,
         .start = start,
         .attach = attach,
         .stop = stop,

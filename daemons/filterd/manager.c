@@ -32,6 +32,7 @@ struct FwManager {
         FwLog *log;
         FwFollowers *followers;
         FwChecker *checker;
+        FwNat64 *nat64;
         PtAuditReporter *reporter;
         GPtrArray *explanations;
 
@@ -248,7 +249,9 @@ static void in_force(void *userdata)
 {
         FwManager *manager = userdata;
 
-        fw_feeds_follow(manager->feeds, fw_engine_layout(manager->ctx.engine)->slice);
+        if (manager->feeds)
+                fw_feeds_follow(manager->feeds, fw_engine_layout(manager->ctx.engine)->slice);
+        fw_nat64_follow(manager->nat64, fw_engine_layout(manager->ctx.engine)->slice);
 }
 
 static int open_feeds(FwManager *manager, const char *fetch)
@@ -297,11 +300,49 @@ static int run_feeds(FwManager *manager)
 
         if (r < 0)
                 return r;
-        if (manager->feeds && fw_engine_layout(manager->ctx.engine))
-                in_force(manager);
-        if (manager->feeds)
-                fw_engine_on_settled(manager->ctx.engine, in_force, manager);
         return 0;
+}
+
+/* Translators between IPv6 and IPv4. */
+
+#define NAT64_PROGRAM PT_LIBEXEC_DIR "/patronus-nat64"
+
+static void nat64_changed(const FwNat64Row *row, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        fw_signals_nat64_changed(&manager->signals, row->object->object.name,
+                                 fw_nat64_row_state(row), row->error);
+}
+
+static void nat64_trouble(const char *text, void *userdata)
+{
+        FwManager *manager = userdata;
+
+        pt_participant_set_condition(manager->participant, "Nat64", text);
+}
+
+static int open_nat64(FwManager *manager, const char *helper)
+{
+        FwNat64Config config = {
+                .event = manager->ctx.event,
+                .state_dir = manager->ctx.state_dir,
+                .run_dir = manager->ctx.run_dir,
+                .helper = helper ?: NAT64_PROGRAM,
+                .changed = nat64_changed,
+                .trouble = nat64_trouble,
+                .userdata = manager,
+        };
+
+        return fw_nat64_new(&config, &manager->nat64);
+}
+
+/* From now on what is in force is followed by all who do more of it than the table. */
+static void follow(FwManager *manager)
+{
+        if (fw_engine_layout(manager->ctx.engine))
+                in_force(manager);
+        fw_engine_on_settled(manager->ctx.engine, in_force, manager);
 }
 
 static void server_changed(const FwServerRow *row, void *userdata)
@@ -397,8 +438,9 @@ static void log_diagnostics(const PtDiagnostics *diag)
         }
 }
 
-int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **ret)
+int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager **ret)
 {
+        bool early = options->early;
         g_autoptr(FwManager) manager = g_new0(FwManager, 1);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         PtParticipantConfig config = {
@@ -448,7 +490,7 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
         fw_engine_watch(manager->ctx.engine, manager->monitor);
         manager->told = g_array_new(FALSE, FALSE, sizeof(Told));
         g_array_set_clear_func(manager->told, told_clear);
-        read_feeds(manager, fetch);
+        read_feeds(manager, options->fetch);
         r = pt_participant_start(manager->participant, diag);
         log_diagnostics(diag);
         if (r < 0 && early) {
@@ -484,8 +526,11 @@ int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **
         }
         if (!early) {
                 r = run_feeds(manager);
+                if (r == 0)
+                        r = open_nat64(manager, options->nat64);
                 if (r < 0)
                         return r;
+                follow(manager);
                 manager->judge = fw_judge_new(manager->ctx.event, manager->ctx.engine,
                                               manager->connections, manager->ctx.state_dir);
         }
@@ -512,6 +557,7 @@ void fw_manager_free(FwManager *manager)
         fw_log_rules_free(manager->log_rules);
         pt_nft_monitor_free(manager->monitor);
         fw_checker_free(manager->checker);
+        fw_nat64_free(manager->nat64);
         pt_participant_free(manager->participant);
         fw_feeds_free(manager->feeds);
         g_clear_pointer(&manager->told, g_array_unref);
@@ -552,6 +598,11 @@ FwFollowers *fw_manager_followers(FwManager *manager)
 FwChecker *fw_manager_checker(FwManager *manager)
 {
         return manager->checker;
+}
+
+FwNat64 *fw_manager_nat64(FwManager *manager)
+{
+        return manager->nat64;
 }
 
 FwConnections *fw_manager_connections(FwManager *manager)

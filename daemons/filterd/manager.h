@@ -12,19 +12,26 @@
 #include "external.h"
 #include "feeds.h"
 #include "log-follow.h"
+#include "nat64.h"
 #include "signals.h"
 #include "txn/audit-report.h"
 #include "txn/participant.h"
 
 typedef struct FwManager FwManager;
 
+typedef struct FwManagerOptions {
+        bool early;
+        /* Where an installation has them, when NULL: */
+        const char *fetch; /* patronus-fetch, or its socket */
+        const char *nat64; /* patronus-nat64 */
+} FwManagerOptions;
+
 /*
  * Opens the kernel, brings the decided slice into force, watches. With `early` nothing is watched;
  * a slice that is absent or damaged gives a closed ruleset instead of an open machine. -ENOENT
- * never: without a slice filterd waits for configd. `fetch`: patronus-fetch or its socket; NULL: where
- * an installation has them.
+ * never: without a slice filterd waits for configd.
  */
-int fw_manager_new(PtDaemon *daemon, bool early, const char *fetch, FwManager **ret);
+int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager **ret);
 void fw_manager_free(FwManager *manager);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwManager, fw_manager_free)
 
@@ -37,6 +44,7 @@ FwConnections *fw_manager_connections(FwManager *manager);
 FwFeeds *fw_manager_feeds(FwManager *manager);
 FwExternal *fw_manager_external(FwManager *manager);
 FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
+FwNat64 *fw_manager_nat64(FwManager *manager);     /* the same */
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);
 const FwSignals *fw_manager_signals(const FwManager *manager);
 PtAuditReporter *fw_manager_reporter(const FwManager *manager);

@@ -75,3 +75,12 @@ void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const cha
                                           INTERFACE, "AliasRefreshed", "tssbs", ++signals->sequence,
                                           alias, source, changed, error ?: "");
 }
+
+void fw_signals_nat64_changed(FwSignals *signals, const char *name, const char *state,
+                              const char *error)
+{
+        if (bus_of(signals))
+                (void) sd_bus_emit_signal(bus_of(signals), pt_daemon_class(signals->daemon)->path,
+                                          INTERFACE, "Nat64Changed", "tsss", ++signals->sequence,
+                                          name, state, error);
+}

@@ -26,6 +26,9 @@ void fw_signals_bans_changed(FwSignals *signals, uint32_t added, uint32_t remove
 /* `state`: "up" or "down". */
 void fw_signals_server_changed(FwSignals *signals, const char *pool, const char *address,
                                uint16_t port, const char *state);
+/* `state`: the runner's; `error`: why it does not run, or "". */
+void fw_signals_nat64_changed(FwSignals *signals, const char *name, const char *state,
+                              const char *error);
 void fw_signals_drift_repaired(FwSignals *signals, const char *what, uint64_t usec);
 /* `error`: NULL when it went well. */
 void fw_signals_alias_refreshed(FwSignals *signals, const char *alias, const char *source,

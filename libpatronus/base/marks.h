@@ -18,6 +18,11 @@
 #define PT_MARK_PRIORITY_FRAGMENTS (-450)
 #define PT_MARK_PRIORITY_DSTNAT (-100)
 
+/* rtnetlink: the protocol of routes that we make (rtm_protocol; none of rtnetlink.h or FRR), and what
+ * the alias of an interface of ours begins with. */
+#define PT_MARK_ROUTE_PROTOCOL 80
+#define PT_MARK_LINK_ALIAS "patronus "
+
 /* The group of nfnetlink_log that packets are logged to. */
 #define PT_MARK_NFLOG_GROUP 20
 

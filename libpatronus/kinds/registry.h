@@ -13,6 +13,7 @@
         &pt_kind_bridge_settings, \
         &pt_kind_filter_settings, \
         &pt_kind_firewall_rule, \
+        &pt_kind_nat64, \
         &pt_kind_nat_rule, \
         &pt_kind_nat_settings, \
         &pt_kind_policy_test, \

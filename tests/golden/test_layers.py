@@ -19,7 +19,7 @@ LAYERS = {
     "kind": {"base", "secret"},
     "kinds": {"base", "secret", "kind"},
     "netlink": {"base", "event", "kind"},
-    "backend": {"base", "event"},
+    "backend": {"base", "event", "kind", "kinds", "netlink"},
     "txn": {"base", "secret", "event", "bus", "kind", "kinds", "netlink"},
     "filter": {"base", "kind", "kinds", "txn"},
 }

@@ -10,9 +10,10 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-# systemd-analyze's exposure times ten; filterd's is its CAP_NET_ADMIN and the host's network, patronus-firewall's that it asks as root.
+# systemd-analyze's exposure times ten; filterd's is its CAP_NET_ADMIN and the host's network, patronus-firewall's that it asks as root; of
+# patronus-nat64 it is CAP_NET_ADMIN, the host's network and a device.
 CEILINGS = {"patronus-configd": 6, "patronus-filterd": 11, "patronus-filterd-early": 11, "patronus-firewall": 7,
-            "patronus-fetch@": 16, "patronus-probe@": 16}
+            "patronus-fetch@": 16, "patronus-nat64": 15, "patronus-probe@": 16}
 
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
 

@@ -186,7 +186,7 @@ CASES = {"home": ([HOME], None), "company": ([COMPANY], None), "office-dmz": ([O
          "two-lines": ([LINES], second_line), "tested": ([TESTED], None), "ipv6-only": ([ONLY6], None), "brute-force": (FORCED, None),
          "port-knocking": (KNOCKING, None)}
 # What these promise depends on more than packets.
-ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py"}
+ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py", "nat64": "test_nat64.py"}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

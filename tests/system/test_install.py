@@ -13,11 +13,12 @@ import pytest
 from machines import DOCUMENT, commands, follow, make_machine, tables
 
 PROGRAMS = ["usr/bin/patronusctl", "usr/lib/patronus/patronus-configd", "usr/lib/patronus/patronus-fetch", "usr/lib/patronus/patronus-filterd",
-            "usr/lib/patronus/patronus-firewall", "usr/lib/patronus/patronus-probe"]
+            "usr/lib/patronus/patronus-firewall", "usr/lib/patronus/patronus-nat64", "usr/lib/patronus/patronus-probe"]
 FILES = [
     "usr/lib/systemd/system/patronus-fetch.socket", "usr/lib/systemd/system/patronus-fetch@.service",
     "usr/lib/systemd/system/patronus-configd.service", "usr/lib/systemd/system/patronus-filterd.service",
     "usr/lib/systemd/system/patronus-filterd-early.service", "usr/lib/systemd/system/patronus-firewall.service",
+    "usr/lib/systemd/system/patronus-nat64.service", "usr/lib/systemd/system/patronus-nat64.socket",
     "usr/lib/systemd/system/patronus-probe@.service", "usr/lib/systemd/system/patronus-probe.socket",
     "usr/lib/sysusers.d/patronus.conf", "usr/lib/tmpfiles.d/patronus.conf",
     "usr/share/dbus-1/system.d/org.patronus.Config1.conf", "usr/share/dbus-1/system.d/org.patronus.Filter1.conf",

@@ -690,3 +690,41 @@ int fw_rule_compare_order(const FirewallRule *a, const FirewallRule *b);
 /* Whether it lets pass no more than so much, and whether it puts addresses into aliases. */
 bool fw_rule_limits(const FirewallRule *rule);
 bool fw_rule_adds(const FirewallRule *rule);
+
+#define FW_NAT64_MAX 16 /* each is a process, and an interface */
+#define FW_NAT64_HOSTS_MAX 256
+
+/* Bits of FwNat64Host.present. */
+enum { FW_NAT64_HOST_IPV4, FW_NAT64_HOST_IPV6 };
+
+typedef struct FwNat64Host {
+        uint64_t present;
+        PtAddressRange ipv4, ipv6; /* one address each */
+} FwNat64Host;
+
+/* Bits of Nat64.object.present. */
+enum {
+        NAT64_ENABLED,
+        NAT64_PREFIX,
+        NAT64_POOL,
+        NAT64_INTERFACE,
+        NAT64_MTU,
+        NAT64_HOSTS,
+};
+
+typedef struct Nat64 {
+        PtObject object;
+        bool enabled;
+        uint16_t mtu;
+        PtAddressRange prefix, pool;
+        char *interface;
+        PtList hosts; /* FwNat64Host, as written */
+} Nat64;
+
+extern const PtKind pt_kind_nat64;
+
+/* With defaults filled in. */
+bool fw_nat64_enabled(const Nat64 *nat64);
+PtAddressRange fw_nat64_prefix(const Nat64 *nat64);
+const char *fw_nat64_interface(const Nat64 *nat64); /* the object's, or a constant */
+unsigned fw_nat64_mtu(const Nat64 *nat64);
