@@ -467,6 +467,8 @@ static void put_hook(const FwDispatch *dispatch, unsigned i)
 
         if (hooks[i].hook == NF_INET_LOCAL_IN && fw_settings_has_lockout(dispatch->zones))
                 fw_dispatch_put_jump(dispatch, hooks[i].chain, FW_CHAIN_LOCKOUT);
+        if (hooks[i].hook == NF_INET_LOCAL_IN)
+                fw_dispatch_put_jump(dispatch, hooks[i].chain, CHAIN_PROLOGUE_LINK);
         put_bans(dispatch, i);
         fw_marks_put_jump(hooks[i].chain, dispatch->batch);
         put_known(dispatch, hooks[i].chain);
@@ -662,9 +664,9 @@ static int read_chain(PtNft *nft, const char *chain, bool partly, GHashTable *co
 int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTable **ret)
 {
         static const char *const fixed[] = {
-                CHAIN_PROLOGUE, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT, CHAIN_INPUT,
-                CHAIN_FORWARD,  CHAIN_OUTPUT,         CHAIN_UNASSIGNED,      CHAIN_MASQUERADE,
-                FW_CHAIN_BANS,  FW_CHAIN_BANS_TO,     FW_CHAIN_KILLED};
+                CHAIN_PROLOGUE,   CHAIN_PROLOGUE_LINK, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
+                CHAIN_INPUT,      CHAIN_FORWARD,       CHAIN_OUTPUT,         CHAIN_UNASSIGNED,
+                CHAIN_MASQUERADE, FW_CHAIN_BANS,       FW_CHAIN_BANS_TO,     FW_CHAIN_KILLED};
         g_autoptr(GHashTable) counts =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         int r = 0;

@@ -18,6 +18,7 @@
 #define CHAIN_OUTPUT_NAT "output_nat"
 #define CHAIN_FRAGMENTS "fragments"
 #define CHAIN_PROLOGUE "p_common"
+#define CHAIN_PROLOGUE_LINK "p_link"
 #define CHAIN_PROLOGUE_INPUT "p_input"
 #define CHAIN_PROLOGUE_OUTPUT "p_output"
 #define CHAIN_UNASSIGNED "p_unassigned"

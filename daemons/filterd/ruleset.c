@@ -133,6 +133,7 @@ static void put_prologue(PtNftBatch *batch)
 {
         static const char *const chains[FW_PROLOGUE_CHAIN_MAX] = {
                 [FW_PROLOGUE_COMMON] = CHAIN_PROLOGUE,
+                [FW_PROLOGUE_LINK] = CHAIN_PROLOGUE_LINK,
                 [FW_PROLOGUE_INPUT] = CHAIN_PROLOGUE_INPUT,
                 [FW_PROLOGUE_OUTPUT] = CHAIN_PROLOGUE_OUTPUT,
         };
@@ -159,9 +160,9 @@ void fw_ruleset_put_base(PtNftBatch *batch)
                  {"nat", NF_INET_POST_ROUTING, PT_MARK_PRIORITY_SRCNAT, NF_ACCEPT}},
         };
         static const char *const chains[] = {
-                CHAIN_PROLOGUE,  CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
-                FW_CHAIN_REJECT, CHAIN_UNASSIGNED,     CHAIN_MASQUERADE,
-                CHAIN_MARKER,    FW_CHAIN_BANS,        FW_CHAIN_BANS_TO};
+                CHAIN_PROLOGUE,  CHAIN_PROLOGUE_LINK, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
+                FW_CHAIN_REJECT, CHAIN_UNASSIGNED,    CHAIN_MASQUERADE,     CHAIN_MARKER,
+                FW_CHAIN_BANS,   FW_CHAIN_BANS_TO};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_table(batch, TABLE);

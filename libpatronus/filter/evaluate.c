@@ -53,6 +53,17 @@ static bool is_loopback(const FwEvaluation *evaluation)
                (is_sent(evaluation) || strcmp(evaluation->packet.in, "lo") == 0);
 }
 
+static int ask_link(FwEvaluation *evaluation)
+{
+        FwOutcome *outcome = &evaluation->outcome;
+
+        if (!outcome->way.local || is_sent(evaluation))
+                return 0;
+        outcome->prologue =
+                fw_prologue_admits(FW_PROLOGUE_LINK, &evaluation->packet, evaluation->packet.in);
+        return outcome->prologue ? decide(evaluation, FW_ALLOW, FW_REASON_PROLOGUE) : 0;
+}
+
 static int ask_bans(FwEvaluation *evaluation)
 {
         const FwWorld *world = evaluation->world;
@@ -270,6 +281,7 @@ static int ask_default(FwEvaluation *evaluation)
 /* clang-format off */
 static int (*const stages[FW_STAGE_MAX])(FwEvaluation *evaluation) = {
         [FW_STAGE_LOCKOUT] = ask_lockout,
+        [FW_STAGE_LINK] = ask_link,
         [FW_STAGE_BANS] = ask_bans,
         [FW_STAGE_PROLOGUE] = ask_prologue,
         [FW_STAGE_STATE] = ask_state,

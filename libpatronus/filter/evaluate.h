@@ -49,6 +49,7 @@ typedef struct FwWorld {
 typedef enum FwStage {
         FW_STAGE_FRAGMENTS, /* it is one, and a rule drops it as it came */
         FW_STAGE_LOCKOUT,
+        FW_STAGE_LINK, /* neighbour discovery */
         FW_STAGE_BANS,
         FW_STAGE_PROLOGUE,
         FW_STAGE_STATE, /* it belongs to no connection, and can begin none */
@@ -91,7 +92,7 @@ typedef struct FwOutcome {
         FwWay way;
         const FwZone *from, *to;       /* either may be the router; NULL: no zone */
         FwBan ban;                     /* of FW_STAGE_BANS */
-        const FwPrologueRow *prologue; /* of FW_STAGE_PROLOGUE */
+        const FwPrologueRow *prologue; /* of FW_STAGE_LINK and FW_STAGE_PROLOGUE */
         char unassigned[IF_NAMESIZE];  /* of FW_STAGE_ZONE: the interface */
 } FwOutcome;
 

@@ -162,6 +162,7 @@ static void append_stage(const FwOutcome *outcome, GString *out)
         case FW_STAGE_BANS:
                 append_ban(&outcome->ban, out);
                 return;
+        case FW_STAGE_LINK:
         case FW_STAGE_PROLOGUE:
                 append_prologue(outcome->prologue, out);
                 return;

@@ -38,6 +38,11 @@
 
 /* clang-format off */
 const FwPrologueRow fw_prologue[] = {
+        /* RFC 4861 6.1, 7.1, 8.1: valid only with hop limit 255, so that nobody sends it from afar.
+         * What ARP is for IPv4, which no rule of ours sees: without it the administrator who is banned
+         * would not be reached, anti-lockout or not. */
+        NDP_OF(FW_PROLOGUE_LINK, "prologue/ndp-input"),
+
         {.chain = FW_PROLOGUE_COMMON, .comment = "prologue/established", .states = ESTABLISHED,
          .text = "connections that are established"},
         /* Related is for ICMP errors; helpers' expectations are related too, and come with rules
@@ -53,8 +58,6 @@ const FwPrologueRow fw_prologue[] = {
 
         {.chain = FW_PROLOGUE_INPUT, .comment = "prologue/loopback-input", .loopback = true,
          .text = "what does not leave the machine"},
-        /* RFC 4861 6.1, 7.1, 8.1: valid only with hop limit 255, so that nobody sends it from afar. */
-        NDP_OF(FW_PROLOGUE_INPUT, "prologue/ndp-input"),
         /* RFC 3810 5: hop limit 1. Versions 1 (130-132) and 2 (143). */
         MLD_OF(FW_PROLOGUE_INPUT, "prologue/mld-input", 130, 132),
         MLD_OF(FW_PROLOGUE_INPUT, "prologue/mld-input", 143, 143),
@@ -144,7 +147,8 @@ const FwPrologueRow *fw_prologue_admits(FwPrologueChain chain, const FwPacket *p
                                         const char *interface)
 {
         for (unsigned i = 0; i < fw_prologue_rows; i++)
-                if ((fw_prologue[i].chain == FW_PROLOGUE_COMMON || fw_prologue[i].chain == chain) &&
+                if ((fw_prologue[i].chain == chain ||
+                     (fw_prologue[i].chain == FW_PROLOGUE_COMMON && chain != FW_PROLOGUE_LINK)) &&
                     admits(&fw_prologue[i], packet, interface))
                         return &fw_prologue[i];
         return NULL;

@@ -10,6 +10,7 @@
 #include "filter/packet.h"
 
 typedef enum FwPrologueChain {
+        FW_PROLOGUE_LINK,   /* to the router, before bans: who else is on the link */
         FW_PROLOGUE_COMMON, /* input, forward and output */
         FW_PROLOGUE_INPUT,  /* to the router; the common one comes before it */
         FW_PROLOGUE_OUTPUT, /* from the router */
@@ -37,7 +38,7 @@ typedef struct FwPrologueRow {
 extern const FwPrologueRow fw_prologue[];
 extern const unsigned fw_prologue_rows;
 
-/* The first row of the chain, or of the common one, that lets the packet pass; NULL: none does for
+/* The first row of the chain, or (but for FW_PROLOGUE_LINK) of the common one, that lets the packet pass; NULL: none does for
  * certain. `interface`: by which it comes, or leaves if that is what the chain is about. */
 const FwPrologueRow *fw_prologue_admits(FwPrologueChain chain, const FwPacket *packet,
                                         const char *interface);

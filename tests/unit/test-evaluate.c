@@ -478,6 +478,33 @@ static void test_bans(void **state)
         tear_down(&world);
 }
 
+/* Who is banned is found on the link all the same, as ARP does for IPv4: anti-lockout needs it. What
+ * is no neighbour discovery is dropped. */
+static void test_neighbours_who_are_banned(void **state)
+{
+        FwPacket packet = packet_of("eth2", "fd00:2::2", "fd00:2::1", 0);
+        g_autofree char *reason = NULL;
+        World world;
+        FwBan ban;
+
+        set_up(&world);
+        assert_int_equal(fw_ban_parse("fd00:2::/64", &ban, &reason), 0);
+        world.ban = &ban;
+        fw_packet_set(&packet, FW_DIM_PROTOCOL, IPPROTO_ICMPV6, IPPROTO_ICMPV6);
+        for (unsigned type = 128; type < 140; type++) {
+                bool discovers = type >= 133 && type <= 137;
+
+                fw_packet_set(&packet, FW_DIM_ICMP, type << 8, type << 8);
+                packet.hop_limit = 255;
+                assert_packet(&world, &packet, discovers ? FW_ALLOW : FW_DROP,
+                              discovers ? "neighbour discovery pass before any rule"
+                                        : "a ban of fd00:2::/64 drops it");
+                packet.hop_limit = 254;
+                assert_packet(&world, &packet, FW_DROP, "a ban of fd00:2::/64 drops it");
+        }
+        tear_down(&world);
+}
+
 static void test_refused(void **state)
 {
         FwPacket packet = packet_of("eth1", "10.1.0.2", "99.1.0.1", 22);
@@ -706,6 +733,7 @@ int main(void)
                 cmocka_unit_test(test_translation),
                 cmocka_unit_test(test_limits),
                 cmocka_unit_test(test_bans),
+                cmocka_unit_test(test_neighbours_who_are_banned),
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_protocols),
                 cmocka_unit_test(test_prologue),
