@@ -2,7 +2,7 @@
 """Callers who are allowed and mean no good, and strangers who are not: random and wrong input to every method and property of every
 daemon, floods, and descriptors that are not what they should be. No daemon ends, keeps others waiting, or grows.
 
-The seed is in each failure's text; PATRONUS_SEED repeats it, PATRONUS_LONG=1 goes on for longer.
+The seed is in each failure's text; PATRONUS_SEED repeats it, PATRONUS_LONG=1 draws one, and goes on for longer.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from wire import BUS, INTERACTIVE, NO_REPLY, Wire, split
 
 LONG = bool(os.environ.get("PATRONUS_LONG"))
 ROUNDS = 20_000 if LONG else 2_000  # calls of each daemon
-SEED = int(os.environ.get("PATRONUS_SEED", random.SystemRandom().randrange(1 << 32)))
+SEED = int(os.environ.get("PATRONUS_SEED", random.SystemRandom().randrange(1 << 32) if LONG else 1))
 ANSWER_S = 1.0  # what somebody who behaves waits at most, whatever others do
 LISTING_S = 30  # a listing of connections waits so long for who asks for its next page
 PATIENCE_S = 60.0  # for what those may ask for who are allowed to

@@ -10,6 +10,7 @@ import pytest
 import terminal
 from config_harness import rule, wait_until
 
+TRIES = 20
 ERASE = "\r\x1b[K"
 
 
@@ -30,22 +31,27 @@ def was_called(configd, method):
 
 
 def test_what_is_quick_shows_nothing(ctl):
-    with ctl() as screen:
-        status, text = screen.finish()
-    assert status == 0 and ERASE not in text and text.startswith("+ FirewallRule/web\n")
+    for number in range(TRIES):  # a busy machine may be slow once, and twice
+        with ctl(f"web-{number}") as screen:
+            status, text = screen.finish()
+        assert status == 0
+        if ERASE not in text:
+            assert text.startswith(f"+ FirewallRule/web-{number}\n")
+            return
+    pytest.fail(f"it is shown each time: {text!r}")
 
 
 def test_phase_and_time_are_shown_and_erased(configd, client, ctl):
     configd.participant.on("Verify", "unverified")
     with ctl() as screen:
-        screen.wait_for("looking whether it took (filterd), 1 s (Ctrl-C gives it up)")
-        screen.wait_for("looking whether it took (filterd), 2 s")
+        first = int(screen.wait_for_match(r"looking whether it took \(filterd\), (\d+) s \(Ctrl-C gives it up\)")[1])
+        screen.wait_for_match(rf"looking whether it took \(filterd\), (?!{first} s)\d+ s")  # it goes on counting
         configd.participant.on("Verify", "")
         status, text = screen.finish()
     assert status == 0 and client.revision == 1
     *lines, rest = text.split(ERASE)
     assert re.fullmatch(r"\+ FirewallRule/web\nrevision 1 is in force \(1 created; \d+ ms\)\n", rest), "the line is gone when the result comes"
-    assert all(re.fullmatch(r"(|[-|/\\] [a-z ]+( \(filterd\))?, \d s \(Ctrl-C gives it up\))", line, re.I) for line in lines)
+    assert all(re.fullmatch(r"(|[-|/\\] [a-z ]+( \(filterd\))?, \d+ s \(Ctrl-C gives it up\))", line, re.I) for line in lines)
 
 
 def test_interrupt_before_it_is_decided_gives_it_up(configd, client, ctl):

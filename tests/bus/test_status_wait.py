@@ -13,7 +13,7 @@ POLICY = json.dumps({"apiVersion": "patronus.firewall/v1", "kind": "Zone", "meta
 
 def waiting(lab):
     """The program, waiting; it has answered by the time its table is printed."""
-    return subprocess.Popen([lab_module.build_dir() / "cli/patronusctl", "status", "--wait", "30s"], stdout=subprocess.PIPE,
+    return subprocess.Popen([lab_module.build_dir() / "cli/patronusctl", "status", "--wait", "60s"], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env={**lab.env, "DBUS_SYSTEM_BUS_ADDRESS": lab.bus})
 
 
@@ -31,19 +31,19 @@ def test_without_a_configuration_nothing_is_in_force(lab):
     client = waiting(lab)
     assert is_silent(client, 300)
     lab.apply(POLICY)
-    out, err = client.communicate(timeout=20)
+    out, err = client.communicate(timeout=60)
     assert (client.returncode, err) == (0, "") and "revision 1" in out
 
 
 def test_it_waits_for_each_daemon(lab):
     lab.apply(POLICY)
-    assert lab.ctl("status", "--wait", "20s").stdout.startswith("revision 1")
+    assert lab.ctl("status", "--wait", "60s").stdout.startswith("revision 1")
     for daemon in ("filterd", "configd"):
         lab.end(daemon, signal.SIGKILL)
         client = waiting(lab)
         assert is_silent(client, 300), daemon
         lab.start(daemon)
-        out, err = client.communicate(timeout=25)
+        out, err = client.communicate(timeout=60)
         assert (client.returncode, err) == (0, "") and f"{daemon}  running" in out
 
 

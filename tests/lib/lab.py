@@ -22,6 +22,11 @@ def build_dir():
     return pathlib.Path(os.environ.get("PATRONUS_BUILD", ROOT / "build")).resolve()
 
 
+def is_sanitized():
+    """Whether the build has sanitizers: it is several times as slow."""
+    return b"__asan_init" in (build_dir() / "cli/patronusctl").read_bytes()
+
+
 class Lab:
     """with Lab("t-1") as lab: lab.apply(text); lab.exec("lan", "ping", ...)"""
 

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -52,6 +53,12 @@ class Terminal:
         end = time.monotonic() + WAIT_S
         while words not in self.text:
             assert self._read(end), f"{words!r} never came: {self.text!r}"
+
+    def wait_for_match(self, pattern):
+        end = time.monotonic() + WAIT_S
+        while not (match := re.search(pattern, self.text)):
+            assert self._read(end), f"{pattern!r} never came: {self.text!r}"
+        return match
 
     def type(self, keys):
         os.write(self.fd, keys.encode())

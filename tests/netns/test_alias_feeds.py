@@ -167,7 +167,7 @@ def test_restart_and_early_keep_the_last_good(lab, web, told):
     lab.end("filterd", signal.SIGKILL)
     lab.exec("router", "nft", "delete", "table", "inet", "patronus")
     early = lab.run_daemon("filterd", "--bus", "none", "--early", stderr=subprocess.PIPE)
-    assert early.wait(20) == 0, early.stderr.read()
+    assert early.wait(60) == 0, early.stderr.read()
     assert "198.18.0.1" in lab.exec("router", "nft", "list", "table", "inet", "patronus").stdout
     lab.start("filterd")
     assert hits(lab, "198.18.0.1", "198.18.0.2") == 1

@@ -4,6 +4,7 @@
 import json
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ import traffic
 from lab import build_dir
 
 MANY = 250000
-STATE_MS = 100  # filterd answers within this while it lists
+STATE_MS = 100  # filterd answers within this while it lists,
+STATE_TIMES = 10  # or so many times what it takes on this machine when it does not
 
 
 @pytest.fixture
@@ -68,14 +70,19 @@ def test_250_000_are_listed_whole(filled):
     assert done.stdout.count("\n") == MANY
     # while that goes on, filterd answers others
     proxy, waits = filterd(filled), []
+
+    def look():
+        start = time.monotonic()
+        proxy.Get("org.patronus.Daemon1", "State", dbus_interface="org.freedesktop.DBus.Properties")
+        return (time.monotonic() - start) * 1000
+
+    idle = statistics.median(look() for _ in range(50))
     with subprocess.Popen([build_dir() / "cli/patronusctl", "filter", "connections", "-o", "json"], stdout=subprocess.DEVNULL,
                           env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": filled.bus}) as lister:
         while lister.poll() is None:
-            start = time.monotonic()
-            proxy.Get("org.patronus.Daemon1", "State", dbus_interface="org.freedesktop.DBus.Properties")
-            waits.append((time.monotonic() - start) * 1000)
+            waits.append(look())
     assert lister.returncode == 0
-    assert sorted(waits)[len(waits) // 2] < STATE_MS, waits
+    assert statistics.median(waits) < max(STATE_MS, STATE_TIMES * idle), (idle, waits)
 
 
 def test_many_are_killed_by_filter(filled):
@@ -157,9 +164,9 @@ def tcp(lab):
     with netns.inside(lab.netns("wan")):
         listener = socket.create_server((traffic.address("wan", 4), 443))
     with netns.inside(lab.netns("lan")):
-        client = socket.create_connection((traffic.address("wan", 4), 443), timeout=5)
+        client = socket.create_connection((traffic.address("wan", 4), 443), timeout=traffic.PATIENCE_S)
     server, _ = listener.accept()
-    server.settimeout(5)
+    server.settimeout(traffic.PATIENCE_S)
     listener.close()
     client.sendall(b"x")
     assert server.recv(1) == b"x"
@@ -193,7 +200,7 @@ def test_a_killed_connection_ends_at_once(tcp, by, first):
     with netns.inside(lab.netns("lan")), listener:
         again = socket.socket()
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.settimeout(5)
+        again.settimeout(traffic.PATIENCE_S)
         again.bind((traffic.address("lan", 4), name["sourcePort"]))
         again.connect((traffic.address("wan", 4), 443))
         peer, _ = listener.accept()
