@@ -28,6 +28,8 @@ COMPILER = {
     "untracked is invalid": (f"{FILTER}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
     "dscp is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_DSCP))", "if (false)"),
     "mark is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_MARK))", "if (false)"),
+    "exceptions fold": (f"{FILTER}/box.c", "(BIT(FW_ENDPOINT_ADDRESSES) | BIT(FW_ENDPOINT_PORTS))",
+                        "(BIT(FW_ENDPOINT_ADDRESSES) | BIT(FW_ENDPOINT_PORTS) | BIT(FW_ENDPOINT_EXCEPT))"),
     "IPv6 is forgotten": (f"{FILTER}/match.c", "found = fill(ways->rule, ways->choice++, AF_INET6, ret);", "found = false; ways->choice++;"),
     "always the first alias": (f"{FILTER}/match.c", "term->aliases += digit - values;", ""),
     "parts of one digit": (f"{FILTER}/match.c", "                part /= n;\n", ""),
@@ -116,7 +118,6 @@ RULES = {
     # The evaluator, which asks the kernel nothing: rules one after the other, and frames, say otherwise.
     "test_three_ways.py": {
         "intervals end early": (f"{FILTER}/rule-index.c", "cuts->starts[at] <= span.hi;", "cuts->starts[at] < span.hi;"),
-        "candidates of the first word": (f"{FILTER}/rule-index.c", "walk->word * 64 +", "walk->word * 32 +"),
         "what does not decide decides for the evaluator": (f"{FILTER}/evaluate.c", "if (!fw_rule_decides(rule)) {", "if (false) {"),
         "where packets leave is not known": (f"{FILTER}/evaluate.c", "        if (outcome->way.out[0])\n                fw_packet_set_interface(",
                                              "        if (false)\n                fw_packet_set_interface("),
@@ -208,6 +209,9 @@ RULES = {
 }
 # By a unit test each: tests/unit/test-<name>.c. As root in a namespace of its own: one talks to the kernel.
 PROGRAMS = {
+    "evaluate-index": {
+        "candidates of the first word": (f"{FILTER}/rule-index.c", "walk->word * 64 +", "walk->word * 32 +"),
+    },
     "schedule": {
         "times are of UTC": (f"{FILTER}/schedule.c", "moment->zoned ? g_time_zone_new_utc() : g_time_zone_new_local()", "g_time_zone_new_utc()"),
     },
@@ -221,7 +225,6 @@ PROGRAMS = {
     },
     "plan": {
         "keys of the first value": (f"{FILTERD}/match-shape.c", "                n /= term->n;\n", ""),
-        "exceptions fold": (f"{FILTERD}/match-shape.c", "term->n > 0 && !term->negated", "term->n > 0"),
         "overlaps end early": (f"{FILTERD}/phases.c", "a->lo[i] > b->hi[i] || b->lo[i] > a->hi[i]",
                               "a->lo[i] >= b->hi[i] || b->lo[i] >= a->hi[i]"),
         "what overlaps need not wait": (f"{FILTERD}/phases.c", "queue->before[r]++;",
