@@ -79,7 +79,8 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
         [CTL_FOR] = {0, "for", CTL_WORD_DURATION,
                      "Only for this time: 30s, 10m, 1h30m, 2d. Without it, a ban lasts until it is "
-                     "lifted, an entry as long as its alias says."},
+                     "lifted, a port is open until it is closed, an "
+                     "entry stays as long as its alias says."},
         [CTL_FORCE] =
                 {0, "force", CTL_WORD_NONE,
                  "Of a change: although tests of the policy fail (PolicyTest), which are warnings "
@@ -144,6 +145,9 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                           "Say which packets are treated otherwise, and not which fields differ."},
         [CTL_AT] = {0, "at", CTL_WORD_TEXT,
                     "What schedules say at this time: 2026-12-24T18:00:00, perhaps with a zone."},
+        [CTL_ZONE] = {0, "zone", CTL_WORD_NAME, "Only from this zone; else from all."},
+        [CTL_SOURCE] = {0, "source", CTL_WORD_PREFIX,
+                        "Only from this address or prefix; else from everywhere."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_FRAGMENT + 1) - CTL_BIT(CTL_FROM))
@@ -488,6 +492,33 @@ const CtlCommand ctl_commands[] = {
          .help = "What rules and \"filter add\" have put there, IPv4 first, by address.",
          .example = "patronusctl filter entries guests",
          .run = ctl_run_filter_entries},
+        {.name = "filter open",
+         .arguments = {{CTL_WORD_TEXT, 1, 1}},
+         .options = CTL_BIT(CTL_ZONE) | CTL_BIT(CTL_SOURCE) | CTL_BIT(CTL_FOR),
+         .doc = "Let connections to a port of the router in, without a rule",
+         .help = "The port is written tcp/22, udp/6000-6010, or 22 for TCP and UDP. New "
+                 "connections "
+                 "to it are let in, and logged, before any rule is asked; bans and the guards of "
+                 "zones still hold. It is no configuration: it survives commits and a restart of "
+                 "filterd, and ends with its time, its zone or the machine. Opening the same again "
+                 "gives it the new time.",
+         .example = "patronusctl filter open tcp/8443 --zone lan --for 1h\n"
+                    "patronusctl filter open udp/6000-6010 --source 10.2.0.0/24",
+         .run = ctl_run_filter_open},
+        {.name = "filter close",
+         .arguments = {{CTL_WORD_TEXT, 1, 1}},
+         .options = CTL_BIT(CTL_ZONE) | CTL_BIT(CTL_SOURCE),
+         .doc = "Close a port that was opened so",
+         .help = "By the port as it was opened, perhaps only that of a zone or source, or by the "
+                 "id "
+                 "that \"filter openings\" shows. Connections that exist go on: \"filter "
+                 "connections --kill\" ends them.",
+         .example = "patronusctl filter close tcp/8443",
+         .run = ctl_run_filter_close},
+        {.name = "filter openings",
+         .doc = "List the ports that were opened so, and for how long",
+         .help = "How many packets each has let in is among the counters, as opening/ID.",
+         .run = ctl_run_filter_openings},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "

@@ -115,6 +115,8 @@ typedef enum CtlOptionId {
         CTL_FOLLOW,
         CTL_SEMANTIC,
         CTL_AT,
+        CTL_ZONE,
+        CTL_SOURCE,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -242,12 +244,15 @@ int ctl_run_filter_add(Ctl *ctl);
 int ctl_run_filter_alias(Ctl *ctl);
 int ctl_run_filter_aliases(Ctl *ctl);
 int ctl_run_filter_ban(Ctl *ctl);
+int ctl_run_filter_close(Ctl *ctl);
 int ctl_run_filter_bans(Ctl *ctl);
 int ctl_run_filter_connections(Ctl *ctl);
 int ctl_run_filter_log(Ctl *ctl);
 int ctl_run_filter_counters(Ctl *ctl);
 int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_entries(Ctl *ctl);
+int ctl_run_filter_open(Ctl *ctl);
+int ctl_run_filter_openings(Ctl *ctl);
 int ctl_run_filter_refresh(Ctl *ctl);
 int ctl_run_filter_remove(Ctl *ctl);
 int ctl_run_filter_nat64(Ctl *ctl);

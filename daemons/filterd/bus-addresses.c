@@ -102,7 +102,7 @@ int fw_address_page_begin(sd_bus_message *m, const char *method, FwAddressPage *
         g_autofree char *reason = NULL;
         int r = fw_bus_begin_page(m, FW_ADDRESS_PAGE_MAX, CURSOR_MAX, &options, error);
 
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         page->last = g_string_new(NULL);
         page->limit = options.limit;
@@ -116,7 +116,7 @@ int fw_address_page_begin(sd_bus_message *m, const char *method, FwAddressPage *
         r = sd_bus_message_new_method_return(m, &page->reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(page->reply, 'a', "(st)");
-        return r < 0 ? r : 1;
+        return r < 0 ? r : FW_BUS_GOES_ON;
 }
 
 void fw_address_page_add(const FwBan *address, void *userdata)

@@ -37,8 +37,7 @@ typedef struct FwAddressPage {
         int result;
 } FwAddressPage;
 
-/* Reads the options after and limit. 1: go on, and fw_address_page_done() in any case; else the
- * handler's result. */
+/* fw_bus_begin() of a method that lists so; fw_address_page_done() in any case. */
 int fw_address_page_begin(sd_bus_message *m, const char *method, FwAddressPage *page,
                           sd_bus_error *error);
 void fw_address_page_add(const FwBan *address, void *page);

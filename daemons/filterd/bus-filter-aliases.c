@@ -118,7 +118,7 @@ int fw_method_list_aliases(sd_bus_message *m, void *userdata, sd_bus_error *erro
         int r;
 
         r = fw_bus_begin_page(m, LIST_MAX, CURSOR_MAX, &page, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         if (!fw_manager_feeds(manager))
                 return no_feeds(error);

@@ -216,7 +216,7 @@ int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
         if (r >= 0)
                 r = fw_bus_begin(m, ban_rows, &options, &options.present, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         r = guard(manager, options.force, &guarded, error);
         if (r < 0)
@@ -307,7 +307,7 @@ int fw_method_list_bans(sd_bus_message *m, void *userdata, sd_bus_error *error)
         g_auto(FwAddressPage) page = {0};
         int r = fw_address_page_begin(m, "ListBans", &page, error);
 
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         return fw_address_page_end(&page, fw_bans_list(fw_manager_bans(manager), page.from,
                                                        page.limit, fw_address_page_add, &page));

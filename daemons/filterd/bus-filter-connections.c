@@ -80,7 +80,7 @@ int fw_method_list_connections(sd_bus_message *m, void *userdata, sd_bus_error *
         int r;
 
         r = fw_bus_begin(m, rows, &options, &options.present, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         /* `done` drops the reference; nothing of a page is made before we return. */
         if (options.after && options.after[0])
@@ -127,7 +127,7 @@ int fw_method_kill_connections(sd_bus_message *m, void *userdata, sd_bus_error *
         int r;
 
         r = fw_bus_begin(m, pt_connection_filter_fields, &filter, &filter.present, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         if (!filter.present)
                 return pt_bus_fail(error, -EINVAL,

@@ -58,7 +58,7 @@ int fw_method_list_counters(sd_bus_message *m, void *userdata, sd_bus_error *err
         int r;
 
         r = fw_bus_begin_page(m, FW_LIST_MAX, CURSOR_MAX, &page, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         r = sd_bus_message_new_method_return(m, &answer);
         if (r >= 0)

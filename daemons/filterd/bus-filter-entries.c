@@ -141,13 +141,13 @@ static int read_options(sd_bus_message *m, uint64_t timeout, uint64_t *ret_until
 
         if (r >= 0)
                 r = fw_bus_begin(m, add_rows, &options, &options.present, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         *ret_until = options.timeout == 0 ? FW_BAN_FOREVER : fw_monotonic_usec() + options.timeout;
         r = sd_bus_message_rewind(m, true);
         if (r >= 0)
                 r = sd_bus_message_read(m, "s", &alias);
-        return r < 0 ? r : 1;
+        return r < 0 ? r : FW_BUS_GOES_ON;
 }
 
 int fw_method_add_to_alias(sd_bus_message *m, void *userdata, sd_bus_error *error)
@@ -168,7 +168,7 @@ int fw_method_add_to_alias(sd_bus_message *m, void *userdata, sd_bus_error *erro
         alias = g_strdup(read);
         (void) fw_external_has(external, alias, &timeout);
         r = read_options(m, timeout, &until, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         call->refused = fw_refusals_new();
         r = read_entries(m, until, call->refused, entries, NULL);
@@ -272,7 +272,7 @@ int fw_method_list_alias(sd_bus_message *m, void *userdata, sd_bus_error *error)
         if (r < 0)
                 return r;
         r = fw_address_page_begin(m, "ListAlias", &page, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         r = add_family(external, alias, AF_INET, &page, &more);
         if (r == 0 && !more)

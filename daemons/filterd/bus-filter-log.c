@@ -42,7 +42,7 @@ int fw_method_follow(sd_bus_message *m, void *userdata, sd_bus_error *error)
         int r;
 
         r = fw_bus_begin(m, rows, &options, &options.present, error);
-        if (r <= 0)
+        if (r != FW_BUS_GOES_ON)
                 return r;
         r = pt_bus_sender_uid(m, &uid);
         if (r < 0)

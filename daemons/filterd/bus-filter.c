@@ -22,7 +22,10 @@ int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *p
         if (r < 0)
                 return pt_bus_fail(error, -EINVAL, "The options are no a{sv} of plain values");
         r = pt_fields_from_json(rows, json, "", diag, base, present);
-        return r < 0 ? pt_bus_refuse(m, -EINVAL, diag) : 1;
+        if (r >= 0)
+                return FW_BUS_GOES_ON;
+        r = pt_bus_refuse(m, -EINVAL, diag);
+        return r < 0 ? r : FW_BUS_ANSWERED;
 }
 
 /* clang-format off */
@@ -51,7 +54,7 @@ int fw_bus_begin_page(sd_bus_message *m, uint32_t rows_max, unsigned cursor_max,
         rows[PAGE_LIMIT].max = rows_max;
         page->limit = rows_max;
         r = fw_bus_begin(m, rows, page, &page->present, error);
-        if (r > 0 && !page->after) {
+        if (r == FW_BUS_GOES_ON && !page->after) {
                 page->after = g_strdup("");
                 page->present |= UINT64_C(1) << PAGE_AFTER;
         }
@@ -168,6 +171,14 @@ static const sd_bus_vtable filter_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListAlias", SD_BUS_ARGS("s", alias, "a{sv}", options),
                                 SD_BUS_RESULT("a(st)", entries, "s", next), fw_method_list_alias,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("OpenPort", SD_BUS_ARGS("s", port, "a{sv}", options),
+                                SD_BUS_RESULT("s", id), fw_method_open_port,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ClosePort", SD_BUS_ARGS("s", port, "a{sv}", options),
+                                SD_BUS_RESULT("u", closed), fw_method_close_port,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListOpenPorts", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", openings),
+                                fw_method_list_open_ports, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Follow", SD_BUS_ARGS("a{sv}", options), SD_BUS_RESULT("h", lines),
                                 fw_method_follow, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListDrift", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tst)", drifts),

@@ -11,10 +11,11 @@
 #define FW_BUS_INTERFACE "org.patronus.Filter1"
 
 /*
- * What methods with options begin with: what do its a{sv} say, by a table of rows. 1: go on; else a
- * method handler's result, and the caller has its answer. `base` is to be done with
+ * What methods with options begin with: what do its a{sv} say, by a table of rows. FW_BUS_GOES_ON, or
+ * the method handler's result, and the caller has its answer. `base` is to be done with
  * pt_fields_done() in any case.
  */
+enum { FW_BUS_GOES_ON = 1, FW_BUS_ANSWERED };
 int fw_bus_begin(sd_bus_message *m, const PtField *rows, void *base, uint64_t *present,
                  sd_bus_error *error);
 
@@ -62,6 +63,9 @@ int fw_method_flush_alias(sd_bus_message *m, void *userdata, sd_bus_error *error
 int fw_method_list_alias(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_property_external(sd_bus *bus, const char *path, const char *interface, const char *property,
                          sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int fw_method_open_port(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_close_port(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_list_open_ports(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error);

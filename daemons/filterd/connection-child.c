@@ -235,7 +235,7 @@ int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter)
 }
 
 int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after,
-                    FwTimes *times)
+                    FwTimes *times, const FwOpenings *openings)
 {
         static const PtConnectionFilter every = {};
         g_autoptr(FwRevoke) revoke = NULL;
@@ -243,6 +243,8 @@ int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwS
         int r = fw_revoke_new(before, after, times, netns_fd, &revoke);
 
         killer.revoke = revoke;
+        if (r == 0)
+                fw_revoke_set_openings(revoke, openings);
         if (r == 0)
                 r = kill_all(&killer, netns_fd, &every);
         return end(&killer, r);

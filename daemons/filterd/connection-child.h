@@ -28,4 +28,4 @@ int fw_page_receive(int socket, FwPage *ret, int *ret_fd);
 /* The same of those that one of the policies before (FwRevokeBefore) let begin and the one after does
  * not (revoke.h). */
 int fw_child_revoke(int socket, int netns_fd, const GPtrArray *before, const FwSource *after,
-                    FwTimes *times);
+                    FwTimes *times, const FwOpenings *openings);

@@ -30,7 +30,8 @@ typedef struct Job {
 struct FwConnections {
         sd_event *event;
         int netns_fd;
-        FwBans *bans; /* may be NULL */
+        FwBans *bans;               /* may be NULL */
+        const FwOpenings *openings; /* may be NULL */
         PtConntrack *conntrack;
         GPtrArray *jobs; /* Job */
 };
@@ -84,6 +85,11 @@ void fw_connections_free(FwConnections *connections)
         pt_conntrack_close(connections->conntrack);
         sd_event_unref(connections->event);
         g_free(connections);
+}
+
+void fw_connections_set_openings(FwConnections *connections, const FwOpenings *openings)
+{
+        connections->openings = openings;
 }
 
 static int idle_too_long(sd_event_source *source, uint64_t usec, void *userdata)
@@ -352,7 +358,8 @@ int fw_connections_revoke(FwConnections *connections, const GPtrArray *before,
         if (r < 0)
                 return r;
         if (r == 0)
-                _exit(fw_child_revoke(socket, connections->netns_fd, before, after, times));
+                _exit(fw_child_revoke(socket, connections->netns_fd, before, after, times,
+                                      connections->openings));
         job->kill_done = done;
         job->userdata = userdata;
         return 0;

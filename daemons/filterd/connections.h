@@ -12,6 +12,7 @@
 #include "filter/flatten.h"
 #include "filter/schedule.h"
 #include "netlink/conntrack.h"
+#include "openings.h"
 #include <systemd/sd-event.h>
 
 typedef struct FwConnections FwConnections;
@@ -33,6 +34,8 @@ typedef enum FwRowFormat {
 int fw_connections_new(sd_event *event, int netns_fd, FwBans *bans, FwConnections **ret);
 /* Ends all children; what waits for an answer gets -ECANCELED. */
 void fw_connections_free(FwConnections *connections);
+/* What lets connections in beside policies: those are not revoked. Borrowed. */
+void fw_connections_set_openings(FwConnections *connections, const FwOpenings *openings);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwConnections, fw_connections_free)
 
 /*

@@ -33,6 +33,7 @@
 #include "killed.h"
 #include "marks.h"
 #include "nat.h"
+#include "openings.h"
 #include "settings.h"
 
 #include <linux/netfilter.h>
@@ -403,6 +404,8 @@ static void put_zone(const FwDispatch *dispatch, unsigned index)
                                ? fw_pair_input(dispatch->pairs, zones->n, index)
                                : fw_pair_output(dispatch->pairs, zones->n, index);
                 put_pair_mark(dispatch, chain, pair);
+                if (hooks[i].hook == NF_INET_LOCAL_IN)
+                        fw_openings_put_jumps(zones->zones[index].name, chain, dispatch->batch);
                 put_jump(dispatch, chain, pair);
                 put_default(dispatch, chain, pair, pair->to->name);
         }
@@ -565,9 +568,27 @@ static void empty_dispatch(PtNftBatch *batch, const FwZones *old, GHashTable *ch
         fw_settings_drop(old, batch);
 }
 
+/* The openings of zones that go. Those of others are not the dispatch's, and stay as they are. */
+static void drop_openings(FwStages *stages, const FwZones *zones, const FwZones *old)
+{
+        for (unsigned i = 0; i < old->n; i++) {
+                const char *name = old->zones[i].name;
+                g_autofree char *chain = fw_openings_chain(name);
+                bool stays = false;
+
+                for (unsigned k = 0; k < zones->n; k++)
+                        stays = stays || strcmp(zones->zones[k].name, name) == 0;
+                if (stays)
+                        continue;
+                pt_nft_batch_flush_chain(stages->after, TABLE, chain);
+                pt_nft_batch_delete_chain(stages->after, TABLE, chain);
+        }
+}
+
 /* The maps of before lead to the chains until they go, so chains that are not wanted any more go
  * after them. */
-static void drop_rest(FwStages *stages, const FwDispatchTo *to, GHashTable *chains)
+static void drop_rest(FwStages *stages, const FwDispatchTo *to, const FwZones *old,
+                      GHashTable *chains)
 {
         g_autoptr(GHashTable) wanted = chains_of(to);
         GHashTableIter iter;
@@ -578,6 +599,7 @@ static void drop_rest(FwStages *stages, const FwDispatchTo *to, GHashTable *chai
         while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
                 if (!g_hash_table_contains(wanted, chain))
                         pt_nft_batch_delete_chain(stages->after, TABLE, chain);
+        drop_openings(stages, to->zones, old);
 }
 
 void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *rule, int verdict,
@@ -629,7 +651,7 @@ void fw_ruleset_put_dispatch(const FwDispatchTo *to, const FwDispatchTo *old, GH
         chains = chains_of(old);
         empty_dispatch(stages->batch, old->zones, chains);
         put_all(&dispatch);
-        drop_rest(stages, to, chains);
+        drop_rest(stages, to, old->zones, chains);
 }
 
 /* Counters. */
@@ -666,7 +688,8 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTa
         static const char *const fixed[] = {
                 CHAIN_PROLOGUE,   CHAIN_PROLOGUE_LINK, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
                 CHAIN_INPUT,      CHAIN_FORWARD,       CHAIN_OUTPUT,         CHAIN_UNASSIGNED,
-                CHAIN_MASQUERADE, FW_CHAIN_BANS,       FW_CHAIN_BANS_TO,     FW_CHAIN_KILLED};
+                CHAIN_MASQUERADE, FW_CHAIN_BANS,       FW_CHAIN_BANS_TO,     FW_CHAIN_KILLED,
+                FW_CHAIN_OPEN_ANY};
         g_autoptr(GHashTable) counts =
                 g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         int r = 0;
@@ -676,13 +699,17 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTa
         for (const char *const *chain = fw_settings_chains; r == 0 && *chain; chain++)
                 if (fw_settings_has_chain(zones, *chain))
                         r = read_chain(nft, *chain, partly, counts);
-        for (unsigned z = 0; r == 0 && z < zones->n; z++)
+        for (unsigned z = 0; r == 0 && z < zones->n; z++) {
+                g_autofree char *opened = fw_openings_chain(zones->zones[z].name);
+
+                r = read_chain(nft, opened, partly, counts);
                 for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(hooks); i++) {
                         g_autofree char *chain =
                                 fw_dispatch_zone_chain(hooks[i].prefix, zones->zones[z].name);
 
                         r = read_chain(nft, chain, partly, counts);
                 }
+        }
         if (r < 0)
                 return r;
         *ret = g_steal_pointer(&counts);

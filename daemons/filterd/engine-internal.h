@@ -16,6 +16,7 @@ struct FwEngine {
         uint32_t quiet_generation;
         bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
+        FwOpenings *openings; /* may be NULL */
         FwLogRules *log_rules;
         bool synchronised; /* the machine's clock is, or was once */
         FwTimesFunc told_times;

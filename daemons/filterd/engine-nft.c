@@ -410,6 +410,8 @@ static void settle(FwEngine *engine, NftPlan *plan)
                 fw_log_rules_sweep(engine->log_rules, engine->layout, engine->bridge);
         if (engine->told_times)
                 engine->told_times(engine->layout->times, engine->times_userdata);
+        if (engine->openings)
+                fw_openings_follow(engine->openings, engine->layout->zones);
         if (engine->settled)
                 engine->settled(engine->settled_userdata);
         if (engine->pools_settled)
@@ -466,6 +468,8 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
         if (engine->bans)
                 fw_bans_put(engine->bans, counts, batch);
+        if (engine->openings)
+                fw_openings_put(engine->openings, plan->layout->zones, counts, batch);
         return 0;
 }
 

@@ -37,6 +37,16 @@ void fw_engine_set_bans(FwEngine *engine, FwBans *bans)
         engine->bans = bans;
 }
 
+void fw_engine_set_openings(FwEngine *engine, FwOpenings *openings)
+{
+        engine->openings = openings;
+}
+
+const FwOpenings *fw_engine_openings(const FwEngine *engine)
+{
+        return engine->openings;
+}
+
 void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules)
 {
         engine->log_rules = rules;

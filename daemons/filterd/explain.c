@@ -110,6 +110,11 @@ static void external_done(External *external)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(External, external_done)
 
+static bool find_opening(const FwKnock *knock, FwOpening *ret, void *userdata)
+{
+        return fw_openings_admit(((const Explainer *) userdata)->explain->openings, knock, ret);
+}
+
 /* One question. */
 
 /* By which interface it comes that leads to its source, if that is of the zone it is said to come
@@ -179,6 +184,7 @@ static int evaluate(Explainer *explainer, const FwQuestion *question, FwPacket *
                 .route = find_way,
                 .back = find_back,
                 .banned = explainer->explain->bans ? find_ban : NULL,
+                .opened = find_opening,
                 .userdata = explainer,
         };
         int r = fw_question_packet(question, explainer->lists, explainer->diag, packet);

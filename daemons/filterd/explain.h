@@ -9,6 +9,7 @@
  */
 
 #include "bans.h"
+#include "openings.h"
 #include "filter/question.h"
 
 /* Of one batch: at 10 us each, some seconds of a child. */
@@ -19,6 +20,7 @@ typedef struct FwExplain {
         PtSlice *slice; /* NULL: that of `fd` */
         int fd;         /* of a slice as text (txn/slice.h), of a stranger; negative: none */
         const FwBans *bans;
+        const FwOpenings *openings; /* may be NULL */
         const char *state_dir;
         FwLive *live; /* what aliases hold beside the slice; may be NULL */
         int64_t at;   /* when: seconds since 1970 */

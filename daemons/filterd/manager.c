@@ -27,6 +27,7 @@ struct FwManager {
         FwConnections *connections;
         FwBans *bans;
         FwExternal *external;
+        FwOpenings *openings;
         FwClock *clock;
         FwLogRules *log_rules;
         FwLog *log;
@@ -475,6 +476,11 @@ int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager 
                             &manager->external);
         if (r < 0)
                 return r;
+        r = fw_openings_new(manager->ctx.event, manager->ctx.netns_fd, manager->ctx.engine,
+                            manager->bans, &manager->openings);
+        if (r < 0)
+                return r;
+        fw_engine_set_openings(manager->ctx.engine, manager->openings);
         r = fw_clock_new(manager->ctx.event, times_have_changed, manager, &manager->clock);
         if (r < 0)
                 return r;
@@ -512,6 +518,8 @@ int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager 
                  * the marker. */
                 r = fw_connections_new(manager->ctx.event, manager->ctx.netns_fd, manager->bans,
                                        &manager->connections);
+                if (r == 0)
+                        fw_connections_set_openings(manager->connections, manager->openings);
                 if (r == 0)
                         r = fw_log_new(manager->ctx.event, manager->ctx.netns_fd,
                                        manager->ctx.engine, manager->log_rules, &manager->log);
@@ -563,6 +571,7 @@ void fw_manager_free(FwManager *manager)
         g_clear_pointer(&manager->told, g_array_unref);
         fw_bans_free(manager->bans);
         fw_external_free(manager->external);
+        fw_openings_free(manager->openings);
         fw_connections_free(manager->connections);
         pt_audit_reporter_free(manager->reporter); /* what was waiting has told how it ended */
         fw_signals_done(&manager->signals);
@@ -613,6 +622,11 @@ FwConnections *fw_manager_connections(FwManager *manager)
 FwFeeds *fw_manager_feeds(FwManager *manager)
 {
         return manager->feeds;
+}
+
+FwOpenings *fw_manager_openings(FwManager *manager)
+{
+        return manager->openings;
 }
 
 FwExternal *fw_manager_external(FwManager *manager)

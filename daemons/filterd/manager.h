@@ -43,6 +43,7 @@ FwFollowers *fw_manager_followers(FwManager *manager);
 FwConnections *fw_manager_connections(FwManager *manager);
 FwFeeds *fw_manager_feeds(FwManager *manager);
 FwExternal *fw_manager_external(FwManager *manager);
+FwOpenings *fw_manager_openings(FwManager *manager);
 FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
 FwNat64 *fw_manager_nat64(FwManager *manager);     /* the same */
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);

@@ -24,6 +24,7 @@ struct FwRevoke {
         Policy before[FW_REVOKE_BEFORE_MAX], after;
         unsigned n_before;
         FwWays *ways;
+        const FwOpenings *openings;
         FwTimes *times; /* now */
         bool moved;     /* interfaces or sources of zones differ: marks do not tell */
         bool all;       /* what differs may be of every pair */
@@ -299,13 +300,26 @@ static void fill(const PtConnection *connection, FwPacket *packet)
                 fw_packet_set_unknown(packet, FW_DIM_TCP_FLAGS);
 }
 
+void fw_revoke_set_openings(FwRevoke *revoke, const FwOpenings *openings)
+{
+        revoke->openings = openings;
+}
+
+static bool find_opening(const FwKnock *knock, FwOpening *ret, void *userdata)
+{
+        return fw_openings_admit(((const FwRevoke *) userdata)->openings, knock, ret);
+}
+
 /* Whether the policy lets it begin at that time: yes, no, or perhaps; and by which rule, or NULL. */
 static FwTruth admits_by(FwRevoke *revoke, const Policy *policy, const FwTimes *times,
                          const PtConnection *connection, FwPacket *packet,
                          const FirewallRule **ret_rule)
 {
-        FwWorld world = {
-                .lists = policy->lists, .times = times, .route = find_way, .userdata = revoke};
+        FwWorld world = {.lists = policy->lists,
+                         .times = times,
+                         .route = find_way,
+                         .opened = policy == &revoke->after ? find_opening : NULL,
+                         .userdata = revoke};
         FwOutcome outcome;
 
         *ret_rule = NULL;

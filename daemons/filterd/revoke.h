@@ -17,6 +17,7 @@
  * For a child: it looks at a million connections in some seconds.
  */
 
+#include "openings.h"
 #include "filter/flatten.h"
 #include "filter/schedule.h"
 #include "netlink/connection.h"
@@ -40,6 +41,8 @@ bool fw_revoke_may_end(const PtSlice *slice);
  * fw_lists_new() and of sockets. */
 int fw_revoke_new(const GPtrArray *before, const FwSource *after, FwTimes *times, int netns_fd,
                   FwRevoke **ret);
+/* What lets in beside the policy that comes after; may be NULL. Borrowed. */
+void fw_revoke_set_openings(FwRevoke *revoke, const FwOpenings *openings);
 void fw_revoke_free(FwRevoke *revoke);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwRevoke, fw_revoke_free)
 

@@ -4,6 +4,7 @@
 #include "filter/prologue.h"
 #include "killed.h"
 #include "marks.h"
+#include "openings.h"
 #include "ruleset-internal.h"
 
 #include <arpa/inet.h>
@@ -171,6 +172,7 @@ void fw_ruleset_put_base(PtNftBatch *batch)
         for (unsigned i = 0; i < G_N_ELEMENTS(hooks); i++)
                 pt_nft_batch_add_chain(batch, TABLE, hooks[i].name, &hooks[i].hook);
         put_prologue(batch);
+        fw_openings_put_base(batch);
 
         rule = pt_nft_rule_new(TABLE, CHAIN_MASQUERADE);
         fw_match_family(rule, AF_INET);

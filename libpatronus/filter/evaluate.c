@@ -175,6 +175,24 @@ static int ask_guards(FwEvaluation *evaluation)
         return reason >= 0 ? decide(evaluation, FW_DROP, reason) : 0;
 }
 
+static int ask_openings(FwEvaluation *evaluation)
+{
+        const FwWorld *world = evaluation->world;
+        FwOutcome *outcome = &evaluation->outcome;
+        const FwSpan *port = &outcome->destination.port;
+        FwKnock knock = {.zone = outcome->from->name,
+                         .protocol = outcome->protocol,
+                         .family = (uint8_t) outcome->family,
+                         .source = evaluation->source,
+                         .port = (uint16_t) port->lo};
+
+        return world->opened && outcome->way.local && !is_sent(evaluation) &&
+                               fw_protocol_has_ports(outcome->protocol) && port->lo == port->hi &&
+                               world->opened(&knock, &outcome->opening, world->userdata)
+                       ? decide(evaluation, FW_ALLOW, FW_REASON_OPENING)
+                       : 0;
+}
+
 /* The first of each action that may match and comes before what decides. */
 typedef struct May {
         const FirewallRule *rules[FW_ACTION_MAX];
@@ -287,6 +305,7 @@ static int (*const stages[FW_STAGE_MAX])(FwEvaluation *evaluation) = {
         [FW_STAGE_STATE] = ask_state,
         [FW_STAGE_ZONE] = ask_zone,
         [FW_STAGE_GUARDS] = ask_guards,
+        [FW_STAGE_OPENINGS] = ask_openings,
         [FW_STAGE_RULES] = ask_rules,
         [FW_STAGE_DEFAULT] = ask_default,
 };

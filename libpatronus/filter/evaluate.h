@@ -21,6 +21,7 @@
  */
 
 #include "filter/ban.h"
+#include "filter/opening.h"
 #include "filter/packet.h"
 #include "filter/lists.h"
 #include "filter/prologue.h"
@@ -38,6 +39,8 @@ typedef struct FwWorld {
         const FwTimes *times; /* what schedules say; NULL: the lists hold what is in force */
         /* Whether a ban in force is of the address; *ret: the widest one. NULL: there are none. */
         bool (*banned)(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata);
+        /* Whether a port of the router is open to it: *ret is which. NULL: none is. */
+        bool (*opened)(const FwKnock *knock, FwOpening *ret, void *userdata);
         /* Where the packet goes with this destination. Negative: nowhere, or it is not known. */
         int (*route)(const FwPacket *packet, const uint8_t *destination, FwWay *ret,
                      void *userdata);
@@ -55,6 +58,7 @@ typedef enum FwStage {
         FW_STAGE_STATE, /* it belongs to no connection, and can begin none */
         FW_STAGE_ZONE,  /* it comes from, or goes to, an interface of no zone */
         FW_STAGE_GUARDS,
+        FW_STAGE_OPENINGS,
         FW_STAGE_RULES,
         FW_STAGE_DEFAULT,
         FW_STAGE_MAX,
@@ -92,6 +96,7 @@ typedef struct FwOutcome {
         FwWay way;
         const FwZone *from, *to;       /* either may be the router; NULL: no zone */
         FwBan ban;                     /* of FW_STAGE_BANS */
+        FwOpening opening;             /* of FW_STAGE_OPENINGS */
         const FwPrologueRow *prologue; /* of FW_STAGE_LINK and FW_STAGE_PROLOGUE */
         char unassigned[IF_NAMESIZE];  /* of FW_STAGE_ZONE: the interface */
 } FwOutcome;

@@ -3,6 +3,7 @@
 #include "filter/log-record.h"
 
 #include "base/text.h"
+#include "filter/opening.h"
 #include "kind/field.h"
 
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 
 #define RULE_PREFIX "rule/"
 #define DROP_PREFIX "drop/"
+#define OPENING_PREFIX "open/" /* and its id in decimal */
 
 /* Of each word of a line; interfaces, zones and names of rules are shorter. */
 #define WORD_MAX 256
@@ -59,6 +61,19 @@ static bool has_prefix(const char *text, size_t size, const char *prefix)
         return size >= strlen(prefix) && memcmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool set_opening(FwLogRecord *record, const char *text, size_t size)
+{
+        g_autofree char *digits = g_strndup(text, size);
+        guint64 id;
+
+        if (!g_ascii_string_to_unsigned(digits, 10, 1, UINT32_MAX, &id, NULL))
+                return false;
+        record->opening = (uint32_t) id;
+        record->verdict = FW_ALLOW;
+        record->reason = FW_REASON_OPENING;
+        return true;
+}
+
 bool fw_log_record_set_prefix(FwLogRecord *record, const char *prefix, size_t size)
 {
         size_t rule_size =
@@ -72,6 +87,9 @@ bool fw_log_record_set_prefix(FwLogRecord *record, const char *prefix, size_t si
                         fw_reason_find(prefix + strlen(DROP_PREFIX), size - strlen(DROP_PREFIX));
                 return record->reason != FW_REASON_INVALID_NAME;
         }
+        if (has_prefix(prefix, size, OPENING_PREFIX))
+                return set_opening(record, prefix + strlen(OPENING_PREFIX),
+                                   size - strlen(OPENING_PREFIX));
         if (!has_prefix(prefix, size, RULE_PREFIX) || size != rule_size)
                 return false;
         prefix += strlen(RULE_PREFIX);
@@ -228,6 +246,11 @@ static void append_six(const uint8_t *mac, GString *out)
                 g_string_append_printf(out, "%s%02x", i > 0 ? ":" : "", mac[i]);
 }
 
+static void append_opening_of(const FwLogRecord *record, GString *out)
+{
+        g_string_append_printf(out, FW_OPENING_ID "%u", record->opening);
+}
+
 static void append_mac(const FwLogRecord *record, GString *out)
 {
         append_six(record->mac, out);
@@ -320,6 +343,8 @@ void fw_log_record_to_json(const FwLogRecord *record, GString *out)
                 member("reason", fw_reason_name(record->reason), WORD_MAX, out);
         if (record->by_rule)
                 rule_to_json(record, out);
+        if (record->opening)
+                words("opening", append_opening_of, record, out);
         member("from", record->from, WORD_MAX, out);
         member("to", record->to, WORD_MAX, out);
         member("in", record->in, WORD_MAX, out);
@@ -403,6 +428,8 @@ void fw_log_record_to_text(const FwLogRecord *record, GString *out)
         g_string_append(out, verdict ?: "logged");
         if (record->rule)
                 g_string_append_printf(out, " by %s/%s", record->rule->kind, record->rule->name);
+        else if (record->opening)
+                g_string_append_printf(out, " by " FW_OPENING_ID "%u", record->opening);
         else if (record->by_rule)
                 g_string_append(out, " by a rule that is not known any more");
         else if (record->reason >= 0)

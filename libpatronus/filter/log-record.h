@@ -48,9 +48,10 @@ typedef struct FwLogRecord {
         FwLogRule *rule; /* a reference; NULL: none, or not known any more */
         bool by_rule;    /* then these say which */
         uint8_t uid[FW_LOG_UID_SIZE], generation[FW_LOG_GENERATION_SIZE];
-        int verdict;     /* FwAction, or FW_ACTION_INVALID: not known */
-        FwReason reason; /* or FW_REASON_INVALID_NAME */
-        char *from, *to; /* zones, "router", or NULL: not known; interned GRefStrings */
+        uint32_t opening; /* of FW_REASON_OPENING: its id */
+        int verdict;      /* FwAction, or FW_ACTION_INVALID: not known */
+        FwReason reason;  /* or FW_REASON_INVALID_NAME */
+        char *from, *to;  /* zones, "router", or NULL: not known; interned GRefStrings */
         char in[IF_NAMESIZE], out[IF_NAMESIZE]; /* "": none */
         bool has_headers, has_mac;
         uint8_t mac[6];

@@ -109,6 +109,13 @@ static void append_ban(const FwBan *ban, GString *out)
         g_string_append(out, " drops it");
 }
 
+static void append_opening(const FwOpening *opening, GString *out)
+{
+        g_string_append_printf(out, FW_OPENING_ID "%u (", opening->id);
+        fw_opening_format_port(opening, out);
+        g_string_append(out, ", opened at run time) lets it in");
+}
+
 static void append_prologue(const FwPrologueRow *row, GString *out)
 {
         if (row->loopback)
@@ -139,6 +146,7 @@ static const char *from_what(FwReason reason)
         case FW_REASON_NO_ZONE:
         case FW_REASON_LIMIT:
         case FW_REASON_BRIDGE:
+        case FW_REASON_OPENING:
         case FW_REASON_MAX:
         case FW_REASON_INVALID_NAME:
                 break;
@@ -179,6 +187,9 @@ static void append_stage(const FwOutcome *outcome, GString *out)
         case FW_STAGE_FRAGMENTS:
                 g_string_append_printf(out, "FirewallRule/%s drops it, as a fragment",
                                        outcome->rule->object.name);
+                return;
+        case FW_STAGE_OPENINGS:
+                append_opening(&outcome->opening, out);
                 return;
         case FW_STAGE_RULES:
                 g_string_append_printf(out, "%s/%s %s", outcome->rule->object.kind->name,

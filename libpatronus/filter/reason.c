@@ -27,6 +27,7 @@ const PtChoice fw_reasons[] = {
         REASON(FW_REASON_PRIVATE, "private", "its source is a private address"),
         REASON(FW_REASON_LIMIT, "limit", "it is beyond a limit of the rule that would let it pass"),
         REASON(FW_REASON_BRIDGE, "bridge", "no rule of bridges matched"),
+        REASON(FW_REASON_OPENING, "opening", "its port was opened at run time"),
         {},
 };
 /* clang-format on */

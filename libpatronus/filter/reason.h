@@ -30,6 +30,7 @@ typedef enum FwReason {
         FW_REASON_PRIVATE,   /* its source is a private address */
         FW_REASON_LIMIT,     /* beyond a limit of the rule that would let it pass */
         FW_REASON_BRIDGE,    /* no rule of bridges matched: the default of BridgeSettings */
+        FW_REASON_OPENING,   /* its port was opened at run time */
         FW_REASON_MAX,
         FW_REASON_INVALID_NAME = -EINVAL,
 } FwReason;

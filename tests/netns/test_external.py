@@ -123,6 +123,7 @@ def test_what_is_refused(running):
         add(running, "known", "192.0.2.2", timeout="10ms")
     with pytest.raises(dbus.DBusException, match="for"):
         add(running, "known", "192.0.2.2", **{"for": "10s"})
+    assert "192.0.2.2" not in entries(running, "known"), "what is refused is not done"
 
 
 def test_they_outlive(running, held):

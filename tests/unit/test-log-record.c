@@ -93,6 +93,10 @@ static void test_prefix(void **state)
                 int reason;
         } cases[] = {
                 {"drop/no-zone", true, false, FW_REASON_NO_ZONE},
+                {"open/17", true, false, FW_REASON_OPENING},
+                {"open/0", false, false, FW_REASON_INVALID_NAME},
+                {"open/4294967296", false, false, FW_REASON_INVALID_NAME},
+                {"open/", false, false, FW_REASON_INVALID_NAME},
                 {"drop/", false, false, FW_REASON_INVALID_NAME},
                 {"drop/no-zone ", false, false, FW_REASON_INVALID_NAME},
                 {"rule/6f1ed002ab5595859014ebf0951522d9/0123456789abcdef", true, true,
