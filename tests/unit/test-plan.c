@@ -561,6 +561,66 @@ static void test_sections_stay(void **state)
         assert_true(kept < all);
 }
 
+/* From a network to everywhere, or from everywhere to one. */
+static void put_wide(PtSlice *slice, unsigned i)
+{
+        g_autofree char *name = g_strdup_printf("r%u", i),
+                        *spec = g_strdup_printf(
+                                "{\"action\":\"drop\",\"from\":\"lan\",\"to\":\"wan\",\"protocol\":"
+                                "\"tcp\",\"%s\":{\"addresses\":[\"10.%u.%u.0/24\"]}}",
+                                i % 2 ? "source" : "destination", i / 512, i / 2 % 256);
+
+        fw_put_rule(slice, name, i + 1, spec);
+}
+
+/* Whether rules may be copied as often as in a small table is a matter of all rules of the table, also of
+ * those that are not in force: with the one that makes it a large one, classes are made anew that it is
+ * not in, as if they had always been of such a table, and back. */
+static void test_table_becomes_large(void **state)
+{
+        g_autoptr(GRand) rand = g_rand_new_with_seed(8);
+        g_autoptr(PtSlice) slice = pt_slice_new();
+        g_autoptr(FwLayout) layout = NULL;
+        unsigned leaves[3], n = 0;
+
+        put_zones(slice);
+        for (unsigned i = 0; i < 4200; i++)
+                put_wide(slice, i);
+        for (;
+             fw_tree_copies(pt_slice_count(slice, &pt_kind_firewall_rule) + 1) == fw_tree_copies(1);
+             n++) {
+                g_autofree char *name = g_strdup_printf("off%u", n);
+
+                fw_put_rule(slice, name, 5000 + n, "{\"action\":\"drop\",\"enabled\":false}");
+        }
+        assert_true(n > 0);
+        assert_int_equal(fw_layout_new(slice, NULL, &layout), 0);
+        leaves[0] = count_plan(class_of(layout)).leaves;
+        for (unsigned step = 1; step < 3; step++) {
+                g_autoptr(PtSlice) next = pt_slice_clone(slice);
+                g_autoptr(FwLayoutDelta) delta = NULL;
+                g_autoptr(FwLayout) fresh = NULL;
+
+                if (step == 1)
+                        fw_put_rule(next, "one-more", 5000 + n,
+                                    "{\"action\":\"drop\",\"enabled\":false}");
+                else
+                        assert_true(pt_slice_remove(next, &pt_kind_firewall_rule, "one-more"));
+                assert_int_equal(fw_delta_new(layout, next, NULL, NULL, &delta), 0);
+                assert_false(fw_delta_is_empty(delta));
+                fw_delta_apply(delta);
+                assert_int_equal(fw_layout_new(next, NULL, &fresh), 0);
+                assert_same_plan(plan_of(layout), plan_of(fresh));
+                leaves[step] = count_plan(class_of(layout)).leaves;
+                assert_first_match(class_of(layout), rand, 200);
+                pt_slice_unref(slice);
+                slice = g_steal_pointer(&next);
+        }
+        print_message("leaves: %u, %u, %u\n", leaves[0], leaves[1], leaves[2]);
+        assert_true(leaves[1] < leaves[0]);
+        assert_int_equal(leaves[2], leaves[0]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -570,6 +630,7 @@ int main(void)
                 cmocka_unit_test(test_keys_of_runs),
                 cmocka_unit_test(test_edits_are_local),
                 cmocka_unit_test(test_sections_stay),
+                cmocka_unit_test(test_table_becomes_large),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

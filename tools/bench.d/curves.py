@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A chart of curves over numbers of rules, both axes logarithmic, as SVG: docs/forward.svg."""
+"""A chart of curves over numbers of rules, both axes logarithmic, as SVG: docs/forward.svg, from what `tools/bench forward --json`
+printed."""
 
+import json
 import math
 import pathlib
 from xml.sax.saxutils import escape
@@ -46,3 +48,15 @@ def draw(path, title, lines):
                      f'stroke-dasharray="{dashes}"/><text x="{WIDTH - RIGHT + 40}" y="{y}">{mix}</text>')
     parts.append("</svg>")
     pathlib.Path(path).write_text("\n".join(parts) + "\n")
+
+
+def of_results(text):
+    """The lines of all figures "forward.MIX.COUNT.vs-linear" in a file of JSON objects."""
+    lines = {}
+    for row in map(json.loads, filter(None, text.splitlines())):
+        benchmark, *rest = row["name"].split(".")
+        if benchmark != "forward" or len(rest) != 3 or rest[2] != "vs-linear":
+            continue
+        for side, value in row["ours"].items():
+            lines.setdefault(f"{rest[0]} {side.removesuffix('_ns')}", []).append((int(rest[1]), value))
+    return {name: sorted(line) for name, line in lines.items()}

@@ -4,10 +4,12 @@ generator of Figures."""
 
 import argparse
 import json
+import pathlib
 import sys
 
 import alias
 import analysis
+import curves
 import forward
 import load
 import one_rule
@@ -29,10 +31,19 @@ def main():
                                      epilog="; ".join(f"{name}: {module.DOC}" for name, module in BENCHMARKS.items()))
     parser.add_argument("names", metavar="NAME", nargs="*", help=", ".join(BENCHMARKS) + "; all when none is given")
     parser.add_argument("--json", action="store_true", help="one object a line: name, value, unit, goal, ok, ours, peer")
+    parser.add_argument("--curves", metavar="RESULTS", type=pathlib.Path,
+                        help="measure nothing, but draw docs/forward.svg from what `forward --json` printed into the file RESULTS")
     options = parser.parse_args()
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
         parser.error(f"no benchmark '{unknown[0]}': there are {', '.join(BENCHMARKS)}")
+
+    if options.curves:
+        lines = curves.of_results(options.curves.read_text())
+        if not lines:
+            parser.error(f"{options.curves} has no figures of {forward.NAME}")
+        curves.draw(curves.PATH, "Nanoseconds a forwarded packet, by number of rules", lines)
+        return
 
     def say(text):
         print(f"bench: {text}", file=sys.stderr, flush=True)
