@@ -20,7 +20,8 @@ BUILD = ROOT / "build-check"
 FUZZ_BUILD = ROOT / "build-fuzz"
 FUZZ_SECONDS = 5
 FUZZ_SECONDS_LONG = 300
-UNIT_TIMEOUT_S = 120
+UNIT_TIMEOUT_S = 600  # a hang; the slowest takes a tenth of that on a busy machine
+SLOWEST = 10  # are named after each tier
 CORES = os.cpu_count() or 1
 C_FOLDERS = ("libpatronus", "daemons", "cli", "bpf", "tests")
 
@@ -45,6 +46,7 @@ class Case:
     name: str
     outcome: str  # passed, failed, skipped
     text: str = ""  # why it was skipped, or how it failed
+    seconds: float = 0  # with what it needs; of a program of several cases, at its first
 
 
 def say(text):
@@ -131,12 +133,14 @@ def tier_unit(_):
 
     def run(test):
         env = {**os.environ, **SANITIZER_ENV, **test["env"], "CMOCKA_MESSAGE_OUTPUT": "TAP"}
+        started = time.monotonic()
         try:
             done = subprocess.run(test["cmd"], cwd=test["workdir"] or ROOT, env=env, capture_output=True, text=True,
                                   errors="replace", timeout=UNIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             return [Case("unit", test["name"], "failed", f"not done after {UNIT_TIMEOUT_S} s")]
-        return list(tap_cases("unit", test["name"], done))
+        first, *rest = tap_cases("unit", test["name"], done)
+        return [dataclasses.replace(first, seconds=time.monotonic() - started), *rest]
 
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
         for cases in pool.map(run, introspect(BUILD, "tests")):
@@ -177,12 +181,13 @@ def junit_cases(tier, path):
         name = f"{case.get('classname').rpartition('.')[2]}::{case.get('name')}"
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         skipped = case.find("skipped")
+        seconds = float(case.get("time") or 0)
         if bad is not None:
-            yield Case(tier, name, "failed", shortened(bad.text or bad.get("message") or ""))
+            yield Case(tier, name, "failed", shortened(bad.text or bad.get("message") or ""), seconds)
         elif skipped is not None:
-            yield Case(tier, name, "skipped", skipped.get("message") or "the test does not say why")
+            yield Case(tier, name, "skipped", skipped.get("message") or "the test does not say why", seconds)
         else:
-            yield Case(tier, name, "passed")
+            yield Case(tier, name, "passed", seconds=seconds)
 
 
 def tier_pytest(tier):
@@ -221,6 +226,9 @@ def run_tier(name, run, options):
     except BuildFailed as error:
         cases = [Case(name, "build", "failed", str(error))]
     counts = summary(cases)
+    for case in sorted(cases, key=lambda case: -case.seconds)[:SLOWEST]:
+        if case.seconds >= 1:
+            say(f"   {case.seconds:6.1f} s  {case.name}")
     say(f"   {name}: {counts} in {time.monotonic() - started:.0f} s")
     return cases
 
