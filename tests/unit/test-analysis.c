@@ -262,20 +262,26 @@ static void test_same_place(void **state)
                       "priority\n");
 }
 
+/* An alias of more addresses than analyses look at one by one. */
+static void put_many(PtSlice *slice)
+{
+        g_autoptr(GString) text = g_string_new(
+                "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
+                "\"name\":\"many\"},\"spec\":{\"type\":\"host\",\"addresses\":[");
+
+        for (unsigned i = 0; i < 2 * FW_ALIAS_SPANS_MAX; i++)
+                g_string_append_printf(text, "%s\"10.1.%u.1\"", i ? "," : "", i);
+        g_string_append(text, "]}}");
+        fw_put(slice, text->str);
+}
+
 /* What is not known is never held against a rule. */
 static void test_conditions(void **state)
 {
         g_autoptr(PtSlice) slice = two_zones();
-        g_autoptr(GString) many = g_string_new(NULL);
         g_autofree char *text = NULL;
 
-        for (unsigned i = 0; i < 2 * FW_ALIAS_SPANS_MAX; i++)
-                g_string_append_printf(many, "%s\"10.1.%u.1\"", i ? "," : "", i);
-        g_string_prepend(many, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\","
-                               "\"metadata\":{\"name\":\"many\"},\"spec\":{\"type\":\"host\","
-                               "\"addresses\":[");
-        g_string_append(many, "]}}");
-        fw_put(slice, many->str);
+        put_many(slice);
         fw_put(slice, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\",\"metadata\":{"
                       "\"name\":\"few\"},\"spec\":{\"type\":\"host\",\"addresses\":[\"10.2.0.1\","
                       "\"10.2.0.2\"]}}");
@@ -312,16 +318,9 @@ static void test_conditions(void **state)
 static void test_both_sides_of_a_condition(void **state)
 {
         g_autoptr(PtSlice) slice = two_zones();
-        g_autoptr(GString) many = g_string_new(NULL);
         g_autofree char *text = NULL;
 
-        for (unsigned i = 0; i < 2 * FW_ALIAS_SPANS_MAX; i++)
-                g_string_append_printf(many, "%s\"10.1.%u.1\"", i ? "," : "", i);
-        g_string_prepend(many, "{\"apiVersion\":\"patronus.firewall/v1\",\"kind\":\"Alias\","
-                               "\"metadata\":{\"name\":\"many\"},\"spec\":{\"type\":\"host\","
-                               "\"addresses\":[");
-        g_string_append(many, "]}}");
-        fw_put(slice, many->str);
+        put_many(slice);
         fw_put_rule(slice, "others", 1,
                     "{\"action\":\"allow\",\"source\":{\"except\":{\"aliases\":[\"many\"]}}}");
         fw_put_rule(slice, "these", 2,

@@ -180,6 +180,18 @@ static void assert_kernel_has(PtSlice *slice)
         assert_int_equal(found_sets, expected.n_sets);
 }
 
+/* From one slice to the next (taken) by what has changed alone. */
+static void move_to(PtSlice **slice, PtSlice *next, uint64_t revision)
+{
+        bool delta;
+
+        assert_int_equal(commit(next, revision, &delta), 0);
+        assert_true(delta);
+        assert_kernel_has(next);
+        pt_slice_unref(*slice);
+        *slice = next;
+}
+
 static void test_random_commits(void **state)
 {
         uint64_t revision = 0;
@@ -195,16 +207,8 @@ static void test_random_commits(void **state)
                         fw_random_rule(slice, rand, names, uniform);
                 assert_int_equal(commit(slice, ++revision, NULL), 0);
                 assert_kernel_has(slice);
-                for (unsigned step = 0; step < 40; step++) {
-                        g_autoptr(PtSlice) next = fw_random_step(slice, rand, names, uniform);
-                        bool delta;
-
-                        assert_int_equal(commit(next, ++revision, &delta), 0);
-                        assert_true(delta);
-                        assert_kernel_has(next);
-                        pt_slice_unref(slice);
-                        slice = g_steal_pointer(&next);
-                }
+                for (unsigned step = 0; step < 40; step++)
+                        move_to(&slice, fw_random_step(slice, rand, names, uniform), ++revision);
         }
 }
 
@@ -223,16 +227,8 @@ static void test_random_dense_commits(void **state)
                         fw_random_dense_rule(slice, rand, names);
                 assert_int_equal(commit(slice, ++revision, NULL), 0);
                 assert_kernel_has(slice);
-                for (unsigned step = 0; step < 30; step++) {
-                        g_autoptr(PtSlice) next = fw_random_dense_step(slice, rand, names);
-                        bool delta;
-
-                        assert_int_equal(commit(next, ++revision, &delta), 0);
-                        assert_true(delta);
-                        assert_kernel_has(next);
-                        pt_slice_unref(slice);
-                        slice = g_steal_pointer(&next);
-                }
+                for (unsigned step = 0; step < 30; step++)
+                        move_to(&slice, fw_random_dense_step(slice, rand, names), ++revision);
         }
 }
 
