@@ -37,17 +37,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Confirm, confirm_free)
 
 /* Before the commit. */
 
-const char *confirm_mode_to_string(ConfirmMode mode)
-{
-        static const char *const words[CONFIRM_MODE_MAX] = {
-                [CONFIRM_AUTO] = "auto",
-                [CONFIRM_NEVER] = "never",
-                [CONFIRM_WINDOW] = "window",
-        };
-
-        return mode >= 0 && mode < CONFIRM_MODE_MAX ? words[mode] : NULL;
-}
-
 static int read_mode(const char *text, ConfirmWish *wish, sd_bus_error *error)
 {
         guint64 seconds;

@@ -53,8 +53,6 @@ typedef struct ConfirmWish {
 int confirm_new(struct Manager *manager, Confirm **ret);
 void confirm_free(Confirm *confirm);
 
-/* "auto" */
-const char *confirm_mode_to_string(ConfirmMode mode);
 /* Reads the options `confirm` and `connection`; `origin` says where the caller sits, NULL: not known.
  * A method handler's result. */
 int confirm_read(const CommitOptions *options, const PtOrigin *origin, ConfirmWish *ret,

@@ -237,8 +237,3 @@ int fw_followers_add(FwFollowers *followers, uid_t uid, FwLogFilter *filter, uin
         *ret_fd = pt_steal_fd(&reading);
         return 0;
 }
-
-unsigned fw_followers_count(const FwFollowers *followers)
-{
-        return followers->list->len;
-}

@@ -26,4 +26,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwFollowers, fw_followers_free)
  */
 int fw_followers_add(FwFollowers *followers, uid_t uid, FwLogFilter *filter, uint32_t history,
                      bool follow, int *ret_fd);
-unsigned fw_followers_count(const FwFollowers *followers);

@@ -217,8 +217,3 @@ FwLogRule *fw_log_rules_find(const FwLogRules *rules, const uint8_t uid[static F
         noted = g_hash_table_lookup(rules->rules, &wanted);
         return noted ? noted->rule : NULL;
 }
-
-unsigned fw_log_rules_count(const FwLogRules *rules)
-{
-        return rules->order.length;
-}

@@ -30,4 +30,3 @@ void fw_log_rules_sweep(FwLogRules *rules, const FwLayout *in_force, const FwBri
 /* Borrowed; NULL: not known (any more). */
 FwLogRule *fw_log_rules_find(const FwLogRules *rules, const uint8_t uid[static FW_LOG_UID_SIZE],
                              const uint8_t generation[static FW_LOG_GENERATION_SIZE]);
-unsigned fw_log_rules_count(const FwLogRules *rules);

@@ -391,8 +391,3 @@ uint64_t fw_log_unwritten(const FwLog *log)
 {
         return log->unwritten;
 }
-
-bool fw_log_reads(const FwLog *log)
-{
-        return log->nflog != NULL;
-}

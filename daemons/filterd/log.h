@@ -36,4 +36,3 @@ const FwLogRecord *fw_log_get(const FwLog *log, uint64_t number);
 uint64_t fw_log_packets(const FwLog *log);   /* seen since the start */
 uint64_t fw_log_lost(const FwLog *log);      /* lost between the kernel and us */
 uint64_t fw_log_unwritten(const FwLog *log); /* that the journal did not get */
-bool fw_log_reads(const FwLog *log);         /* the group is ours */

@@ -45,14 +45,6 @@ bool fw_alias_asks(const Alias *alias, FwLiveSort sort)
         g_assert_not_reached();
 }
 
-bool fw_alias_asks_any(const Alias *alias)
-{
-        for (FwLiveSort sort = 0; sort < FW_LIVE_SORT_MAX; sort++)
-                if (fw_alias_asks(alias, sort))
-                        return true;
-        return false;
-}
-
 static FwLiveItem *item_new(FwAliasType type)
 {
         FwLiveItem *item = g_new0(FwLiveItem, 1);

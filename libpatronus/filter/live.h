@@ -34,7 +34,6 @@ FwLiveSort fw_live_sort_from_string(const char *text);
 
 /* Whether an alias asks for contents of this sort. */
 bool fw_alias_asks(const Alias *alias, FwLiveSort sort);
-bool fw_alias_asks_any(const Alias *alias);
 
 /* What came from one source of one alias: a dataset, or a list that is short. */
 typedef struct FwLiveItem {

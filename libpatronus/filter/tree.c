@@ -256,14 +256,3 @@ void fw_tree_free(FwTree *tree)
         g_ptr_array_unref(tree->leaves);
         g_free(tree);
 }
-
-const FwTreeLeaf *fw_tree_find(const FwTree *tree, FwNumber source, FwNumber destination)
-{
-        const FwNumber address[] = {[FW_BOX_SOURCE] = source, [FW_BOX_DESTINATION] = destination};
-        const FwTreeNode *node = &g_array_index(tree->nodes, FwTreeNode, 0);
-
-        while (node->leaf == 0)
-                node = &g_array_index(tree->nodes, FwTreeNode,
-                                      node->child[address[node->address] >= node->from]);
-        return g_ptr_array_index(tree->leaves, node->leaf - 1);
-}

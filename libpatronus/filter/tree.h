@@ -49,5 +49,3 @@ unsigned fw_tree_copies(size_t rules_in_table);
 FwTree *fw_tree_new(int family, const FirewallRule *const *rules, unsigned n, unsigned copies);
 void fw_tree_free(FwTree *tree);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwTree, fw_tree_free)
-/* The leaf whose region has the addresses. */
-const FwTreeLeaf *fw_tree_find(const FwTree *tree, FwNumber source, FwNumber destination);

@@ -55,15 +55,6 @@ const char *pt_audit_entry_text(const PtAuditEntry *entry, unsigned i, const cha
         return *text_of((PtAuditEntry *) entry, i) ?: "";
 }
 
-PtAuditEntry *pt_audit_entry_copy(const PtAuditEntry *entry)
-{
-        PtAuditEntry *copy = g_memdup2(entry, sizeof(*entry));
-
-        for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
-                *text_of(copy, i) = g_strdup(*text_of(copy, i));
-        return copy;
-}
-
 void pt_audit_entry_free(PtAuditEntry *entry)
 {
         if (!entry)

@@ -68,7 +68,6 @@ typedef struct PtAuditEntry {
 } PtAuditEntry;
 /* The texts of an entry, by their key; NULL: there are no more. */
 const char *pt_audit_entry_text(const PtAuditEntry *entry, unsigned i, const char **ret_key);
-PtAuditEntry *pt_audit_entry_copy(const PtAuditEntry *entry);
 void pt_audit_entry_free(PtAuditEntry *entry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PtAuditEntry, pt_audit_entry_free)
 
