@@ -26,6 +26,8 @@
 /* They begin when lists and their indices have been made, which the first questions do. */
 #define FIRST_LINES 256U
 #define SENDFILE_SIZE (64U * 1024 * 1024)
+/* Times that questions are about, of which is remembered what schedules say. */
+#define TIMES_MAX 256U
 
 /* What an external alias holds: what the kernel has, whichever time the alias has there. One that is
  * not there yet begins with nothing. */
@@ -37,6 +39,7 @@ typedef struct External {
 typedef struct Explainer {
         const FwExplain *explain;
         const FwTimes *times;
+        GHashTable *others; /* what schedules say at other times: int64_t -> FwTimes */
         FwLists *lists;
         FwWays *ways;
         External *external;
@@ -175,12 +178,30 @@ static void append_diagnostic(const Explainer *explainer, unsigned line)
         fw_answer_append_error(line, first->pointer, first->text, explainer->out);
 }
 
+/* What schedules say at the time that it is about. */
+static const FwTimes *times_of(Explainer *explainer, const FwQuestion *question)
+{
+        FwTimes *times;
+        int64_t at;
+
+        if (!fw_question_time(question, &at))
+                return explainer->times;
+        times = g_hash_table_lookup(explainer->others, &at);
+        if (times)
+                return times;
+        if (g_hash_table_size(explainer->others) >= TIMES_MAX)
+                g_hash_table_remove_all(explainer->others);
+        times = fw_times_at(fw_lists_source(explainer->lists)->slice, at);
+        g_hash_table_insert(explainer->others, g_memdup2(&at, sizeof(at)), times);
+        return times;
+}
+
 static int evaluate(Explainer *explainer, const FwQuestion *question, FwPacket *packet,
                     FwOutcome *ret)
 {
         FwWorld world = {
                 .lists = explainer->lists,
-                .times = explainer->times,
+                .times = times_of(explainer, question),
                 .route = find_way,
                 .back = find_back,
                 .banned = explainer->explain->bans ? find_ban : NULL,
@@ -446,6 +467,8 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         g_autoptr(PtSlice) slice = NULL;
         g_autoptr(FwLists) lists = NULL;
         g_autoptr(FwTimes) times = NULL;
+        g_autoptr(GHashTable) others = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
+                                                             (GDestroyNotify) fw_times_unref);
         g_autoptr(PtDiagnostics) diag = pt_diag_new();
         g_autoptr(GPtrArray) foreign = NULL;
         g_autoptr(GString) lines = g_string_sized_new(WRITE_SIZE + 4096);
@@ -476,6 +499,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         fw_alias_cache_set_external(fw_lists_aliases(lists), read_external, &external);
         times = fw_times_new(source.slice, explain->at, explain->trusted);
         explainer.times = times;
+        explainer.others = others;
         explainer.lists = lists;
         explainer.foreign = foreign;
         r = answer_all(&explainer, text, size, answers);

@@ -35,6 +35,7 @@ enum {
         QUESTION_HOP_LIMIT,
         QUESTION_TAG,
         QUESTION_FRAGMENT,
+        QUESTION_AT,
 };
 
 static const PtChoice states[] = {
@@ -93,6 +94,8 @@ const PtField fw_question_fields[] = {
                 .doc = "Tags that its connection has already; else none."),
         [QUESTION_FRAGMENT] = PT_FIELD(FwQuestion, bool, fragment, "fragment", 0,
                 .doc = "Whether it is a fragment, as it came; else it is not."),
+        [QUESTION_AT] = PT_FIELD(FwQuestion, moment, at, "at", 0,
+                .doc = "When, as schedules have it; else when it is asked."),
         {},
 };
 /* clang-format on */
@@ -105,6 +108,13 @@ void fw_question_done(FwQuestion *question)
 static bool has(const FwQuestion *question, unsigned row)
 {
         return question->present >> row & 1;
+}
+
+bool fw_question_time(const FwQuestion *question, int64_t *ret)
+{
+        if (has(question, QUESTION_AT))
+                *ret = fw_moment_time(&question->at);
+        return has(question, QUESTION_AT);
 }
 
 static bool is_single(const PtAddressRange *range)

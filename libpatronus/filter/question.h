@@ -28,11 +28,15 @@ typedef struct FwQuestion {
         int protocol, state;
         uint8_t dscp, hop_limit;
         bool fragment;
+        PtMoment at;
 } FwQuestion;
 
 extern const PtField fw_question_fields[];
 void fw_question_done(FwQuestion *question);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FwQuestion, fw_question_done)
+
+/* When it is asked about, in seconds since 1970; false: it does not say. */
+bool fw_question_time(const FwQuestion *question, int64_t *ret);
 
 /*
  * The packet that it is about. -EINVAL with a diagnostic: what is missing, or is no zone or tag of the lists. Where the

@@ -159,6 +159,22 @@ def test_batch(lab):
     assert done.returncode == 2 and "--dport" in done.stderr
 
 
+def test_times(lab):
+    """Each packet may say when: as schedules have it then."""
+    lab.apply(POLICY.replace("action: allow, from: lan, to: wan, protocol: tcp,", "schedule: night, action: allow, from: lan, to: wan, protocol: tcp,")
+              + document("night", "timeZone: UTC, windows: [{start: '22:00', end: '06:00'}]", "Schedule")
+              + document("default", "trustClock: true", "FilterSettings"), "--replace")
+    packet = {"from": "lan", "src": "10.2.0.2", "dst": "10.1.0.2", "proto": "tcp", "dport": 443}
+    times = {"2026-12-24T21:59:59Z": "drop", "2026-12-24T22:00:00Z": "allow", "2026-12-24T22:00:00+01:00": "drop", "2026-12-25T06:30+01:00": "allow"}
+    answers = batch(lab, [{**packet, "at": at} for at in times] * 2)
+    assert [answer["verdict"] for answer in answers] == list(times.values()) * 2
+    # --at is for those that do not say it.
+    answers = batch(lab, [packet, {**packet, "at": "2026-12-24T12:00Z"}], "--at", "2026-12-24T23:00:00Z")
+    assert [answer["verdict"] for answer in answers] == ["allow", "drop"]
+    answers = batch(lab, [{**packet, "at": "noon"}], code=1)
+    assert answers[0]["pointer"] == "/at" and "2026-12-24T18:00:00" in answers[0]["error"]
+
+
 def test_large_batch(lab):
     """So many are answered by several processes: in order, with the lines' numbers, none left out."""
     lab.apply(POLICY, "--replace")
