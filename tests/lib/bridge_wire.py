@@ -32,7 +32,7 @@ MARKS = "".join(document("BridgeRule", f"mark-{direction}", action="allow", prio
 
 SETUP = f"""
 sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
-sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 net.bridge.bridge-nf-call-arptables=0
+[ ! -e /proc/sys/net/bridge ] || sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 net.bridge.bridge-nf-call-arptables=0
 ip link add {BRIDGE} address {MACHINE_MAC} type bridge forward_delay 0 mcast_snooping 0 %s
 for i in 1 2 3; do
     ip link add p$i type veth peer name h$i
@@ -108,7 +108,7 @@ class BridgeWire:
             token = b"TOKEN%09d" % index
             tokens[token] = index
             assert b"TOKEN" + bytes(9) in frame
-            self.sockets[port].send(frame.replace(b"TOKEN" + bytes(9), token))
+            self.sockets[port].send(summed(frame.replace(b"TOKEN" + bytes(9), token)))
         seen, wanted, end = set(), self._marks(), time.monotonic() + PATIENCE_S
         while any(wanted.values()):
             ready = select.select(self.sockets.values(), [], [], max(0, end - time.monotonic()))[0]
@@ -133,6 +133,25 @@ class BridgeWire:
             at = data.find(b"<mark ")
             if at >= 0:
                 wanted.get(port, set()).discard(data[at : at + 17])
+
+
+def summed(frame):
+    """With the checksum of what is in its IP packet, which connection tracking looks at."""
+    at = 14
+    while frame[at - 2 : at] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    if frame[at - 2 : at] == b"\x08\x00":
+        protocol, begin, addresses = frame[at + 9], at + 20, frame[at + 12 : at + 20]
+    elif frame[at - 2 : at] == b"\x86\xdd":
+        protocol, begin, addresses = frame[at + 6], at + 40, frame[at + 8 : at + 40]
+    else:
+        return frame
+    place = {socket.IPPROTO_TCP: 16, socket.IPPROTO_UDP: 6, socket.IPPROTO_ICMP: 2, socket.IPPROTO_ICMPV6: 2}.get(protocol)
+    if place is None:
+        return frame
+    segment = frame[begin : begin + place] + bytes(2) + frame[begin + place + 2 :]
+    pseudo = b"" if protocol == socket.IPPROTO_ICMP else addresses + struct.pack("!II", len(segment), protocol)  # the same sum in both families
+    return frame[: begin + place] + struct.pack("!H", checksum(pseudo + segment)) + segment[place + 2 :]
 
 
 # What frames carry; each has a place for the token.

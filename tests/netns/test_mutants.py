@@ -101,6 +101,28 @@ GAPS = {
     "lists come with their rules": (f"{FILTERD}/objects.c", "object->set.bounds ? stages->before : stages->batch", "stages->batch"),
 }
 RULES = {
+    "test_bridge_oracle.py": {
+        "frames: VLAN 0 is a tag": (f"{FILTER}/frame.c", "add_number(bounds, tags[i] | range->lo, tags[i] | range->hi);",
+                                    "if (range->hi > 0)\n                        add_number(bounds, tags[i] | range->lo, tags[i] | range->hi);"),
+        "frames: groups have one address": (f"{FILTER}/frame.c", "        if (macs->n == 1 && !fw_mac_mask_is_prefix(items)) {", "        if (false) {"),
+        "frames: a mask is a bit longer": (f"{KINDS}/bridge-rule.c", "ended = ended || !one;", "ended = ended || !one || bit == 46;"),
+        "frames: source and destination are exchanged": (f"{FILTER}/frame.c", "FW_LAYER_LINK, 6, 6, 9", "FW_LAYER_LINK, 0, 6, 9"),
+        "frames: the sender of ARP is the target": (f"{FILTER}/frame.c", "FW_LAYER_NETWORK, 14, 4, 7", "FW_LAYER_NETWORK, 24, 4, 7"),
+        "frames: the operation of ARP is not asked": (f"{FILTER}/frame.c", "if (rule->arp.operations.n > 0)", "if (false)"),
+        "frames: the family is not asked": (f"{FILTER}/frame.c", "if (match.family != AF_UNSPEC)", "if (false)"),
+        "frames: aliases are empty": (f"{FILTER}/frame.c", "if (entries->len > 0)", "if (false)"),
+        "frames: nothing is excluded": (f"{FILTERD}/bridge-put.c", "                if (test->negated)", "                if (false)"),
+        "frames: rules in audit mode decide": (f"{FILTERD}/bridge-emit.c", "if (!fw_rule_decides(&item->rule->effective.rule))", "if (false)"),
+        "frames: rules in any order": (f"{FILTER}/frame.c", "        g_ptr_array_sort(rules, compare_rules);\n", ""),
+        "frames: what this machine sends is forwarded": (f"{FILTER}/frame.c", "rule->direction = fw_bridge_direction(origin);",
+                                                         "rule->direction = fw_bridge_direction(origin) == FW_BRIDGE_OUT ? FW_BRIDGE_FORWARD : fw_bridge_direction(origin);"),
+        "frames: aliases that change do not change rules": (f"{FILTER}/frame.c", "                        pt_hasher_add(hasher, test->bounds->data,\n                                      test->bounds->len * sizeof(FwBounds));\n", ""),
+    },
+    "test_bridge.py": {
+        "frames: the tag's priority counts": (f"{FILTER}/frame.c", "{0xff, 0xff, VLAN_BITS >> 8, VLAN_BITS & 0xff}", "{0xff, 0xff, 0xff, 0xff}"),
+        "frames: counters begin anew": (f"{FILTERD}/bridge-emit.c", "if (sync->match[i] >= 0)", "if (false)"),
+        "frames: the monitor does not hear of them": ("libpatronus/netlink/nft-reply.c", " && genmsg->nfgen_family != NFPROTO_BRIDGE)", ")"),
+    },
     "test_nat_oracle.py": {
         # The compiler and the evaluator ask the same function: what filterd says is no oracle of it.
         "disabled NAT rules translate": (f"{FILTER}/effective.c", "return fw_nat_enabled(nat) && ", "return "),
