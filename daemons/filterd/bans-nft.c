@@ -154,7 +154,7 @@ void fw_bans_delete_sets(const FwBanLengths *before, const FwBanLengths *after, 
         only_in(before, after, batch, delete_set);
 }
 
-/* Matches an end of the packet and drops; the first rule goes on from where the last ones were. */
+/* Matches an end of the packet, counts, and goes where it is dropped; the first rule goes on from where the last ones were. */
 static void put_rule(const char *chain, int family, unsigned plen, bool to, const FwCount *count,
                      PtNftBatch *batch)
 {
@@ -173,7 +173,7 @@ static void put_rule(const char *chain, int family, unsigned plen, bool to, cons
         }
         pt_nft_lookup(rule, PT_REG(REG_DATA), -1, name, 0);
         pt_nft_counter(rule, count ? count->packets : 0, count ? count->bytes : 0);
-        pt_nft_verdict(rule, NF_DROP, NULL);
+        pt_nft_verdict(rule, NFT_GOTO, CHAIN_BANNED);
         fw_finish(batch, rule, to ? COMMENT_TO : COMMENT_FROM);
 }
 

@@ -562,6 +562,8 @@ static void empty_dispatch(PtNftBatch *batch, const FwZones *old, GHashTable *ch
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_POSTROUTING);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_OUTPUT_NAT);
         pt_nft_batch_flush_chain(batch, TABLE, CHAIN_UNASSIGNED);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_BANNED);
+        pt_nft_batch_flush_chain(batch, TABLE, CHAIN_KILLED_ENDS);
         g_hash_table_iter_init(&iter, chains);
         while (g_hash_table_iter_next(&iter, (void **) &chain, NULL))
                 pt_nft_batch_flush_chain(batch, TABLE, chain);
@@ -613,6 +615,20 @@ void fw_put_counted(PtNftBatch *batch, GHashTable *counts, struct nftnl_rule *ru
         fw_finish(batch, rule, comment);
 }
 
+/* Where what others decide about ends: logged, if what no rule decides is. */
+static void put_ends(const FwDispatch *dispatch)
+{
+        struct nftnl_rule *rule = pt_nft_rule_new(TABLE, CHAIN_BANNED);
+
+        fw_settings_put_log(dispatch->zones, CHAIN_BANNED, FW_REASON_BAN, dispatch->batch);
+        pt_nft_verdict(rule, NF_DROP, NULL);
+        fw_finish(dispatch->batch, rule, "banned");
+        fw_settings_put_log(dispatch->zones, CHAIN_KILLED_ENDS, FW_REASON_KILLED, dispatch->batch);
+        rule = pt_nft_rule_new(TABLE, CHAIN_KILLED_ENDS);
+        pt_nft_verdict(rule, NFT_GOTO, FW_CHAIN_REJECT);
+        fw_finish(dispatch->batch, rule, FW_CHAIN_REJECT);
+}
+
 static void put_all(FwDispatch *dispatch)
 {
         const FwZones *zones = dispatch->zones;
@@ -623,6 +639,7 @@ static void put_all(FwDispatch *dispatch)
         fw_settings_put_log(zones, CHAIN_UNASSIGNED, FW_REASON_NO_ZONE, batch);
         fw_put_counted(batch, dispatch->counts, pt_nft_rule_new(TABLE, CHAIN_UNASSIGNED), NF_DROP,
                        NULL, "unassigned");
+        put_ends(dispatch);
         dispatch->zoned = put_zoned(dispatch);
         put_ways(dispatch, ways);
         for (unsigned i = 0; i < zones->n; i++)

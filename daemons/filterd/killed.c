@@ -65,7 +65,7 @@ static void put_rule(unsigned f, PtNftBatch *batch)
         pt_nft_ct_original(rule, NFT_CT_PROTO_DST, PT_REG(reg + 2 * step + 1));
         pt_nft_lookup(rule, PT_REG(reg), -1, families[f].set, 0);
         pt_nft_counter(rule, 0, 0);
-        pt_nft_verdict(rule, NFT_GOTO, FW_CHAIN_REJECT);
+        pt_nft_verdict(rule, NFT_GOTO, CHAIN_KILLED_ENDS);
         fw_finish(batch, rule, COMMENT);
 }
 

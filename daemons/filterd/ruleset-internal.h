@@ -22,6 +22,8 @@
 #define CHAIN_PROLOGUE_INPUT "p_input"
 #define CHAIN_PROLOGUE_OUTPUT "p_output"
 #define CHAIN_UNASSIGNED "p_unassigned"
+#define CHAIN_BANNED "p_banned"
+#define CHAIN_KILLED_ENDS "p_killed_ends"
 #define CHAIN_MASQUERADE "p_masquerade"
 #define CHAIN_MARKER "_rev"
 

@@ -163,7 +163,7 @@ void fw_ruleset_put_base(PtNftBatch *batch)
         static const char *const chains[] = {
                 CHAIN_PROLOGUE,  CHAIN_PROLOGUE_LINK, CHAIN_PROLOGUE_INPUT, CHAIN_PROLOGUE_OUTPUT,
                 FW_CHAIN_REJECT, CHAIN_UNASSIGNED,    CHAIN_MASQUERADE,     CHAIN_MARKER,
-                FW_CHAIN_BANS,   FW_CHAIN_BANS_TO};
+                FW_CHAIN_BANS,   FW_CHAIN_BANS_TO,    CHAIN_BANNED,         CHAIN_KILLED_ENDS};
         struct nftnl_rule *rule;
 
         pt_nft_batch_add_table(batch, TABLE);

@@ -56,6 +56,7 @@ void fw_effective_done(PtObject *object)
         g_free(rule->targets.items);
         g_free(rule->target_ports.items);
         g_clear_pointer(&rule->ways, g_ptr_array_unref);
+        g_free(rule->limits);
         pt_object_unref((PtObject *) (uintptr_t) rule->origin);
 }
 
@@ -511,6 +512,18 @@ static void link_endpoints(FwEffectiveRule *linked, const NatRule *nat)
         g_assert_not_reached();
 }
 
+static void link_limit(FwEffectiveRule *linked, const NatRule *nat)
+{
+        if (!pt_object_has(&nat->object, NAT_RULE_SOURCE_LIMIT))
+                return;
+        linked->limits = linked->rule.box = g_new0(FwRuleBox, 1);
+        linked->limits->limits = (FwLimits){
+                .present = UINT64_C(1) << FW_LIMIT_CONNECTIONS_PER_SOURCE,
+                .connections_per_source = nat->source_limit,
+        };
+        set(&linked->rule, FW_RULE_LIMITS);
+}
+
 FwNatPolicy fw_nat_policy(FwEffective *effective, const PtSlice *slice)
 {
         const NatSettings *settings =
@@ -586,6 +599,7 @@ const FirewallRule *fw_effective_linked(const FwNatPolicy *policy, const NatRule
         fw_effective_add_services(fresh, policy, nat);
         fw_effective_add_pool(fresh, policy, nat);
         link_endpoints(fresh, nat);
+        link_limit(fresh, nat);
         return keep(effective, fresh);
 }
 

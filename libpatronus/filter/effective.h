@@ -47,6 +47,7 @@ typedef struct FwEffectiveRule {
         PtList targets, target_ports; /* its servers' addresses and ports, sorted, each once */
         bool off, reflected;          /* of a linked rule: what NatSettings and the NatRule say */
         FwEndpointBox destination;    /* of a linked rule */
+        FwRuleBox *limits;            /* the same: that of NatRule.sourceLimit; NULL: it has none */
         GPtrArray *ways;              /* of a rule of frames (frame.h), which sees to it; or NULL */
 } FwEffectiveRule;
 

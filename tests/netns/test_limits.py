@@ -131,6 +131,43 @@ def test_connections_of_each_source(lab, held, family):
     assert lab.counted()["later"] == 0
 
 
+def forward(family, **spec):
+    return document("NatRule", f"forward-{family}", type="forward", zone="inside", protocol="tcp", destination={"ports": [8080]},
+                    translation={"addresses": [traffic.address("wan", family)], "ports": [PORT]}, **spec)
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_connections_of_each_source_of_a_forward(lab, held, family):
+    """The rule that comes with it counts, and what is beyond comes to no other."""
+    lab.apply(ZONES + forward(family, sourceLimit=2) + LATER)
+    router = traffic.address("router", family, at="lan")
+    with Server(lab, "wan", PORT):
+        first, _ = [hold(held, lab, "lan", family, port=8080, to=router) for _ in range(2)]
+        assert refused(lab, "lan", family, port=8080, to=router)
+        # what is not translated is not of it
+        hold(held, lab, "lan", family)
+        first.close()
+        hold(held, lab, "lan", family, port=8080, to=router)
+        assert refused(lab, "lan", family, port=8080, to=router)
+    assert limited(lab)[f"forward-{family}"] >= 2
+    why = lab.ctl("filter", "why", "--src", traffic.address("lan", family), "--dst", router, "--proto", "tcp", "--dport", 8080).stdout
+    assert "unless it is beyond a limit" in why
+
+
+def test_connections_of_each_source_that_is_masqueraded(lab, held):
+    lab.apply(ZONES + document("NatRule", "hide", type="masquerade", zone="outside", filter="auto", sourceLimit=1) + LATER)
+    with Server(lab, "wan", PORT):
+        for source in ("lan", "dmz"):
+            hold(held, lab, source)
+            assert refused(lab, source)
+
+
+def test_a_source_limit_needs_a_rule_that_counts(lab):
+    for spec in ({"type": "masquerade", "zone": "outside"}, {"type": "forward", "zone": "outside", "filter": "none", "translation": {"addresses": ["10.2.0.9"]}}):
+        done = lab.ctl("apply", "-f", "-", stdin=ZONES + document("NatRule", "r", sourceLimit=1, **spec), check=False)
+        assert done.returncode == 1 and "/spec/sourceLimit" in done.stderr and "filter: auto" in done.stderr, done.stderr
+
+
 def test_limits_outlive_commits_and_restarts(lab, held):
     def policy(limit, ports):
         return ZONES + rule("web", action="allow", protocol="tcp", destination={"ports": ports}, limits={"connectionsPerSource": limit})

@@ -11,6 +11,8 @@ import dbus
 import netns
 import nflog
 import pytest
+from test_revoke import Flow
+from traffic import address
 
 ZONES = """
 {apiVersion: patronus.firewall/v1, kind: Zone, metadata: {name: wan}, spec: {interfaces: [wan]}}
@@ -155,6 +157,38 @@ def test_reasons(lab, log):
         sock.sendto(b"x", ("10.1.0.1", 9))
     line = log.next()
     assert (line["verdict"], line["reason"], line["from"]) == ("drop", "private", "wan")
+
+
+@pytest.mark.parametrize("family", (4, 6))
+def test_bans_and_ended_connections_have_reasons(lab, family):
+    """Of a ban by its source and by its destination; and of either end of a connection that was ended. Not without logDefault."""
+    def policy(log):
+        return (ZONES + rule("action: allow, protocol: tcp") +
+                f"---\n{{apiVersion: patronus.firewall/v1, kind: FilterSettings, metadata: {{name: default}}, spec: {{logDefault: {log}, logRate: 1000/second}}}}\n")
+
+    lan, wan = address("lan", family), address("wan", family)
+    lab.apply(policy("true"))
+    flow = Flow(lab, "lan", "wan", wan, 2000)
+    with nflog.Log(lab, reason="killed") as log:
+        lab.ctl("filter", "connections", "protocol=tcp", f"source={lan}", "--kill")
+        assert flow.ends()
+        line = log.next(30)
+        assert (line["from"], line["destinationPort"]) == ("lan", 2000) and "rule" not in line
+    for banned in (lan, wan):
+        lab.ctl("filter", "ban", banned)
+        with nflog.Log(lab, reason="ban") as log:
+            send(lab, [9], host=wan)
+            line = log.next(30)
+            assert (line["verdict"], line["source"], line["destination"], line["destinationPort"]) == ("drop", lan, wan, 9)
+        lab.ctl("filter", "unban", banned)
+    lab.apply(policy("false"))
+    lab.ctl("filter", "ban", lan)
+    with nflog.Log(lab) as log:
+        send(lab, [9], host=wan)
+        lab.ctl("filter", "unban", lan)
+        lab.apply(policy("true"))
+        send(lab, [10], host=wan)
+        assert log.next(30)["destinationPort"] == 10
 
 
 def test_conditions(lab):

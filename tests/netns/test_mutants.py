@@ -199,6 +199,13 @@ RULES = {
         "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || ", "return "),
         "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
     },
+    "test_limits.py": {
+        "forwards have no limits": (f"{FILTER}/effective.c", "set(&linked->rule, FW_RULE_LIMITS);", ""),
+    },
+    "test_log.py": {
+        "bans are not logged": (f"{FILTERD}/dispatch.c", "fw_settings_put_log(dispatch->zones, CHAIN_BANNED, FW_REASON_BAN, dispatch->batch);", ""),
+        "the dead are banned": (f"{FILTERD}/dispatch.c", "CHAIN_KILLED_ENDS, FW_REASON_KILLED,", "CHAIN_KILLED_ENDS, FW_REASON_BAN,"),
+    },
     "test_schedules.py": {
         "all windows end connections": (f"{FILTERD}/revoke.c", "!rule || !fw_rule_ends_connections(rule) ||", "!rule ||"),
         "what another rule lets begin ends": (f"{FILTERD}/revoke.c", "connection, packet, &rule) == FW_NO;", "connection, packet, &rule) != FW_MAYBE;"),

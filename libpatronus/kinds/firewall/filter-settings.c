@@ -45,7 +45,9 @@ static const PtField settings_fields[] = {
                 .example = "allow"),
         [SETTINGS_LOG_DEFAULT] = PT_FIELD(FilterSettings, bool, log_default, "logDefault", 0,
                 .def = "false",
-                .doc = "Whether packets that no rule matched and that are not allowed are logged.",
+                .doc = "Whether packets are logged that no rule lets pass and no rule refuses: what no "
+                       "rule matched, what is of no zone, what guards refuse, what is banned, "
+                       "what is of a connection that was ended.",
                 .example = "true"),
         [SETTINGS_LOG_INVALID] = PT_FIELD(FilterSettings, bool, log_invalid, "logInvalid", 0,
                 .def = "false",

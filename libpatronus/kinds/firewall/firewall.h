@@ -326,6 +326,7 @@ enum {
         NAT_RULE_REFLECTION,
         NAT_RULE_SERVICES,
         NAT_RULE_POOL,
+        NAT_RULE_SOURCE_LIMIT,
 };
 
 typedef struct NatRule {
@@ -344,6 +345,7 @@ typedef struct NatRule {
         bool reflection;   /* of forwards; default: what NatSettings say */
         char *pool;        /* ServerPool, in place of the translation; or NULL */
         PtList services; /* char *: Service; a set; in place of protocol and destination's ports */
+        uint32_t source_limit; /* connections of one source; if present */
 } NatRule;
 
 extern const PtKind pt_kind_nat_rule;

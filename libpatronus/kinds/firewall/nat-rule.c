@@ -126,10 +126,16 @@ static const PtField nat_fields[] = {
                 .doc = "The servers that a forward leads to, in place of a translation: new "
                        "connections are spread among those that are alive.",
                 .example = "web"),
+        [NAT_RULE_SOURCE_LIMIT] = PT_FIELD(NatRule, u32, source_limit, "sourceLimit", 0,
+                .min = 1, .max = FW_LIMIT_CONNECTIONS_MAX,
+                .doc = "How many translated connections of one source address may exist at one "
+                       "time, as connectionsPerSource of a rule's limits: what is beyond is dropped "
+                       "by the rule of the filter that comes with this one, and counted apart.",
+                .example = "20"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_POOL + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(nat_fields) == NAT_RULE_SOURCE_LIMIT + 2);
 
 bool fw_nat_enabled(const NatRule *rule)
 {
@@ -335,6 +341,16 @@ static int check_pool(const NatRule *rule, PtDiagnostics *diag)
         return 0;
 }
 
+static int check_source_limit(const NatRule *rule, PtDiagnostics *diag)
+{
+        if (!pt_object_has(&rule->object, NAT_RULE_SOURCE_LIMIT) ||
+            fw_nat_filter(rule) == FW_NAT_FILTER_AUTO)
+                return 0;
+        return refuse(diag, "needs-filter", "/spec/sourceLimit",
+                      "no rule of the filter comes with this one that could count; add "
+                      "\"filter: auto\", or put limits into the rule that lets it pass");
+}
+
 static int check_services(const NatRule *rule, PtDiagnostics *diag)
 {
         const char *also = NULL;
@@ -366,7 +382,7 @@ static int nat_check(const PtObject *object, PtDiagnostics *diag)
         if (fw_endpoint_check(&rule->source, protocol, true, "/spec/source", diag) < 0 ||
             fw_endpoint_check(&rule->destination, protocol, false, "/spec/destination", diag) < 0 ||
             check_services(rule, diag) < 0 || check_pool(rule, diag) < 0 ||
-            check_translation(rule, diag) < 0)
+            check_source_limit(rule, diag) < 0 || check_translation(rule, diag) < 0)
                 r = -EINVAL;
         if (ports && protocol != PT_PROTOCOL_ANY && !fw_protocol_has_ports(protocol))
                 r = refuse(diag, "no-ports", "/spec/translation/ports",
