@@ -165,6 +165,17 @@ KNOCKING = [
 ]
 
 
+TAGGED = [
+    Row("administrator to server, ssh", "tcp", "lan", "dmz", 4, seen_as("lan")(4), port=22),
+    Row("administrator to router, ssh", "tcp", "lan", "router", 4, seen_as("lan")(4), port=22),
+    Row("administrator to internet, TCP 443", "tcp", "lan", "wan", 4, "answer, seen as 10.1.0.1", port=443),
+    Row("administrator to internet, TCP 25", "tcp", "lan", "wan", 4, "no answer", port=25),
+    Row("who has no tag, TCP 443", "tcp", "lan", "wan", 6, "no answer", port=443),
+    *both("server to LAN, ssh", "tcp", "dmz", "lan", "no answer", port=22),
+    *both("internet to server, TCP 443", "tcp", "wan", "dmz", "no answer", port=443),
+]
+
+
 def second_server(lab):
     lab.exec("dmz", "ip", "addr", "add", "10.3.0.3/24", "dev", "eth0")
 
@@ -184,7 +195,7 @@ def second_line(lab):
 # Tables one after the other, for rules that remember what came before.
 CASES = {"home": ([HOME], None), "company": ([COMPANY], None), "office-dmz": ([OFFICE], None), "servers": ([SITE], second_server),
          "two-lines": ([LINES], second_line), "tested": ([TESTED], None), "ipv6-only": ([ONLY6], None), "brute-force": (FORCED, None),
-         "port-knocking": (KNOCKING, None)}
+         "port-knocking": (KNOCKING, None), "tagged": ([TAGGED], None)}
 # What these promise depends on more than packets.
 ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py", "nat64": "test_nat64.py"}
 
