@@ -28,6 +28,7 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_DATASET] = "DIGEST",
         [CTL_WORD_DURATION] = "TIME",
         [CTL_WORD_EXTERNAL] = "ALIAS",
+        [CTL_WORD_SWITCH] = "on|off|status",
         [CTL_WORD_PREFIX] = "ADDRESS[/LENGTH]",
         [CTL_WORD_CONFIRM] = "auto|never|SECONDS",
 };
@@ -85,7 +86,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
                 {0, "force", CTL_WORD_NONE,
                  "Of a change: although tests of the policy fail (PolicyTest), which are warnings "
                  "then. Of a ban: even the router's own addresses, and who must not be locked "
-                 "out."},
+                 "out. Of panic: although everybody is locked out."},
         [CTL_ALL] = {0, "all", CTL_WORD_NONE, "All that there are."},
         [CTL_WAIT] =
                 {0, "wait", CTL_WORD_DURATION,
@@ -519,6 +520,17 @@ const CtlCommand ctl_commands[] = {
          .doc = "List the ports that were opened so, and for how long",
          .help = "How many packets each has let in is among the counters, as opening/ID.",
          .run = ctl_run_filter_openings},
+        {.name = "filter panic",
+         .arguments = {{CTL_WORD_SWITCH, 1, 1}},
+         .options = CTL_BIT(CTL_FORCE),
+         .doc = "Drop everything, or say whether that is so",
+         .help = "While panic is on, nothing passes, connections that exist included, but who "
+                 "administers by the anti-lockout of FilterSettings, and what does not leave the "
+                 "machine. Without an anti-lockout it is refused, since you would be locked out; "
+                 "--force does it all the same. It survives commits and a restart of filterd, and "
+                 "ends with the machine.",
+         .example = "patronusctl filter panic status",
+         .run = ctl_run_filter_panic},
         {.name = "filter drift",
          .doc = "List what other programs changed in the firewall's table",
          .help = "The last 64 since filterd started, newest first, each repaired after the time "
@@ -532,7 +544,8 @@ const CtlCommand ctl_commands[] = {
          .run = ctl_run_filter_servers},
         {.name = "filter nat64",
          .doc = "List the translators between IPv6 and IPv4, and whether they run",
-         .help = "Those of Nat64 objects that are enabled. One that ended, or cannot be started, is "
+         .help = "Those of Nat64 objects that are enabled. One that ended, or cannot be started, "
+                 "is "
                  "tried again after a while; the last failure is shown even when it is long ago.",
          .run = ctl_run_filter_nat64},
         {.name = "filter counters",

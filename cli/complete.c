@@ -376,6 +376,10 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
         case CTL_WORD_LOG_CONDITION:
                 offer_conditions(fw_log_filter_fields, word);
                 break;
+        case CTL_WORD_SWITCH:
+                for (unsigned i = 0; ctl_switches[i]; i++)
+                        offer(word, before, ctl_switches[i], "");
+                break;
         case CTL_WORD_EXTERNAL:
                 return offer_external(ctl, before, word);
         case CTL_WORD_REVISION:

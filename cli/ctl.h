@@ -53,6 +53,7 @@ typedef enum CtlWord {
         CTL_WORD_CONTENT,
         CTL_WORD_DATASET,
         CTL_WORD_DURATION,
+        CTL_WORD_SWITCH,
         CTL_WORD_EXTERNAL, /* an alias whose entries come and go at run time */
         CTL_WORD_PREFIX,
         CTL_WORD_CONFIRM,
@@ -161,6 +162,7 @@ extern const char *const ctl_words[CTL_WORD_MAX]; /* "KIND/NAME" */
 extern const char *const ctl_formats[];           /* "table", "wide", "yaml", "json", NULL */
 extern const char *const ctl_contents[];          /* "addresses", "macs", NULL */
 extern const char *const ctl_confirm_words[];     /* "auto", "never", NULL */
+extern const char *const ctl_switches[];          /* "on", "off", "status", NULL */
 extern const char *const ctl_colours[];           /* "auto", "always", "never", NULL */
 
 typedef enum CtlFormat {
@@ -253,6 +255,7 @@ int ctl_run_filter_drift(Ctl *ctl);
 int ctl_run_filter_entries(Ctl *ctl);
 int ctl_run_filter_open(Ctl *ctl);
 int ctl_run_filter_openings(Ctl *ctl);
+int ctl_run_filter_panic(Ctl *ctl);
 int ctl_run_filter_refresh(Ctl *ctl);
 int ctl_run_filter_remove(Ctl *ctl);
 int ctl_run_filter_nat64(Ctl *ctl);

@@ -67,6 +67,7 @@ static Call *call_new(FwManager *manager, sd_bus_message *m, bool batch)
                 .fd = -EBADF,
                 .bans = fw_manager_bans(manager),
                 .openings = fw_manager_openings(manager),
+                .panic = fw_panic_is_on(fw_manager_panic(manager)),
                 .state_dir = fw_manager_state_dir(manager),
                 .live = layout ? fw_live_ref(fw_sets_live(layout->sets)) : NULL,
                 .netns_fd = fw_manager_netns(manager),

@@ -66,6 +66,9 @@ int fw_property_external(sd_bus *bus, const char *path, const char *interface, c
 int fw_method_open_port(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_close_port(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_list_open_ports(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_panic(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_property_panic(sd_bus *bus, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
 int fw_method_explain(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_explain_batch(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_compare(sd_bus_message *m, void *userdata, sd_bus_error *error);

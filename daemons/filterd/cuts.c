@@ -212,6 +212,7 @@ static int evaluate(Cuts *cuts, char **ret_why)
         FwWorld world = {
                 .route = find_way,
                 .banned = planned->bans ? find_ban : NULL,
+                .panic = planned->panic,
                 .userdata = cuts,
         };
         FwOutcome outcome;

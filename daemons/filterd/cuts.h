@@ -23,6 +23,7 @@ typedef struct FwPlanned {
         FwEffective *effective; /* of the slice's rules, perhaps of others' too */
         const FwBans *bans;     /* may be NULL */
         const char *state_dir;
+        bool panic;   /* it is on, and stays so */
         FwLive *live; /* what aliases hold beside the slice; may be NULL */
         int netns_fd;
 } FwPlanned;

@@ -34,6 +34,7 @@
 #include "marks.h"
 #include "nat.h"
 #include "openings.h"
+#include "panic.h"
 #include "settings.h"
 
 #include <linux/netfilter.h>
@@ -713,6 +714,8 @@ int fw_ruleset_read_fixed(PtNft *nft, const FwZones *zones, bool partly, GHashTa
 
         for (unsigned i = 0; r == 0 && i < G_N_ELEMENTS(fixed); i++)
                 r = read_chain(nft, fixed[i], partly, counts);
+        for (const char *const *chain = fw_panic_chains; r == 0 && *chain; chain++)
+                r = read_chain(nft, *chain, true, counts); /* only while it is on */
         for (const char *const *chain = fw_settings_chains; r == 0 && *chain; chain++)
                 if (fw_settings_has_chain(zones, *chain))
                         r = read_chain(nft, *chain, partly, counts);

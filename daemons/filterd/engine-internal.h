@@ -17,6 +17,7 @@ struct FwEngine {
         bool disturbed; /* somebody else changed what the last plan is about */
         FwBans *bans;
         FwOpenings *openings; /* may be NULL */
+        FwPanic *panic;       /* may be NULL */
         FwLogRules *log_rules;
         bool synchronised; /* the machine's clock is, or was once */
         FwTimesFunc told_times;

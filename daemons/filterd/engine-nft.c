@@ -361,6 +361,7 @@ static FwPlanned planned_of(const PtEngineCtx *ctx, const PtPlan *base)
                 .slice = plan->wanted,
                 .effective = plan->delta ? plan->delta->layout->effective : plan->layout->effective,
                 .bans = engine->bans,
+                .panic = fw_panic_is_on(engine->panic),
                 .state_dir = ctx->state_dir,
                 .live = plan->live,
                 .netns_fd = ctx->netns_fd,
@@ -410,6 +411,8 @@ static void settle(FwEngine *engine, NftPlan *plan)
                 fw_log_rules_sweep(engine->log_rules, engine->layout, engine->bridge);
         if (engine->told_times)
                 engine->told_times(engine->layout->times, engine->times_userdata);
+        if (engine->panic)
+                fw_panic_follow(engine->panic);
         if (engine->openings)
                 fw_openings_follow(engine->openings, engine->layout->zones);
         if (engine->settled)
@@ -468,6 +471,8 @@ static int make_whole(FwEngine *engine, NftPlan *plan, const FwMarker *marker, P
         fw_emit_all(plan->layout, marker, true, carry, counts, batch, plan->touched);
         if (engine->bans)
                 fw_bans_put(engine->bans, counts, batch);
+        if (engine->panic)
+                fw_panic_put(engine->panic, plan->layout->zones, counts, batch);
         if (engine->openings)
                 fw_openings_put(engine->openings, plan->layout->zones, counts, batch);
         return 0;

@@ -10,6 +10,7 @@
 #include "layout.h"
 #include "log-rules.h"
 #include "openings.h"
+#include "panic.h"
 #include "txn/engine.h"
 
 extern const PtEngine fw_engine_nft;
@@ -37,6 +38,7 @@ void fw_engine_set_log_rules(FwEngine *engine, FwLogRules *rules);
 /* What else is in the table, and goes into one that is made anew; may be NULL. */
 void fw_engine_set_bans(FwEngine *engine, FwBans *bans);
 void fw_engine_set_openings(FwEngine *engine, FwOpenings *openings);
+void fw_engine_set_panic(FwEngine *engine, FwPanic *panic);
 const FwOpenings *fw_engine_openings(const FwEngine *engine);
 /* What aliases hold beside the slice from the next plan on (taken over by reference); NULL: nothing.
  * `settled` is called whenever a plan has come into force. */

@@ -42,6 +42,11 @@ void fw_engine_set_openings(FwEngine *engine, FwOpenings *openings)
         engine->openings = openings;
 }
 
+void fw_engine_set_panic(FwEngine *engine, FwPanic *panic)
+{
+        engine->panic = panic;
+}
+
 const FwOpenings *fw_engine_openings(const FwEngine *engine)
 {
         return engine->openings;

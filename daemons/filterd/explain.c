@@ -206,6 +206,7 @@ static int evaluate(Explainer *explainer, const FwQuestion *question, FwPacket *
                 .back = find_back,
                 .banned = explainer->explain->bans ? find_ban : NULL,
                 .opened = find_opening,
+                .panic = explainer->explain->panic,
                 .userdata = explainer,
         };
         int r = fw_question_packet(question, explainer->lists, explainer->diag, packet);

@@ -21,6 +21,7 @@ typedef struct FwExplain {
         int fd;         /* of a slice as text (txn/slice.h), of a stranger; negative: none */
         const FwBans *bans;
         const FwOpenings *openings; /* may be NULL */
+        bool panic;
         const char *state_dir;
         FwLive *live; /* what aliases hold beside the slice; may be NULL */
         int64_t at;   /* when: seconds since 1970 */

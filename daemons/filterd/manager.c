@@ -28,6 +28,7 @@ struct FwManager {
         FwBans *bans;
         FwExternal *external;
         FwOpenings *openings;
+        FwPanic *panic;
         FwClock *clock;
         FwLogRules *log_rules;
         FwLog *log;
@@ -481,6 +482,11 @@ int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager 
         if (r < 0)
                 return r;
         fw_engine_set_openings(manager->ctx.engine, manager->openings);
+        r = fw_panic_new(manager->ctx.netns_fd, manager->ctx.engine, manager->bans,
+                         &manager->panic);
+        if (r < 0)
+                return r;
+        fw_engine_set_panic(manager->ctx.engine, manager->panic);
         r = fw_clock_new(manager->ctx.event, times_have_changed, manager, &manager->clock);
         if (r < 0)
                 return r;
@@ -572,6 +578,7 @@ void fw_manager_free(FwManager *manager)
         fw_bans_free(manager->bans);
         fw_external_free(manager->external);
         fw_openings_free(manager->openings);
+        fw_panic_free(manager->panic);
         fw_connections_free(manager->connections);
         pt_audit_reporter_free(manager->reporter); /* what was waiting has told how it ended */
         fw_signals_done(&manager->signals);
@@ -622,6 +629,11 @@ FwConnections *fw_manager_connections(FwManager *manager)
 FwFeeds *fw_manager_feeds(FwManager *manager)
 {
         return manager->feeds;
+}
+
+FwPanic *fw_manager_panic(FwManager *manager)
+{
+        return manager->panic;
 }
 
 FwOpenings *fw_manager_openings(FwManager *manager)

@@ -44,6 +44,7 @@ FwConnections *fw_manager_connections(FwManager *manager);
 FwFeeds *fw_manager_feeds(FwManager *manager);
 FwExternal *fw_manager_external(FwManager *manager);
 FwOpenings *fw_manager_openings(FwManager *manager);
+FwPanic *fw_manager_panic(FwManager *manager);
 FwChecker *fw_manager_checker(FwManager *manager); /* NULL with `early` */
 FwNat64 *fw_manager_nat64(FwManager *manager);     /* the same */
 const FwDriftLog *fw_manager_drifts(const FwManager *manager);

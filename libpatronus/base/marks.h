@@ -12,6 +12,7 @@
 
 /* Hook priorities (linux/netfilter_ipv4.h): ours run at the standard ones, after raw, conntrack and
  * mangle. */
+#define PT_MARK_PRIORITY_PANIC (-10) /* before all that filters */
 #define PT_MARK_PRIORITY_FILTER 0
 #define PT_MARK_PRIORITY_SRCNAT 100
 /* Before fragments are put together (NF_IP_PRI_RAW_BEFORE_DEFRAG). */

@@ -64,6 +64,30 @@ static int ask_link(FwEvaluation *evaluation)
         return outcome->prologue ? decide(evaluation, FW_ALLOW, FW_REASON_PROLOGUE) : 0;
 }
 
+/* What the router answers to who administers, and asks its neighbours. */
+static bool is_needed(const FwEvaluation *evaluation)
+{
+        const FwOutcome *outcome = &evaluation->outcome;
+        const FwPacket *packet = &evaluation->packet;
+        FwNumber port, state;
+
+        if (!is_sent(evaluation))
+                return false;
+        if (outcome->protocol == IPPROTO_TCP && fw_packet_number(packet, FW_DIM_STATE, &state) &&
+            state == NF_CT_STATE_BIT(IP_CT_ESTABLISHED) &&
+            fw_packet_number(packet, FW_DIM_SOURCE_PORT, &port))
+                return fw_lockout_admits(fw_lists_zones(evaluation->world->lists), outcome->way.out,
+                                         packet->family, evaluation->destination, (uint16_t) port);
+        return fw_prologue_admits(FW_PROLOGUE_LINK, packet, outcome->way.out) != NULL;
+}
+
+static int ask_panic(FwEvaluation *evaluation)
+{
+        return evaluation->world->panic && !is_loopback(evaluation) && !is_needed(evaluation)
+                       ? decide(evaluation, FW_DROP, FW_REASON_PANIC)
+                       : 0;
+}
+
 static int ask_bans(FwEvaluation *evaluation)
 {
         const FwWorld *world = evaluation->world;
@@ -300,6 +324,7 @@ static int ask_default(FwEvaluation *evaluation)
 static int (*const stages[FW_STAGE_MAX])(FwEvaluation *evaluation) = {
         [FW_STAGE_LOCKOUT] = ask_lockout,
         [FW_STAGE_LINK] = ask_link,
+        [FW_STAGE_PANIC] = ask_panic,
         [FW_STAGE_BANS] = ask_bans,
         [FW_STAGE_PROLOGUE] = ask_prologue,
         [FW_STAGE_STATE] = ask_state,

@@ -39,6 +39,7 @@ typedef struct FwWorld {
         const FwTimes *times; /* what schedules say; NULL: the lists hold what is in force */
         /* Whether a ban in force is of the address; *ret: the widest one. NULL: there are none. */
         bool (*banned)(uint8_t family, const uint8_t *address, FwBan *ret, void *userdata);
+        bool panic; /* nothing passes but what comes before the stage */
         /* Whether a port of the router is open to it: *ret is which. NULL: none is. */
         bool (*opened)(const FwKnock *knock, FwOpening *ret, void *userdata);
         /* Where the packet goes with this destination. Negative: nowhere, or it is not known. */
@@ -53,6 +54,7 @@ typedef enum FwStage {
         FW_STAGE_FRAGMENTS, /* it is one, and a rule drops it as it came */
         FW_STAGE_LOCKOUT,
         FW_STAGE_LINK, /* neighbour discovery */
+        FW_STAGE_PANIC,
         FW_STAGE_BANS,
         FW_STAGE_PROLOGUE,
         FW_STAGE_STATE, /* it belongs to no connection, and can begin none */

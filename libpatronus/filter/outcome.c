@@ -167,6 +167,9 @@ static void append_stage(const FwOutcome *outcome, GString *out)
         case FW_STAGE_LOCKOUT:
                 g_string_append(out, "anti-lockout (FilterSettings/default) lets it in");
                 return;
+        case FW_STAGE_PANIC:
+                g_string_append(out, "panic mode drops it");
+                return;
         case FW_STAGE_BANS:
                 append_ban(&outcome->ban, out);
                 return;

@@ -20,7 +20,7 @@ GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
 COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "audit", "revert", "confirm", "export", "status",
             "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter log", "filter ban", "filter unban",
-            "filter bans", "filter why", "filter alias", "filter aliases", "filter refresh", "filter add", "filter remove", "filter entries", "filter open", "filter close", "filter openings", "filter drift", "filter servers", "filter nat64", "filter counters", "explain", "schema",
+            "filter bans", "filter why", "filter alias", "filter aliases", "filter refresh", "filter add", "filter remove", "filter entries", "filter open", "filter close", "filter openings", "filter panic", "filter drift", "filter servers", "filter nat64", "filter counters", "explain", "schema",
             "help"]
 
 
@@ -367,7 +367,7 @@ def complete(ctl, line):
 def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl ap") == ["apply"]
     assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
-    assert complete(ctl, "patronusctl filter ") == ["connections", "log", "ban", "unban", "bans", "why", "alias", "aliases", "refresh", "add", "remove", "entries", "open", "close", "openings", "drift", "servers", "nat64", "counters"]
+    assert complete(ctl, "patronusctl filter ") == ["connections", "log", "ban", "unban", "bans", "why", "alias", "aliases", "refresh", "add", "remove", "entries", "open", "close", "openings", "panic", "drift", "servers", "nat64", "counters"]
     assert complete(ctl, "patronusctl help fil") == ["filter"]
     assert complete(ctl, "patronusctl help filter cou") == ["counters"]
     assert complete(ctl, "patronusctl filter connections ass") == ["assured="]
