@@ -2,6 +2,8 @@
 
 #include "cuts.h"
 
+#include "bridge-cuts.h"
+
 #include "filter/evaluate.h"
 #include "netlink/addresses.h"
 #include "netlink/conntrack.h"
@@ -248,6 +250,8 @@ int fw_cuts(const FwPlanned *planned, const PtTuple *tuple, char **ret_why)
         if (r == 0) {
                 fill(&cuts);
                 r = evaluate(&cuts, &why);
+                if (r == 0)
+                        r = fw_bridge_cuts(planned, &cuts.packet, &why);
         }
         if (r < 0)
                 why = g_strdup_printf("the kernel knows no way for it: %s", strerror(-r));

@@ -11,6 +11,7 @@ import pytest
 from bridge_wire import BROADCAST, MACHINE_MAC, MARKS, ethernet, host_mac
 from documents import document
 from lab import Lab
+from transaction import Transaction, unchanged
 
 ZONE = document("Zone", "wan", interfaces=["wan"])
 H1, H2, H3 = (host_mac(port) for port in wires.PORTS)
@@ -427,3 +428,37 @@ def test_bridges_are_told_apart(lab, wire):
         assert wire.send([frame]) == {way}
         apply(lab, rule("r", bridges=["b*"], direction=direction))
         assert wire.send([frame]) == set()
+
+
+ADMINISTERED = document("FilterSettings", "default", antiLockout={"interfaces": ["br0", "wan"], "ports": [22]})
+
+
+@pytest.mark.parametrize("spec, cut_by", [
+    ([], None),
+    ([rule("r")], None),
+    ([rule("r", direction="in", protocol="udp")], None),
+    ([rule("r", direction="in", protocol="tcp", destination={"ports": [22]})], "BridgeRule/r"),
+    ([rule("r", direction="in", services=["ssh"], **{"from": ["p1"]})], "BridgeRule/r"),  # by which port he comes is not known
+    ([rule("r", direction="in", source={"addresses": ["10.66.0.2"]})], "BridgeRule/r"),
+    ([rule("r", direction="in", source={"addresses": ["10.66.0.3"]})], None),
+    ([rule("r", direction="in", protocol="tcp", mode="audit")], None),
+    ([rule("a", action="allow", direction="in", etherTypes=["ipv4"]), rule("r", direction="in", protocol="tcp")], None),
+    ([rule("a", action="allow", direction="in", vlans=[7]), rule("r", direction="in", protocol="tcp")], "BridgeRule/r"),
+    ([rule("r", direction="in", arp={"senderAddress": ["10.66.0.0/24"]})], "what looks for the ends"),
+    ([rule("r", direction="out", source={"ports": [22]})], "BridgeRule/r"),
+    ([rule("r", direction="out", source={"ports": [23]})], None),
+    ([settings(input="drop")], "the default of BridgeSettings"),
+    ([settings(output="drop"), rule("r", action="allow", direction="out", etherTypes=["arp", "ipv4"])], None),
+])
+def test_who_administers_by_a_bridge_is_not_cut_off_unasked(lab, wire, spec, cut_by):
+    lab.exec("router", "ip", "address", "replace", "10.66.0.1/24", "dev", "br0")
+    apply(lab, ADMINISTERED, *spec)
+    revision = json.loads(lab.ctl("status", "-o", "json").stdout)["revision"]["number"]
+    transaction = Transaction(lab)
+    try:
+        for administrator, reason in (("10.66.0.2 51234 10.66.0.1 22", cut_by), ("10.1.0.2 51234 10.1.0.1 22", None)):
+            reply = transaction.plan(revision + 1, unchanged(lab, revision), administrator=administrator)
+            assert bool(reply["cuts"]) == (reason is not None), reply["cutsWhy"]
+            assert (reason or "") in str(reply["cutsWhy"])
+    finally:
+        transaction.close()
