@@ -28,8 +28,6 @@ COMPILER = {
     "untracked is invalid": (f"{FILTER}/match.c", "= NF_CT_STATE_UNTRACKED_BIT", "= NF_CT_STATE_INVALID_BIT"),
     "dscp is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_DSCP))", "if (false)"),
     "mark is not asked": (f"{FILTER}/match.c", "if (pt_object_has(&rule->object, FW_RULE_MARK))", "if (false)"),
-    "exceptions fold": (f"{FILTER}/box.c", "(BIT(FW_ENDPOINT_ADDRESSES) | BIT(FW_ENDPOINT_PORTS))",
-                        "(BIT(FW_ENDPOINT_ADDRESSES) | BIT(FW_ENDPOINT_PORTS) | BIT(FW_ENDPOINT_EXCEPT))"),
     "IPv6 is forgotten": (f"{FILTER}/match.c", "found = fill(ways->rule, ways->choice++, AF_INET6, ret);", "found = false; ways->choice++;"),
     "always the first alias": (f"{FILTER}/match.c", "term->aliases += digit - values;", ""),
     "parts of one digit": (f"{FILTER}/match.c", "                part /= n;\n", ""),
@@ -238,6 +236,9 @@ RULES = {
 }
 # By a unit test each: tests/unit/test-<name>.c. As root in a namespace of its own: one talks to the kernel.
 PROGRAMS = {
+    "box": {
+        "exceptions are no more than boxes": (f"{FILTER}/box.c", "return in_boxes(term->dimension) && !term->negated &&", "return in_boxes(term->dimension) &&"),
+    },
     "evaluate-index": {
         "candidates of the first word": (f"{FILTER}/rule-index.c", "walk->word * 64 +", "walk->word * 32 +"),
     },
