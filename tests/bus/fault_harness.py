@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pwd
 import select
 import shutil
 import subprocess
@@ -65,9 +64,6 @@ class TestDaemon:
 
     def running(self):
         return self.setup.client.bus.name_has_owner(self.bus_name)
-
-    def wait_dead(self, seconds=WAIT_S):
-        self.process.wait(seconds)
 
     def kill(self):
         self.process.kill()

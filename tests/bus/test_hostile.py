@@ -517,7 +517,7 @@ def test_calls_without_reading_the_answers(world, root, user, flags):
         fd = Descriptors(stack, None).memfd(document)
         wires = [stack.enter_context(Wire(world.address, uid(user))) for _ in range(4)]
         for wire in wires:
-            wire.socket.settimeout(10)
+            wire.socket.settimeout(30)
             with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
                 for i in range(60 if LONG else 30):
                     config(wire, "Export", "a{sv}", [{}], flags=flags)

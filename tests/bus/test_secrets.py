@@ -281,7 +281,7 @@ def test_a_damaged_key_is_not_replaced(faulty):
     key = path.read_text()
     path.write_text("rubbish")
     faulty.link.spawn()
-    assert faulty.link.process.wait(20) != 0
+    assert faulty.link.process.wait(60) != 0
     assert path.read_text() == "rubbish"
     path.write_text(key)
     faulty.link.start()

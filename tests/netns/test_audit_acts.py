@@ -6,6 +6,7 @@ import pwd
 import signal
 import subprocess
 import sys
+import time
 
 import dbus
 import pytest
@@ -15,6 +16,7 @@ from signals import Signals
 from test_bans import ban, bans, filterd, INTERFACE, unban
 
 CONFIG = "org.patronus.Config1"
+BURST, REFILL_S = 20, 60  # libpatronus/txn/audit-report.h
 
 
 @pytest.fixture
@@ -67,11 +69,13 @@ for i in range(100):
 
 
 def test_refused_attempts(running):
-    nobody = pwd.getpwnam("nobody")
+    nobody, begin = pwd.getpwnam("nobody"), time.monotonic()
     done = subprocess.run([sys.executable, "-c", STRANGER, running.bus], capture_output=True, text=True, user=nobody.pw_uid,
                           group=nobody.pw_gid, extra_groups=[])
     assert done.returncode == 0, done.stderr
-    found = reported(running, 20)
+    filterd(running).Ping(dbus_interface="org.freedesktop.DBus.Peer")
+    found = acts(running)
+    assert BURST <= len(found) <= BURST + (time.monotonic() - begin) / REFILL_S
     assert {(str(entry["user"]), str(entry["method"]), str(entry["result"])) for entry in found} == {("nobody", "FlushBans", "refused")}
 
 

@@ -16,10 +16,6 @@ def masqueraded(line="wan"):
     return lambda family: f"answer, seen as {address('router', 4, at=line) if family == 4 else address('lan', 6)}"
 
 
-def as_router(line):
-    return lambda family: f"answer, seen as {address('router', family, at=line)}"
-
-
 def forwarded(what, source, target, port, expect, line="wan", **more):
     """To the router's IPv4 address on the line."""
     return Row(what, "tcp", source, target, 4, expect, port=port, to=address("router", 4, at=line), **more)

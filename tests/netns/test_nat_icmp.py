@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 import traffic
-from nat import ALL, OUTSIDE, ZONES, nat, rule
+from nat import OUTSIDE, ZONES, nat, rule
 from traffic import Row, address
 
 DEEP = {4: "10.33.0.2", 6: "fd00:33::2"}
