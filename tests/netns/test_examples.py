@@ -193,7 +193,7 @@ CASES = {"home": ([HOME], None), "company": ([COMPANY], None), "office-dmz": ([O
          "two-lines": ([LINES], second_line), "tested": ([TESTED], None), "ipv6-only": ([ONLY6], None), "brute-force": (FORCED, None),
          "port-knocking": (KNOCKING, None), "tagged": ([TAGGED], None)}
 # What these promise depends on more than packets.
-ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py", "nat64": "test_nat64.py"}
+ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py", "nat64": "test_nat64.py", "bridge": "test_bridge.py"}
 
 
 @pytest.mark.parametrize("name", sorted(CASES))

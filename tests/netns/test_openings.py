@@ -116,7 +116,7 @@ def test_zones_sources_and_ranges(running, held):
 
 def test_it_ends_itself(running, held):
     with Server(running, "router", PORT):
-        made = open_port(running, f"tcp/{PORT}", for_="2s")
+        made = open_port(running, f"tcp/{PORT}", for_="10s")  # a busy machine comes in within that
         enter(held, running)
         while openings(running):
             pass
@@ -129,7 +129,7 @@ def test_it_ends_itself(running, held):
 
 def test_the_kernel_ends_it_without_filterd(running, held):
     with Server(running, "router", PORT):
-        open_port(running, f"tcp/{PORT}", for_="1s")
+        open_port(running, f"tcp/{PORT}", for_="10s")
         enter(held, running, "lan")
         running.end("filterd", signal.SIGKILL)
         while not shut(running):
