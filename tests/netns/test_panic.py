@@ -78,7 +78,7 @@ def test_what_it_stops_and_leaves(running, held):
             pass
         assert log.next()["verdict"] == "drop"
         assert_seen(running, rows(False))
-        running.exec("router", "ping", "-c1", "-W5", "127.0.0.1")
+        assert running.pings("router", "127.0.0.1")
         counted = counters(running)
         assert set(counted) == {"panic/input", "panic/forward", "panic/output"} and all(counted.values())
         for family in (4, 6):
