@@ -30,6 +30,9 @@ typedef struct FwTag {
 #define FW_PART_SET 0x4000U
 /* The rule before a part, and before the one that logs, that asks the rule's limits (limiter.h). */
 #define FW_PART_LIMIT 0x2000U
+/* The rule after a part that answers for the server: it has no counter, and lets pass what that
+ * leaves. */
+#define FW_PART_PASS 0x1000U
 
 /*
  * What a log line begins with: which rule, and in which state of it, 54 characters.
@@ -39,7 +42,7 @@ typedef struct FwTag {
  */
 char *fw_log_prefix(const FirewallRule *rule);
 
-/* `part` with FW_PART_LOG, FW_PART_SET, FW_PART_LIMIT or none of them. */
+/* `part` with FW_PART_LOG, FW_PART_SET, FW_PART_LIMIT, FW_PART_PASS or none of them. */
 void fw_tag_of(const FirewallRule *rule, unsigned part, bool carried, FwTag *ret);
 bool fw_tag_same(const FwTag *a, const FwTag *b); /* uid, part and generation */
 /* From a userdata; false: not ours. */

@@ -39,6 +39,7 @@
 
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -459,6 +460,23 @@ static void put_known(const FwDispatch *dispatch, const char *chain)
         fw_finish(dispatch->batch, rule, CHAIN_PROLOGUE);
 }
 
+/* What the router begins for a client that it answered (FirewallRule.synProxy) has the client's
+ * address, and was allowed already. It gets no mark of zones: where it comes from is not known here. */
+static void put_proxied(const FwDispatch *dispatch, const char *chain)
+{
+        const uint32_t local = RTN_LOCAL;
+        struct nftnl_rule *rule;
+
+        if (!dispatch->zones->proxies)
+                return;
+        rule = pt_nft_rule_new(TABLE, chain);
+        fw_match_protocol(rule, IPPROTO_TCP);
+        fw_match_state(rule, NF_CT_STATE_BIT(IP_CT_NEW));
+        pt_nft_fib(rule, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR, PT_REG(REG_DATA));
+        pt_nft_cmp(rule, PT_REG(REG_DATA), NFT_CMP_NEQ, &local, sizeof(local));
+        fw_decide(dispatch->batch, rule, NF_ACCEPT, NULL, "proxied");
+}
+
 static void put_hook(const FwDispatch *dispatch, unsigned i)
 {
         g_autofree char *invalid = g_strdup_printf("invalid/%s", hooks[i].chain);
@@ -477,6 +495,8 @@ static void put_hook(const FwDispatch *dispatch, unsigned i)
         fw_marks_put_jump(hooks[i].chain, dispatch->batch);
         put_known(dispatch, hooks[i].chain);
         fw_killed_put_jump(hooks[i].chain, dispatch->batch);
+        if (out)
+                put_proxied(dispatch, hooks[i].chain);
         if (hooks[i].prologue)
                 fw_dispatch_put_jump(dispatch, hooks[i].chain, hooks[i].prologue);
         if (fw_settings_invalid(dispatch->zones->settings) == FW_DROP) {

@@ -10,8 +10,13 @@
 #include "ruleset.h"
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 
 #define TABLE PT_MARK_NFT_TABLE
+/* What the router announces in place of a server: the least that both families have on Ethernet, and
+ * what Linux has by default (net/ipv4/tcp.c: of 6 MB). */
+#define PROXY_MSS 1440
+#define PROXY_WINDOW_SCALE 7
 
 int fw_rule_verdict(const FirewallRule *rule, const char **ret_chain)
 {
@@ -56,6 +61,8 @@ unsigned fw_rule_part_numbers(const FirewallRule *rule, unsigned part,
         if (fw_rule_logs(rule))
                 ret[n++] = part | FW_PART_LOG;
         ret[n++] = part;
+        if (fw_rule_proxies(rule))
+                ret[n++] = part | FW_PART_PASS;
         return n;
 }
 
@@ -73,6 +80,20 @@ static void put_limits(const FirewallRule *rule, const FwSets *sets, struct nftn
         g_autoptr(FwLimiter) limiter = fw_object_limiter(rule, sets);
 
         pt_nft_verdict(r, NFT_JUMP, fw_limiter_chain(limiter));
+}
+
+/* Answers for the server, unless the destination was translated: the client's answer would not be,
+ * since no connection is known yet. Which of TCP's packets it takes, and that others belong to
+ * nothing, is the kernel's (net/netfilter/nft_synproxy.c). */
+static void put_proxy(struct nftnl_rule *r)
+{
+        const uint32_t translated = IPS_DST_NAT, none = 0;
+
+        pt_nft_ct(r, NFT_CT_STATUS, PT_REG(0));
+        pt_nft_mask(r, PT_REG(0), &translated, sizeof(translated));
+        pt_nft_cmp(r, PT_REG(0), NFT_CMP_EQ, &none, sizeof(none));
+        pt_nft_synproxy(r, PROXY_MSS, PROXY_WINDOW_SCALE);
+        pt_nft_verdict(r, NF_DROP, NULL);
 }
 
 static void put_reject(FwRejectWith with, struct nftnl_rule *r)
@@ -112,7 +133,9 @@ static void put_decision(const FwRulePart *part, const FwMatch *match, struct nf
 
                 pt_nft_object(r, NFT_OBJECT_CT_HELPER, helper);
         }
-        if (fw_rule_box(part->rule)->reject_with != FW_REJECT_DEFAULT)
+        if (fw_rule_proxies(part->rule))
+                put_proxy(r);
+        else if (fw_rule_box(part->rule)->reject_with != FW_REJECT_DEFAULT)
                 put_reject((FwRejectWith) fw_rule_box(part->rule)->reject_with, r);
         else
                 pt_nft_verdict(r, verdict, target);
@@ -125,13 +148,16 @@ struct nftnl_rule *fw_rule_new(const FwRulePart *part, const FwPutWith *with, Pt
         uint8_t userdata[NFT_USERDATA_MAXLEN];
         FwMatch match;
 
-        fw_match_part(part->rule, part->part & ~(FW_PART_LOG | FW_PART_SET | FW_PART_LIMIT),
+        fw_match_part(part->rule,
+                      part->part & ~(FW_PART_LOG | FW_PART_SET | FW_PART_LIMIT | FW_PART_PASS),
                       &match);
         fw_match_put(&match, TABLE, with, batch, set_id, r);
         if (part->part & FW_PART_LIMIT)
                 put_limits(part->rule, with->sets, r);
         else if (part->part & FW_PART_SET)
                 fw_marks_put_connection(part->rule, with->tags, r);
+        else if (part->part & FW_PART_PASS)
+                pt_nft_verdict(r, NF_ACCEPT, NULL);
         else if (part->part & FW_PART_LOG)
                 put_log(part->rule, r);
         else if (fw_nat_of(part->rule, NULL))

@@ -16,13 +16,15 @@ size_t fw_rule_userdata(const FirewallRule *rule, unsigned part, bool carried,
 typedef struct FwRulePart {
         const char *chain;
         const FirewallRule *rule;
-        unsigned part; /* with FW_PART_LIMIT, FW_PART_SET or FW_PART_LOG: does that, and goes on */
+        unsigned
+                part; /* with FW_PART_LIMIT, FW_PART_SET or FW_PART_LOG: does that, and goes on; with
+                          FW_PART_PASS: what the one before leaves passes */
         FwCount count; /* what it begins at */
         bool carried;
 } FwRulePart;
 
 /* The rules of the kernel that a part is, in order: numbers for FwRulePart and FwTag; how many. */
-#define FW_PART_RULES_MAX 4
+#define FW_PART_RULES_MAX 5
 unsigned fw_rule_part_numbers(const FirewallRule *rule, unsigned part,
                               unsigned ret[static FW_PART_RULES_MAX]);
 /* Sets that it needs go into the batch; *set_id numbers them. */

@@ -93,6 +93,11 @@ static bool names_tags(const PtObject *rule)
                (pt_object_has(rule, FW_RULE_SET_TAG) || pt_object_has(rule, FW_RULE_TAGGED));
 }
 
+static bool proxies(const PtObject *rule)
+{
+        return rule && fw_rule_proxies((const FirewallRule *) rule);
+}
+
 static int compare_object(const PtObject *before, const PtObject *after, void *userdata)
 {
         Compare *compare = userdata;
@@ -114,6 +119,8 @@ static int compare_object(const PtObject *before, const PtObject *after, void *u
                 compare_nat(compare, before, after);
         if (kind == &pt_kind_firewall_rule && (names_tags(before) || names_tags(after)))
                 compare->tags = true;
+        if (kind == &pt_kind_firewall_rule && (proxies(before) || proxies(after)))
+                compare->zones = true;
         if (kind == &pt_kind_firewall_rule || kind == &pt_kind_nat_rule)
                 add_rule_change(delta, rule_of(&compare->before, before),
                                 rule_of(&compare->after, after));

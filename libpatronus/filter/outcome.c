@@ -199,6 +199,8 @@ static void append_stage(const FwOutcome *outcome, GString *out)
                                        outcome->rule->object.name, does[outcome->action]);
                 if (outcome->action == FW_ALLOW && fw_rule_limits(outcome->rule))
                         g_string_append(out, ", unless it is beyond a limit of the rule");
+                if (fw_rule_proxies(outcome->rule))
+                        g_string_append(out, ", once its client has answered to the router");
                 return;
         case FW_STAGE_DEFAULT:
                 append_default(outcome, out);

@@ -9,7 +9,7 @@
 /* Fields that are understood. Whoever adds one to a kind has it told by more than it is, until it
  * is added here too. */
 #define BIT(index) (UINT64_C(1) << (index))
-#define RULE_KNOWN (BIT(FW_RULE_END_CONNECTIONS + 1) - 1)
+#define RULE_KNOWN (BIT(FW_RULE_SYN_PROXY + 1) - 1)
 #define ENDPOINT_KNOWN (BIT(FW_ENDPOINT_EXCEPT + 1) - 1)
 #define EXCEPT_KNOWN (BIT(FW_EXCEPT_PORT_ALIASES + 1) - 1)
 
@@ -20,7 +20,7 @@
 /* Fields that do something beside deciding. */
 #define RULE_ACTS                                                                                  \
         (BIT(FW_RULE_LOG) | BIT(FW_RULE_LOG_RATE) | BIT(FW_RULE_HELPER) | BIT(FW_RULE_LIMITS) |    \
-         BIT(FW_RULE_END_CONNECTIONS) | RULE_SETS)
+         BIT(FW_RULE_END_CONNECTIONS) | BIT(FW_RULE_SYN_PROXY) | RULE_SETS)
 
 /* Building the cubes of a rule. */
 

@@ -104,6 +104,7 @@ static void digest(FwZones *zones)
         if (zones->settings)
                 pt_hasher_add(hasher, zones->settings->object.digest.bytes,
                               sizeof(zones->settings->object.digest.bytes));
+        pt_hasher_add(hasher, &zones->proxies, sizeof(zones->proxies));
         hash_intervals(hasher, zones->interfaces);
         hash_intervals(hasher, zones->sources4);
         hash_intervals(hasher, zones->sources6);
@@ -117,6 +118,11 @@ static void digest(FwZones *zones)
                 pt_hasher_add(hasher, facts, sizeof(facts));
         }
         pt_hasher_end(hasher, &zones->digest);
+}
+
+static int proxies(const PtObject *object, void *userdata)
+{
+        return fw_rule_proxies((const FirewallRule *) object);
 }
 
 int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
@@ -165,6 +171,7 @@ int fw_zones_new(const PtSlice *slice, PtDiagnostics *diag, FwZones **ret)
                 add_sources(zone, i + 1, AF_INET6, sources6);
         }
 
+        zones->proxies = pt_slice_foreach(slice, &pt_kind_firewall_rule, proxies, NULL) != 0;
         zones->interfaces = flatten(interfaces, FW_INTERVAL_KEY_MAX);
         zones->sources4 = sources4->len > 0 ? flatten(sources4, 4) : NULL;
         zones->sources6 = sources6->len > 0 ? flatten(sources6, 16) : NULL;

@@ -36,6 +36,7 @@ typedef struct FwZones {
         GArray *sources4;   /* FwInterval, flattened; NULL: no zone has such sources */
         GArray *sources6;
         const FilterSettings *settings; /* a reference; NULL: none */
+        bool proxies; /* rules have the router answer for servers: it begins clients' connections */
         PtDigest digest; /* of all that the dispatch part of the ruleset depends on */
 } FwZones;
 

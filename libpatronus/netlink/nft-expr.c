@@ -6,6 +6,7 @@
 #include <linux/ip.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/netfilter/nf_synproxy.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -206,6 +207,15 @@ struct nftnl_expr *pt_nft_counter_new(uint64_t packets, uint64_t bytes)
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes)
 {
         nftnl_rule_add_expr(rule, pt_nft_counter_new(packets, bytes));
+}
+
+void pt_nft_synproxy(struct nftnl_rule *rule, uint16_t mss, uint8_t window_scale)
+{
+        struct nftnl_expr *expr = add(rule, "synproxy");
+
+        nftnl_expr_set_u16(expr, NFTNL_EXPR_SYNPROXY_MSS, mss);
+        nftnl_expr_set_u8(expr, NFTNL_EXPR_SYNPROXY_WSCALE, window_scale);
+        nftnl_expr_set_u32(expr, NFTNL_EXPR_SYNPROXY_FLAGS, NF_SYNPROXY_OPT_MASK);
 }
 
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code)

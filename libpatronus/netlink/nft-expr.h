@@ -48,6 +48,9 @@ void pt_nft_verdict(struct nftnl_rule *rule, int verdict, const char *chain);
 /* Has an object of the table (NFT_OBJECT_*) do to the packet what it does. */
 void pt_nft_object(struct nftnl_rule *rule, uint32_t type, const char *name);
 void pt_nft_counter(struct nftnl_rule *rule, uint64_t packets, uint64_t bytes);
+/* Answers a first packet of TCP for its destination, and takes the packet; likewise the client's
+ * answer (net/netfilter/nft_synproxy.c). At input and forward only. */
+void pt_nft_synproxy(struct nftnl_rule *rule, uint16_t mss, uint8_t window_scale);
 void pt_nft_reject(struct nftnl_rule *rule, uint32_t type, uint8_t code);
 /* Registers that hold a translation's addresses (of `family`) and ports, network byte order; 0: none
  * of it, and an absent maximum is the minimum. `flags`: NF_NAT_RANGE_*. */

@@ -176,6 +176,13 @@ RULES = {
         "what is added is the destination": (f"{FILTERD}/limiter.c", 'put_target(&limiter->source, limiter->chain, false, "addSource", batch);',
                                              'put_target(&limiter->source, limiter->chain, true, "addSource", batch);'),
     },
+    "test_syn_proxy.py": {
+        "what the router begins is asked": (f"{FILTERD}/dispatch.c", "if (!dispatch->zones->proxies)", "if (true)"),
+        "the router answers for forwards": (f"{FILTERD}/emit-rule.c", "translated = IPS_DST_NAT, none", "translated = 0, none"),
+        "what is not answered is dropped": (f"{FILTERD}/emit-rule.c", "else if (part->part & FW_PART_PASS)\n                pt_nft_verdict(r, NF_ACCEPT, NULL);",
+                                            "else if (part->part & FW_PART_PASS)\n                pt_nft_verdict(r, NF_DROP, NULL);"),
+        "who was answered is the router": (f"{FILTERD}/revoke.c", "packet->from && packet->from != &zones->router", "packet->from"),
+    },
     "test_floating.py": {
         "late rules are not turned": (f"{KINDS}/firewall-rule.c", "return place == FW_PLACE_LATE ? -r : r;", "return r;"),
         "all that floats is quick": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, FW_RULE_QUICK) && !rule->box->quick", "false"),

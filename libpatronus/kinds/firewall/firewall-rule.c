@@ -247,10 +247,19 @@ static const PtField rule_fields[] = {
                 .doc = "Whether connections that the rule let pass end when its schedule's window "
                        "does, unless another rule would let them begin then.",
                 .example = "true"),
+        [FW_RULE_SYN_PROXY] = PT_BOXED(FirewallRule, FwRuleBox, box, bool, syn_proxy, "synProxy", 0,
+                .def = "false",
+                .doc = "Whether the router answers for the server until the client has answered: "
+                       "a server behind it, or the router itself, then hears of real clients only, and "
+                       "a flood of first packets costs no memory. Needs protocol tcp. The router "
+                       "announces segments of 1440 bytes, a window scale of 7 (as Linux servers "
+                       "have by default), timestamps and selective acknowledgements. "
+                       "Connections whose destination a NAT rule translates pass as without it.",
+                .example = "true"),
         {},
 };
 /* clang-format on */
-G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_END_CONNECTIONS + 2);
+G_STATIC_ASSERT(G_N_ELEMENTS(rule_fields) == FW_RULE_SYN_PROXY + 2);
 
 bool fw_rule_enabled(const FirewallRule *rule)
 {

@@ -114,6 +114,7 @@ enum {
         FW_RULE_TAGGED,
         FW_RULE_FRAGMENTS,
         FW_RULE_END_CONNECTIONS,
+        FW_RULE_SYN_PROXY,
 };
 
 #define FW_PRIORITY_DEFAULT 32768
@@ -263,6 +264,7 @@ typedef struct FwRuleBox {
         PtList tagged; /* char *: tags; a set */
         bool fragments;
         bool end_connections; /* with the window of the schedule; default false */
+        bool syn_proxy;
 } FwRuleBox;
 
 #define FW_LOG_RATE_DEFAULT ((PtRate){10, 1})
@@ -674,6 +676,8 @@ bool fw_rule_looks_out(const FirewallRule *rule);
 bool fw_rule_floating(const FirewallRule *rule);
 bool fw_rule_fragments(const FirewallRule *rule);
 bool fw_rule_ends_connections(const FirewallRule *rule);
+/* Whether the router shakes hands before the server does: false in audit mode. */
+bool fw_rule_proxies(const FirewallRule *rule);
 FwRulePlace fw_rule_place(const FirewallRule *rule);
 /* Whether what it matches goes no further: false for `continue` and in audit mode. */
 bool fw_rule_decides(const FirewallRule *rule);

@@ -98,6 +98,13 @@ bool fw_rule_ends_connections(const FirewallRule *rule)
         return fw_rule_box(rule)->end_connections;
 }
 
+bool fw_rule_proxies(const FirewallRule *rule)
+{
+        const FwRuleBox *box = fw_rule_box(rule);
+
+        return box->syn_proxy && box->mode != FW_MODE_AUDIT;
+}
+
 FwRulePlace fw_rule_place(const FirewallRule *rule)
 {
         if (fw_rule_fragments(rule))
@@ -155,6 +162,8 @@ char *fw_rule_notes(const FirewallRule *rule)
                 g_string_append(out, ", continue");
         if (box->mode == FW_MODE_AUDIT)
                 g_string_append(out, ", audit");
+        if (fw_rule_proxies(rule))
+                g_string_append(out, ", syn proxy");
         if (box->group)
                 g_string_append_printf(out, ", group %s", box->group);
         return out->len > 0 ? g_strdup(out->str + strlen(", ")) : NULL;
@@ -342,13 +351,67 @@ static int check_end_connections(const FirewallRule *rule, PtDiagnostics *diag)
         return 0;
 }
 
+/* The connection that the server sees begins later than the one that the rule sees, and two packets
+ * of the client meet the rule: its first, and its answer to the router's. */
+static int check_syn_proxy(const FirewallRule *rule, PtDiagnostics *diag)
+{
+        static const struct {
+                unsigned field;
+                const char *pointer, *text;
+        } rows[] = {
+                {FW_RULE_TCP_FLAGS, "/spec/tcpFlags",
+                 "the client's first packet and its answer must both match, and have other flags; "
+                 "remove this"},
+                {FW_RULE_LENGTH, "/spec/length",
+                 "the client's first packet and its answer must both match, and have other "
+                 "lengths; remove this"},
+                {FW_RULE_LIMITS, "/spec/limits",
+                 "connections are counted before the router knows that the client is real; remove "
+                 "this, or synProxy"},
+                {FW_RULE_ADD_SOURCE, "/spec/addSource",
+                 "the source of a first packet may be forged; remove this, or synProxy"},
+                {FW_RULE_ADD_DESTINATION, "/spec/addDestination",
+                 "the source of a first packet may be forged; remove this, or synProxy"},
+                {FW_RULE_HELPER, "/spec/helper",
+                 "the router begins the connection itself, without a helper; remove this"},
+                {FW_RULE_SET_MARK, "/spec/setMark",
+                 "the router begins the connection itself, without the mark; remove this"},
+                {FW_RULE_SET_DSCP, "/spec/setDscp",
+                 "the router begins the connection itself, without the code point; remove this"},
+                {FW_RULE_SET_TAG, "/spec/setTag",
+                 "the router begins the connection itself, without the tag; remove this"},
+        };
+        int r = 0;
+
+        if (!fw_rule_box(rule)->syn_proxy)
+                return 0;
+        if (rule->action != FW_ALLOW)
+                r = refuse(
+                        diag, "needs-allow", "/spec/synProxy",
+                        "only of what is allowed the router answers for the server; remove this, "
+                        "or let it allow");
+        if (fw_rule_protocol(rule) != IPPROTO_TCP)
+                r = refuse(diag, "needs-protocol", "/spec/synProxy",
+                           "only TCP shakes hands; add \"protocol: tcp\"");
+        if (fw_rule_floating(rule))
+                r = refuse(diag, "never-floats", "/spec/floating",
+                           "the kernel answers for others where it knows both zones; remove this");
+        if (is_router(rule->from))
+                r = refuse(diag, "never-matches", "/spec/from",
+                           "what the router itself sends needs nobody before it; name a zone");
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+                if (pt_object_has(&rule->object, rows[i].field))
+                        r = refuse(diag, "without-proxy", rows[i].pointer, rows[i].text);
+        return r;
+}
+
 int fw_rule_check_rare(const FirewallRule *rule, PtDiagnostics *diag)
 {
         int r = check_reject(rule, diag);
 
         if (check_tcp_flags(rule, diag) < 0 || check_floating(rule, diag) < 0 ||
             check_sets(rule, diag) < 0 || check_fragments(rule, diag) < 0 ||
-            check_end_connections(rule, diag) < 0)
+            check_end_connections(rule, diag) < 0 || check_syn_proxy(rule, diag) < 0)
                 r = -EINVAL;
         return r;
 }
