@@ -172,6 +172,14 @@ TAGGED = [
 ]
 
 
+PROXIED = [
+    Row("internet to the shop, TCP 443", "tcp", "wan", "dmz", 4, "answer, seen as 10.1.0.2", port=443),
+    Row("internet to the shop, TCP 22", "tcp", "wan", "dmz", 4, "no answer", port=22),
+    Row("internet to the shop by IPv6", "tcp", "wan", "dmz", 6, "no answer", port=443),
+    *both("shop to internet, TCP 443", "tcp", "dmz", "wan", "no answer", port=443),
+]
+
+
 def second_server(lab):
     lab.exec("dmz", "ip", "addr", "add", "10.3.0.3/24", "dev", "eth0")
 
@@ -191,7 +199,7 @@ def second_line(lab):
 # Tables one after the other, for rules that remember what came before.
 CASES = {"home": ([HOME], None), "company": ([COMPANY], None), "office-dmz": ([OFFICE], None), "servers": ([SITE], second_server),
          "two-lines": ([LINES], second_line), "tested": ([TESTED], None), "ipv6-only": ([ONLY6], None), "brute-force": (FORCED, None),
-         "port-knocking": (KNOCKING, None), "tagged": ([TAGGED], None)}
+         "port-knocking": (KNOCKING, None), "tagged": ([TAGGED], None), "syn-proxy": ([PROXIED], None)}
 # What these promise depends on more than packets.
 ELSEWHERE = {"edge": "test_edge.py", "schedules": "test_schedules.py", "nat64": "test_nat64.py", "bridge": "test_bridge.py"}
 
