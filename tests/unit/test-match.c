@@ -137,8 +137,7 @@ static void test_shapes(void **state)
                 {",\"source\":{\"addresses\":[\"10.0.0.1\",\"10.0.1.0/24\"]}", 0},
                 {",\"source\":{\"addresses\":[\"10.0.0.1\"],\"aliases\":[\"a\"]}", 0},
                 {",\"source\":{\"addresses\":[\"10.0.0.1\"]},\"limits\":{\"connections\":1}", 0},
-                {",\"source\":{\"addresses\":[\"10.0.0.1\"]},\"addSource\":{\"alias\":\"a\"}",
-                 0},
+                {",\"source\":{\"addresses\":[\"10.0.0.1\"]},\"addSource\":{\"alias\":\"a\"}", 0},
                 {",\"source\":{\"addresses\":[\"10.0.0.1\"]},\"setTag\":\"a\"", 0},
                 {",\"source\":{\"addresses\":[\"10.0.0.1\"]},\"tagged\":[\"a\"]", 0},
         };
