@@ -30,7 +30,8 @@ typedef struct FwShard {
         const FirewallRule *const *rules;
         unsigned n;
 } FwShard;
-void fw_emit_shard(Emit *emit, const FwShard *shard);
+/* `fresh`: of a chain that nobody leads to before the commit (stages.h). */
+void fw_emit_shard(Emit *emit, const FwShard *shard, bool fresh);
 /* Makes the chain, which holds `kernel`, hold these rules. */
 void fw_emit_shard_sync(Emit *emit, const FwShard *shard, GArray *kernel);
 /* Adds to what is carried what those rules of the chain have counted that will not stay as they

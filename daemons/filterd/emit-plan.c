@@ -73,7 +73,7 @@ static void put_item(Emit *emit, PtNftBatch *batch, const char *owner, const FwP
 /* Never changed, and whole before anything looks it up (stages.h). */
 static void put_map(Emit *emit, const char *owner, const FwPiece *piece)
 {
-        PtNftBatch *batch = emit->stages->before;
+        PtNftBatch *batch;
         uint8_t fields[FW_RANGES_FIELDS_MAX];
         PtNftSetSpec spec = {
                 .table = TABLE,
@@ -95,6 +95,8 @@ static void put_map(Emit *emit, const char *owner, const FwPiece *piece)
         }
         if (fw_stages_has(emit->stages, piece->name))
                 return;
+        fw_stages_part(emit->stages);
+        batch = emit->stages->before;
         for (unsigned i = 0; piece->sort == FW_PIECE_DIVIDE && i < piece->n; i++)
                 pt_nft_batch_add_chain(batch, TABLE, fw_piece_item(piece, i)->chain, NULL);
         pt_nft_batch_add_set(batch, &spec);
@@ -111,7 +113,7 @@ static void put_piece(Emit *emit, const char *owner, const FwPiece *piece)
         switch (piece->sort) {
         case FW_PIECE_SHARD:
                 shard = shard_of(owner, piece);
-                fw_emit_shard(emit, &shard);
+                fw_emit_shard(emit, &shard, true);
                 return;
         case FW_PIECE_HASH:
         case FW_PIECE_RANGES:

@@ -38,25 +38,31 @@ static GArray *shard_items(const FwShard *shard)
         return items;
 }
 
-static struct nftnl_rule *rule_new(Emit *emit, const FwRulePart *part)
+static struct nftnl_rule *rule_new(Emit *emit, PtNftBatch *batch, const FwRulePart *part)
 {
         FwPutWith with = {emit->sets, emit->tags};
 
-        return fw_rule_new(part, &with, emit->batch, &emit->set_id);
+        return fw_rule_new(part, &with, batch, &emit->set_id);
 }
 
-void fw_emit_shard(Emit *emit, const FwShard *shard)
+void fw_emit_shard(Emit *emit, const FwShard *shard, bool fresh)
 {
         g_autoptr(GArray) items = shard_items(shard);
+        PtNftBatch *batch = emit->batch;
 
-        pt_nft_batch_add_chain(emit->batch, TABLE, shard->chain, NULL);
+        if (fresh) {
+                fw_stages_chain(emit->stages, shard->chain);
+                batch = emit->stages->before;
+        } else {
+                pt_nft_batch_add_chain(batch, TABLE, shard->chain, NULL);
+        }
         for (unsigned i = 0; i < items->len; i++) {
                 const ShardItem *item = &g_array_index(items, ShardItem, i);
                 FwRulePart part = {.chain = shard->chain, .rule = item->rule, .part = item->part};
 
                 part.carried = item->part == 0 &&
                                fw_emit_take(emit, shard->owner, item->rule, &part.count);
-                pt_nft_batch_append_rule(emit->batch, rule_new(emit, &part));
+                pt_nft_batch_append_rule(batch, rule_new(emit, batch, &part));
         }
         fw_touched_chain(emit->touched, shard->chain, shard->rules, shard->n);
 }
@@ -124,7 +130,7 @@ static struct nftnl_rule *make_shard_rule(unsigned i, void *userdata)
         FwRulePart part = {.chain = sync->shard->chain, .rule = item->rule, .part = item->part};
 
         part.carried = begin_count(sync->emit, sync, i, &part.count);
-        return rule_new(sync->emit, &part);
+        return rule_new(sync->emit, sync->emit->batch, &part);
 }
 
 void fw_emit_shard_sync(Emit *emit, const FwShard *shard, GArray *kernel)

@@ -112,7 +112,7 @@ static void put_keys(Emit *emit, PtNftBatch *batch, const FwClass *klass, const 
 /* Whole before anything looks it up, as all that is named by its content. */
 static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsigned start)
 {
-        PtNftBatch *batch = fw_unit_is_fixed(unit) ? emit->stages->before : emit->batch;
+        PtNftBatch *batch = emit->batch;
         PtNftSetSpec spec = {
                 .table = TABLE,
                 .name = unit->name,
@@ -126,6 +126,10 @@ static void put_fold(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
 
         if (fw_unit_is_fixed(unit) && fw_stages_has(emit->stages, unit->name))
                 return;
+        if (fw_unit_is_fixed(unit)) {
+                fw_stages_part(emit->stages);
+                batch = emit->stages->before;
+        }
         pt_nft_batch_add_set(batch, &spec);
         pt_nft_batch_elements_begin(batch, TABLE, unit->name, spec.id, false);
         for (unsigned i = 0; i < unit->n; i++)
@@ -160,7 +164,7 @@ static void put_unit(Emit *emit, const FwClass *klass, const FwUnit *unit, unsig
                 fw_emit_plan(emit, klass->chain, unit->plan);
         } else {
                 shard = shard_of(klass, unit, start);
-                fw_emit_shard(emit, &shard);
+                fw_emit_shard(emit, &shard, false);
         }
 }
 
@@ -594,8 +598,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
         begun.unswept = !pt_nft_batch_is_empty(stages->after);
         fw_ruleset_put_marker(&begun, true, stages->batch);
         about.about_to_change = true;
-        if (!pt_nft_batch_is_empty(stages->before))
-                fw_ruleset_put_marker(&about, true, stages->before);
+        if (!pt_nft_batch_is_empty(fw_stages_first(stages)))
+                fw_ruleset_put_marker(&about, true, fw_stages_first(stages));
         if (begun.unswept)
                 fw_ruleset_put_marker(marker, true, stages->after);
         return 0;

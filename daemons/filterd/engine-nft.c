@@ -55,7 +55,7 @@ typedef struct NftPlan {
         PtDiagnostics *diag;
         unsigned restarts;
         FwStages *stages;
-        unsigned next;      /* of the stages' transactions: which is sent next */
+        FwStagesStep stage; /* of the transaction that was sent last */
         unsigned committed; /* transactions since the monitor does not listen */
         bool begun;         /* a transaction before the commit was sent */
         PtDone done;
@@ -539,7 +539,6 @@ static int make_stages(FwEngine *engine, NftPlan *plan)
         fw_stages_follow(stages, generation);
         fw_stages_free(plan->stages);
         plan->stages = g_steal_pointer(&stages);
-        plan->next = 0;
         plan->committed = 0;
         return 0;
 }
@@ -556,7 +555,7 @@ static void hear_the_past(FwEngine *engine, const NftPlan *plan)
 }
 
 static void try_commit(NftPlan *plan);
-static void send_next(NftPlan *plan);
+static void send_rest(NftPlan *plan);
 
 /* What nothing leads to any more could not be removed: the next commit makes the table anew. */
 static void note_unswept(FwEngine *engine, int r, const char *what)
@@ -593,56 +592,61 @@ static void finish(NftPlan *plan, int result, const char *what)
         plan->done(result == -ERESTART ? -EAGAIN : result, plan->userdata);
 }
 
-static void sent(int result, const char *what, void *userdata)
-{
-        NftPlan *plan = userdata;
-        bool after = plan->next == FW_STAGES_MAX;
-
-        if (result == 0) {
-                plan->committed++;
-                plan->begun = true;
-        }
-        if (result < 0 && after) {
-                finish(plan, 0, NULL);
-                note_unswept(plan->ctx->engine, result, what);
-        } else if (result < 0 || after) {
-                finish(plan, result, what);
-        } else {
-                send_next(plan);
-        }
-}
-
-/* One transaction after the other; what is empty is not sent. */
-static void send_next(NftPlan *plan)
+/* Whether the next one may follow; else the commit is over. */
+static bool note_sent(NftPlan *plan, int result, const char *what)
 {
         FwEngine *engine = plan->ctx->engine;
-        g_autoptr(PtNftBatch) batch = NULL;
-        g_autofree char *what = NULL;
+        bool after = plan->stage == FW_STAGES_AFTER;
+
+        plan->committed += result == 0;
+        plan->begun |= result == 0;
+        if (result == 0)
+                return true;
+        finish(plan, after ? 0 : result, what);
+        if (after)
+                note_unswept(engine, result, what);
+        return false;
+}
+
+static void sent(int result, const char *what, void *userdata)
+{
+        if (note_sent(userdata, result, what))
+                send_rest(userdata);
+}
+
+/* One transaction; 1 when its end will be told. Takes the batch. */
+static int send_one(NftPlan *plan, PtNftBatch *taken, char **ret_what)
+{
+        g_autoptr(PtNftBatch) batch = taken;
+        FwEngine *engine = plan->ctx->engine;
         int r;
 
-        while (!batch && plan->next < FW_STAGES_MAX)
-                batch = fw_stages_take(plan->stages, plan->next++);
-        if (!batch) {
-                finish(plan, 0, NULL);
-                return;
-        }
-        if (plan->committed > 0)
+        if (plan->committed > 0 && plan->stage != FW_STAGES_BEFORE)
                 fw_stages_let_pass();
         /* Before the loop runs there is nothing to keep waiting. */
-        if (pt_nft_batch_size(batch) >= FORK_SIZE &&
-            sd_event_get_state(plan->ctx->event) == SD_EVENT_RUNNING) {
-                if (engine->bans)
-                        fw_bans_hold(engine->bans, true);
-                r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
-                if (r == 0) {
-                        (void) g_steal_pointer(&batch); /* the socket has taken it */
+        if (pt_nft_batch_size(batch) < FORK_SIZE ||
+            sd_event_get_state(plan->ctx->event) != SD_EVENT_RUNNING)
+                return pt_nft_send(engine->nft, batch, ret_what);
+        if (engine->bans)
+                fw_bans_hold(engine->bans, true);
+        r = pt_nft_send_forked(engine->nft, plan->ctx->event, batch, sent, plan);
+        if (r == 0)
+                (void) g_steal_pointer(&batch); /* the socket has taken it */
+        return r == 0 ? 1 : r;
+}
+
+static void send_rest(NftPlan *plan)
+{
+        PtNftBatch *batch;
+
+        while ((batch = fw_stages_take(plan->stages, &plan->stage))) {
+                g_autofree char *what = NULL;
+                int r = send_one(plan, batch, &what);
+
+                if (r > 0 || !note_sent(plan, r, what))
                         return;
-                }
-        } else {
-                r = pt_nft_send(engine->nft, batch, &what);
         }
-        g_clear_pointer(&batch, pt_nft_batch_free);
-        sent(r, what, plan);
+        finish(plan, 0, NULL);
 }
 
 static void try_commit(NftPlan *plan)
@@ -659,7 +663,7 @@ static void try_commit(NftPlan *plan)
         if (plan->sent >= QUIET_SIZE)
                 fw_engine_begin_quiet(engine);
         hear_the_past(engine, plan);
-        send_next(plan);
+        send_rest(plan);
 }
 
 static int commit(PtEngineCtx *ctx, PtPlan *base, PtDiagnostics *diag, PtDone done, void *userdata)

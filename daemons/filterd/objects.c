@@ -196,7 +196,7 @@ static void put_objects(GHashTable *objects, GHashTable *before, bool limiters, 
                 if ((object->limiter != NULL) == limiters &&
                     (!before || !g_hash_table_contains(before, object->name)))
                         put_object(object, counts,
-                                   object->set.bounds ? stages->before : stages->batch);
+                                   object->limiter ? stages->batch : stages->before);
 }
 
 void fw_objects_put(GHashTable *objects, GHashTable *before, GHashTable *counts, FwStages *stages)

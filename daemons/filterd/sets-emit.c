@@ -13,6 +13,8 @@
 
 /* Elements of one set that verify asks for, of those that leave and of those that enter. */
 #define SAMPLES 16U
+/* Of a fresh set, before a transaction is asked whether it is full. */
+#define ENTRIES_AT_ONCE 4096U
 
 /* nft's datatype numbers, for listings (nftables/include/datatype.h). */
 static const uint32_t key_types[FW_SET_PART_MAX] = {
@@ -49,6 +51,22 @@ static void put_entries(const FwSetChange *change, const GByteArray *entries, bo
         for (size_t at = 0; at < entries->len; at += size)
                 put_entry(change, entries->data + at, batch);
         pt_nft_batch_elements_end(batch);
+}
+
+/* All that a fresh set holds, in as many transactions as it takes. */
+static void put_fresh(const FwSetChange *change, FwStages *stages)
+{
+        size_t size = entry_size(change), at = 0;
+
+        while (at < change->added->len) {
+                size_t end = MIN(at + ENTRIES_AT_ONCE * size, change->added->len);
+
+                fw_stages_part(stages);
+                pt_nft_batch_elements_begin(stages->before, TABLE, change->after, 0, false);
+                for (; at < end; at += size)
+                        put_entry(change, change->added->data + at, stages->before);
+                pt_nft_batch_elements_end(stages->before);
+        }
 }
 
 /* Whether a key begins an entry of an ascending list. */
@@ -151,20 +169,25 @@ void fw_sets_put(const FwSets *sets, FwStages *stages, FwTouched *touched)
                 const FwSetChange *change = g_ptr_array_index(changes, i);
 
                 bool fresh = g_strcmp0(change->before, change->after) != 0;
-                PtNftBatch *batch = fresh ? stages->before : stages->batch;
 
                 if (!change->after)
                         continue;
-                if (fresh)
-                        create(change, batch);
+                if (fresh) {
+                        fw_stages_part(stages);
+                        create(change, stages->before);
+                }
                 if (change->external) {
-                        put_kept(change, batch);
+                        put_kept(change, fresh ? stages->before : stages->batch);
                         continue;
                 }
                 fw_touched_set(touched, change->after,
                                change->intervals ? change->elements / 2 : change->elements);
-                put_entries(change, change->removed, true, batch);
-                put_entries(change, change->added, false, batch);
+                if (fresh) {
+                        put_fresh(change, stages);
+                } else {
+                        put_entries(change, change->removed, true, stages->batch);
+                        put_entries(change, change->added, false, stages->batch);
+                }
                 touch_entries(change, change->removed, true, touched);
                 touch_entries(change, change->added, false, touched);
         }

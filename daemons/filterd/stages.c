@@ -28,6 +28,7 @@ FwStages *fw_stages_of_batch(PtNftBatch *batch)
 
         stages->before = stages->batch = stages->after = batch;
         stages->wanted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        stages->parts = g_ptr_array_new();
         return stages;
 }
 
@@ -35,6 +36,7 @@ FwStages *fw_stages_new(uint32_t generation, const GPtrArray *sets, bool begun)
 {
         FwStages *stages = fw_stages_of_batch(NULL);
 
+        stages->generation = generation;
         stages->before = pt_nft_batch_new(generation);
         stages->batch = pt_nft_batch_new(generation);
         stages->after = pt_nft_batch_new(0);
@@ -64,6 +66,9 @@ void fw_stages_free(FwStages *stages)
                 pt_nft_batch_free(stages->after);
                 g_hash_table_unref(stages->there);
         }
+        for (unsigned i = stages->sent_parts; i < stages->parts->len; i++)
+                pt_nft_batch_free(g_ptr_array_index(stages->parts, i));
+        g_ptr_array_unref(stages->parts);
         g_hash_table_unref(stages->wanted);
         g_clear_pointer(&stages->begun, g_hash_table_unref);
         g_free(stages);
@@ -142,6 +147,7 @@ const char *fw_stages_set(FwStages *stages, const PtNftSetSpec *spec, GPtrArray 
         name = g_steal_pointer(&made);
         g_hash_table_add(stages->wanted, name);
         if (!stages->there || !g_hash_table_contains(stages->there, name)) {
+                fw_stages_part(stages);
                 add_targets(stages, elements);
                 fixed.name = name;
                 pt_nft_batch_add_set(stages->before, &fixed);
@@ -168,18 +174,58 @@ void fw_stages_drop_unused(FwStages *stages)
                         pt_nft_batch_delete_set(stages->after, TABLE, name);
 }
 
-void fw_stages_follow(FwStages *stages, uint32_t generation)
+void fw_stages_part(FwStages *stages)
 {
-        /* Zero is skipped (nft_base_seq_inc() in net/netfilter/nf_tables_api.c). */
-        if (!pt_nft_batch_is_empty(stages->before))
-                pt_nft_batch_set_generation(stages->batch, generation + 1 ?: 1);
+        if (!stages->there || pt_nft_batch_size(stages->before) < FW_STAGES_PART_SIZE)
+                return;
+        g_ptr_array_add(stages->parts, stages->before);
+        stages->before = pt_nft_batch_new(stages->generation);
 }
 
-PtNftBatch *fw_stages_take(FwStages *stages, unsigned index)
+void fw_stages_chain(FwStages *stages, const char *name)
 {
-        PtNftBatch **const all[FW_STAGES_MAX] = {&stages->before, &stages->batch, &stages->after};
+        fw_stages_part(stages);
+        pt_nft_batch_add_chain(stages->before, TABLE, name, NULL);
+        if (stages->begun)
+                pt_nft_batch_flush_chain(stages->before, TABLE, name);
+}
 
-        return pt_nft_batch_is_empty(*all[index]) ? NULL : g_steal_pointer(all[index]);
+PtNftBatch *fw_stages_first(FwStages *stages)
+{
+        return stages->parts->len ? g_ptr_array_index(stages->parts, 0) : stages->before;
+}
+
+/* Zero is skipped (nft_base_seq_inc() in net/netfilter/nf_tables_api.c). */
+static uint32_t following(uint32_t generation)
+{
+        return generation + 1 ?: 1;
+}
+
+void fw_stages_follow(FwStages *stages, uint32_t generation)
+{
+        for (unsigned i = 0; i < stages->parts->len; i++) {
+                pt_nft_batch_set_generation(g_ptr_array_index(stages->parts, i), generation);
+                generation = following(generation);
+        }
+        pt_nft_batch_set_generation(stages->before, generation);
+        if (!pt_nft_batch_is_empty(stages->before))
+                generation = following(generation);
+        pt_nft_batch_set_generation(stages->batch, generation);
+}
+
+PtNftBatch *fw_stages_take(FwStages *stages, FwStagesStep *ret)
+{
+        PtNftBatch **const all[FW_STAGES_MAX] = {[FW_STAGES_BEFORE] = &stages->before,
+                                                 [FW_STAGES_BATCH] = &stages->batch,
+                                                 [FW_STAGES_AFTER] = &stages->after};
+
+        *ret = FW_STAGES_BEFORE;
+        if (stages->sent_parts < stages->parts->len)
+                return g_ptr_array_index(stages->parts, stages->sent_parts++);
+        for (; *ret < FW_STAGES_MAX; (*ret)++)
+                if (*all[*ret] && !pt_nft_batch_is_empty(*all[*ret]))
+                        return g_steal_pointer(all[*ret]);
+        return NULL;
 }
 
 /* Where the kernel knows no such thing (membarrier(2): nohz_full, or it is built without), only time
@@ -191,6 +237,10 @@ void fw_stages_let_pass(void)
 
 size_t fw_stages_size(const FwStages *stages)
 {
-        return pt_nft_batch_size(stages->before) + pt_nft_batch_size(stages->batch) +
-               pt_nft_batch_size(stages->after);
+        size_t size = pt_nft_batch_size(stages->before) + pt_nft_batch_size(stages->batch) +
+                      pt_nft_batch_size(stages->after);
+
+        for (unsigned i = 0; i < stages->parts->len; i++)
+                size += pt_nft_batch_size(g_ptr_array_index(stages->parts, i));
+        return size;
 }

@@ -90,13 +90,13 @@ COMMITS = {
     "the confirmed link stays": ("libpatronus/txn/store-confirm.c", "        if (r >= 0)\n                r = write_link(store, PT_STORE_CONFIRMED, store->confirmed, check);\n", ""),
 }
 GAPS = {
-    "sets of aliases come with their rules": (f"{FILTERD}/sets-emit.c", "fresh ? stages->before : stages->batch", "stages->batch"),
+    "sets of aliases come with their rules": (f"{FILTERD}/sets-emit.c", "stages->before", "stages->batch"),
     "interval sets change in place": (f"{FILTERD}/sets.c", "if (change->intervals && (!alone || overlaps(change)))", "if (false)"),
     "small sets change in place": (f"{FILTERD}/sets.c", "return (!alone || nested) && change->elements <= FW_SET_RENEWED_MAX;", "return false;"),
     "nested sets change in place": (f"{FILTERD}/sets.c", "(!alone || nested) &&", "!alone &&"),
-    "maps of stretches come with their rules": (f"{FILTERD}/emit-plan.c", "PtNftBatch *batch = emit->stages->before;", "PtNftBatch *batch = emit->batch;"),
+    "maps of stretches come with their rules": (f"{FILTERD}/emit-plan.c", "batch = emit->stages->before;", "batch = emit->batch;"),
     "short runs change in place": (f"{FILTERD}/layout.h", "#define FW_RUN_FRESH_MAX 1024", "#define FW_RUN_FRESH_MAX 16"),
-    "lists come with their rules": (f"{FILTERD}/objects.c", "object->set.bounds ? stages->before : stages->batch", "stages->batch"),
+    "lists come with their rules": (f"{FILTERD}/objects.c", "object->limiter ? stages->batch : stages->before", "object->limiter || object->set.bounds ? stages->batch : stages->before"),
 }
 RULES = {
     "test_bridge_oracle.py": {
