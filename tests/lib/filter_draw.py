@@ -11,6 +11,8 @@ PORTS = (1, 22, 53, 80, 1023, 1024, 1025, 2000, 2001, 2002, 2047, 2048, 65534, 6
 MACS = tuple(f"02:00:5e:00:00:{number:02x}" for number in range(1, 7))
 CODE_POINTS = (0, 10, 46, 47, 63)
 LENGTHS = (42, 54, 62, 66, 74, 86)  # of the tests' packets, some
+TAGS = ("known", "slow", "watched")
+OF_FRAGMENTS = ("priority", "from", "family", "protocol", "dscp", "length", "interfaces", "group", "mode", "log", "logRate")
 GROUPS = ("guests", "servers", "trial")
 MARK_MATCHES = ("0x11", "0x10/0xf0", "0x1/0x1", "0xff000000/0xff000000", "0x0/0xff")
 
@@ -133,6 +135,24 @@ def draw_rare(draw, spec):
         spec["action"] = "continue"
     elif draw.random() < 0.1:
         spec["mode"] = "audit"
+    if draw.random() < 0.1:
+        spec["tagged"] = some(draw, TAGS, 1, 2)
+    if draw.random() < 0.15 and spec["action"] in ("allow", "continue") and "mode" not in spec:
+        spec["setTag"] = draw.choice(TAGS)
+
+
+def of_fragments(draw, spec):
+    """The rule, of fragments: what can be asked of one."""
+    found = {word: spec[word] for word in OF_FRAGMENTS if word in spec} | {"action": "drop", "fragments": True}
+    for name in ("source", "destination"):
+        endpoint = {word: value for word, value in spec.get(name, {}).items() if word in ("addresses", "aliases", "macs", "macAliases")}
+        excluded = {word: value for word, value in spec.get(name, {}).get("except", {}).items() if word in ("addresses", "aliases")}
+        endpoint |= {"except": excluded} if excluded else {}
+        if endpoint:
+            found[name] = endpoint
+    if draw.random() < 0.3:
+        found["length"] = [draw.choice(("0-39", "44-1500", "36", "64", "34-60"))]
+    return found
 
 
 def draw_rule(draw):
@@ -168,7 +188,9 @@ def draw_rule(draw):
     if draw.random() < 0.1:
         spec |= {"log": True, "logRate": "1/day"}
     draw_rare(draw, spec)
-    asks = spec.keys() - {"action", "priority", "from", "to", "family", "log", "logRate", "floating", "quick", "direction", "group", "mode"}
+    if draw.random() < 0.08:
+        spec = of_fragments(draw, spec)
+    asks = spec.keys() - {"action", "priority", "from", "to", "family", "log", "logRate", "floating", "quick", "direction", "group", "mode", "setTag", "fragments"}
     return spec if asks else draw_rule(draw)  # what matches nearly all would hide all that comes after it
 
 
@@ -248,4 +270,5 @@ def draw_packet(draw, world, number, spec):
         hops=draw.choice((60, 60, 60, *MARKS, UNTRACKED_HOPS)), protocol=protocol,
         sport=interesting_ports(draw, spec.get("source", {})) if ports else 0, dport=dport if ports else 0,
         flags=draw.choice((frames.TCP_SYN, frames.TCP_SYN, frames.TCP_SYN | frames.TCP_ACK)), icmp=(kind, draw.choice((0, 1, 4))),
+        pieces=draw.choice((1, 2, 2, 2)) if spec.get("fragments") else draw.choice((1,) * 9 + (2,)),
     )

@@ -48,10 +48,16 @@ class Packet:
     flags: int = frames.TCP_SYN
     icmp: tuple = (0, 0)
     size: int = 0  # bytes of the IP packet, if it is not as frame_wire sends it
+    pieces: int = 1  # fragments that it arrives in: one or two
 
     @property
     def length(self):
         return self.size or len(frames.frame("02:00:00:00:00:01", self, bytes(frames.TOKEN))) - frames.ETHERNET
+
+    @property
+    def lengths(self):
+        """Of its fragments."""
+        return [len(piece) - frames.ETHERNET for piece in frames.pieces("02:00:00:00:00:01", self, bytes(frames.TOKEN))]
 
     @property
     def family(self):
@@ -213,7 +219,11 @@ class World:
             return arrives
         return {"in": arrives, "out": leaves, "any": arrives or leaves}[spec.get("direction", "any")]
 
-    def matches(self, spec, packet):
+    @staticmethod
+    def tags_match(spec, tags):
+        return "tagged" not in spec or any(name in tags for name in spec["tagged"])
+
+    def matches(self, spec, packet, tags=()):
         source, destination = spec.get("source", {}), spec.get("destination", {})
         return (
             spec.get("from", packet.from_host) in ("any", packet.from_host)
@@ -228,6 +238,7 @@ class World:
             and ("tcpFlags" not in spec or self.flags_match(spec["tcpFlags"], packet))
             and ("length" not in spec or in_ports(spec["length"], packet.length))
             and self.interfaces_match(spec, packet)
+            and self.tags_match(spec, tags)
             and self.protocol_matches(spec, packet)
         )
 
@@ -239,13 +250,36 @@ class World:
         yield from (rule for rule in ordered if not rule[1].get("floating"))
         yield from reversed([rule for rule in floating if not rule[1].get("quick", True)])
 
-    def trace(self, packet):
-        """Names of the rules that count the packet, and of the one that decides, with what it does; (names, None, "drop") of none."""
-        counted = []
+    def enabled(self, spec):
+        return self.groups.get(spec.get("group"), {}).get("enabled", True)
+
+    def fragment_dropped(self, packet, length, counted):
+        """Whether a fragment is, as it arrives: before it is put together with the others, and before all other rules."""
         for name, spec in self.in_order():
-            if not self.groups.get(spec.get("group"), {}).get("enabled", True) or not self.matches(spec, packet):
+            if not spec.get("fragments") or not self.enabled(spec):
+                continue
+            if not self.matches(spec, dataclasses.replace(packet, size=length)):
                 continue
             counted.append(name)
+            if spec.get("mode") != "audit":
+                return name
+        return None
+
+    def trace(self, packet):
+        """Names of the rules that count the packet or a fragment of it, once each time, and of the one that decides, with what it does;
+        (names, None, "drop") of none."""
+        counted, tags, dropped = [], set(), None
+        if packet.pieces > 1:
+            for length in packet.lengths:  # one that is dropped keeps no other from being asked about
+                dropped = self.fragment_dropped(packet, length, counted) or dropped
+        if dropped:
+            return counted, dropped, "drop"
+        for name, spec in self.in_order():
+            if spec.get("fragments") or not self.enabled(spec) or not self.matches(spec, packet, tags):
+                continue
+            counted.append(name)
+            if spec.get("mode") != "audit" and "setTag" in spec and packet.state == "new":
+                tags.add(spec["setTag"])  # of the connection: what has none gets none
             if spec.get("mode") != "audit" and spec["action"] != "continue":
                 return counted, name, spec["action"]
         return counted, None, "drop"

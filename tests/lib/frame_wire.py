@@ -57,7 +57,8 @@ class Wire:
         tokens = {f"<{packet.number:012d}>".encode(): packet for packet in packets}
         arrived = set()
         for token, packet in tokens.items():
-            self.sockets[packet.from_host].send(frames.frame(self.router_macs[packet.from_host], packet, token))
+            for piece in frames.pieces(self.router_macs[packet.from_host], packet, token):
+                self.sockets[packet.from_host].send(piece)
             self._read(tokens, arrived, 0)
         end = time.monotonic() + traffic.PATIENCE_S
         while expected - arrived and time.monotonic() < end:

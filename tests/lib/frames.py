@@ -73,3 +73,30 @@ def frame(to_mac, packet, token):
         header += source.packed + destination.packed
     ether = struct.pack("!H", 0x0800 if source.version == 4 else 0x86DD)
     return bytes.fromhex((to_mac + packet.mac).replace(":", "")) + ether + header + payload
+
+
+def pieces(to_mac, packet, token):
+    """The frames that the packet arrives in: itself, or two fragments, of which the first has the whole header of the protocol
+    (RFC 791 3.2, RFC 8200 4.5, RFC 7112)."""
+    whole = frame(to_mac, packet, token)
+    if packet.pieces == 1:
+        return [whole]
+    ethernet, rest = whole[:ETHERNET], whole[ETHERNET:]
+    cut = 24 if packet.protocol == socket.IPPROTO_TCP else 16
+    if rest[0] >> 4 == 4:
+        return [ethernet + _fragment4(rest[:20], part, offset, more) for part, offset, more in _cut(rest[20:], cut)]
+    return [ethernet + _fragment6(rest[:40], packet.number, part, offset, more) for part, offset, more in _cut(rest[40:], cut)]
+
+
+def _cut(payload, at):
+    return (payload[:at], 0, True), (payload[at:], at, False)
+
+
+def _fragment4(header, part, offset, more):
+    header = header[:2] + struct.pack("!H", 20 + len(part)) + header[4:6] + struct.pack("!H", more << 13 | offset // 8) + header[8:10] + b"\0\0" + header[12:]
+    return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + part
+
+
+def _fragment6(header, number, part, offset, more):
+    extension = struct.pack("!BBHI", header[6], 0, offset | more, number)
+    return header[:4] + struct.pack("!HB", 8 + len(part), 44) + header[7:] + extension + part
