@@ -51,7 +51,8 @@ static void test_schema(void **state)
         assert_at(all, "anyOf",
                   "[{\"$ref\":\"#/$defs/Alias\"},{\"$ref\":\"#/$defs/BridgeRule\"},"
                   "{\"$ref\":\"#/$defs/BridgeSettings\"},{\"$ref\":\"#/$defs/FilterSettings\"},"
-                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/NatRule\"},"
+                  "{\"$ref\":\"#/$defs/FirewallRule\"},{\"$ref\":\"#/$defs/Nat64\"},"
+                  "{\"$ref\":\"#/$defs/NatRule\"},"
                   "{\"$ref\":\"#/$defs/NatSettings\"},{\"$ref\":\"#/$defs/PolicyTest\"},"
                   "{\"$ref\":\"#/$defs/RuleGroup\"},{\"$ref\":\"#/$defs/Schedule\"},"
                   "{\"$ref\":\"#/$defs/ServerPool\"},{\"$ref\":\"#/$defs/Service\"},"

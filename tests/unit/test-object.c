@@ -186,7 +186,7 @@ static void test_refused(void **state)
                  "did you mean \"FirewallRule\"?"},
                 {"{\"kind\":\"firewallrule\",\"apiVersion\":\"x\"}", "unknown-kind", "/kind",
                  "FirewallRule"},
-                {"{}", "required", "/kind", "FirewallRule, NatRule"},
+                {"{}", "required", "/kind", "FirewallRule, Nat64, NatRule"},
                 {"{}", "required", "/apiVersion", "patronus.firewall/v1"},
                 {UNIT_ZONE("router", ""), "reserved-name", "/metadata/name", "router"},
                 {UNIT_ZONE("any", ""), "reserved-name", "/metadata/name", "any"},
