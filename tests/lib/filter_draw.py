@@ -151,7 +151,7 @@ def of_fragments(draw, spec):
         if endpoint:
             found[name] = endpoint
     if draw.random() < 0.3:
-        found["length"] = [draw.choice(("0-39", "44-1500", "36", "64", "34-60"))]
+        found["length"] = [draw.choice(("1-39", "44-1500", "36", "64", "34-60"))]
     return found
 
 

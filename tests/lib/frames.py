@@ -8,6 +8,7 @@ import struct
 TCP_SYN, TCP_ACK = 0x02, 0x10
 ESP = 50
 ETHERNET = 14  # bytes of the header
+CUT = 24  # bytes of a packet behind its IP header that are in the first of two fragments
 TOKEN = 14  # bytes that the tests' packets carry to be known by
 
 
@@ -62,6 +63,8 @@ def transport(source, destination, packet, token):
 def frame(to_mac, packet, token):
     """`packet` has source, destination (texts), mac, dscp, hops, protocol, and of the protocol: sport, dport, flags, icmp, number."""
     source, destination = ipaddress.ip_address(packet.source), ipaddress.ip_address(packet.destination)
+    if getattr(packet, "pieces", 1) > 1:
+        token = bytes(CUT - 8) + token  # all of it in the last one
     payload = transport(source, destination, packet, token)
     traffic_class = packet.dscp << 2 | 1  # the two bits below are ECN
     if source.version == 4:
@@ -82,14 +85,13 @@ def pieces(to_mac, packet, token):
     if packet.pieces == 1:
         return [whole]
     ethernet, rest = whole[:ETHERNET], whole[ETHERNET:]
-    cut = 24 if packet.protocol == socket.IPPROTO_TCP else 16
     if rest[0] >> 4 == 4:
-        return [ethernet + _fragment4(rest[:20], part, offset, more) for part, offset, more in _cut(rest[20:], cut)]
-    return [ethernet + _fragment6(rest[:40], packet.number, part, offset, more) for part, offset, more in _cut(rest[40:], cut)]
+        return [ethernet + _fragment4(rest[:20], part, offset, more) for part, offset, more in _cut(rest[20:])]
+    return [ethernet + _fragment6(rest[:40], packet.number, part, offset, more) for part, offset, more in _cut(rest[40:])]
 
 
-def _cut(payload, at):
-    return (payload[:at], 0, True), (payload[at:], at, False)
+def _cut(payload):
+    return (payload[:CUT], 0, True), (payload[CUT:], CUT, False)
 
 
 def _fragment4(header, part, offset, more):
