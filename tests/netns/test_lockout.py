@@ -27,7 +27,7 @@ from signals import Signals
 LABS, TRIALS = (10, 10) if os.environ.get("PATRONUS_LONG") else (4, 1)
 SEED = int(os.environ.get("PATRONUS_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 WINDOW_S = 5
-LATE_S = 10  # on a machine that does much else
+MEDIAN_S, LATE_S = 1, 10  # at the latest on a machine that does much else at that moment
 ADMIN = "10.2.0.2"
 API = "patronus.firewall/v1"
 CONFIG = "org.patronus.Config1"
@@ -208,4 +208,4 @@ def test_always_back_in_time(request, tmp_path, record_property):
               f"median {statistics.median(late) * 1000:.0f} ms, latest {max(late) * 1000:.0f} ms after the deadline")
     print(report)
     record_property("report", report)
-    assert max(late) < LATE_S, sorted(trials, key=lambda trial: -trial[1])[:5]
+    assert statistics.median(late) < MEDIAN_S and max(late) < LATE_S, sorted(trials, key=lambda trial: -trial[1])[:5]
