@@ -30,6 +30,8 @@ const char *const ctl_words[CTL_WORD_MAX] = {
         [CTL_WORD_EXTERNAL] = "ALIAS",
         [CTL_WORD_SWITCH] = "on|off|status",
         [CTL_WORD_PREFIX] = "ADDRESS[/LENGTH]",
+        [CTL_WORD_GROUP] = "source|destination|pair|service|zone",
+        [CTL_WORD_MEASURE] = "bytes|packets|connections",
         [CTL_WORD_CONFIRM] = "auto|never|SECONDS",
 };
 
@@ -74,7 +76,7 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_FIRST] = {0, "first", CTL_WORD_NONE, "Put it before all others."},
         [CTL_LAST] = {0, "last", CTL_WORD_NONE, "Put it after all others."},
         [CTL_LIMIT] = {'l', "limit", CTL_WORD_NUMBER,
-                       "Show at most this many (history and audit: 20 unless given)."},
+                       "Show at most this many (history, audit and top: 20 unless given)."},
         [CTL_CONTENT] = {0, "content", CTL_WORD_CONTENT,
                          "What the list must hold; otherwise its first entry decides."},
         [CTL_KILL] = {0, "kill", CTL_WORD_NONE, "End the connections instead of listing them."},
@@ -149,6 +151,9 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_ZONE] = {0, "zone", CTL_WORD_NAME, "Only from this zone; else from all."},
         [CTL_SOURCE] = {0, "source", CTL_WORD_PREFIX,
                         "Only from this address or prefix; else from everywhere."},
+        [CTL_BY] = {0, "by", CTL_WORD_GROUP, "What is added up; source unless given."},
+        [CTL_WHAT] = {0, "what", CTL_WORD_MEASURE,
+                      "Who has most of what comes first; bytes unless given."},
 };
 
 #define PACKET_OPTIONS (CTL_BIT(CTL_FRAGMENT + 1) - CTL_BIT(CTL_FROM))
@@ -390,6 +395,21 @@ const CtlCommand ctl_commands[] = {
          .example = "patronusctl filter connections source=10.0.0.0/24 protocol=tcp\n"
                     "patronusctl filter connections address=10.0.0.7 --kill",
          .run = ctl_run_filter_connections},
+        {.name = "filter top",
+         .options = CTL_BIT(CTL_BY) | CTL_BIT(CTL_WHAT) | CTL_BIT(CTL_LIMIT),
+         .doc = "Show who has most of the connections that exist, or of their traffic",
+         .help = "Adds up all connections, by who began them (source), who answers "
+                 "(destination), both (pair), protocol and port (service), or the zones between "
+                 "which they are (zone): bytes, packets and connections. Sources are as they "
+                 "were before translation, destinations and ports as they are after it; THERE is "
+                 "what who began has sent, BACK what the other has. FROM and TO are zones. "
+                 "Connections that are over are not counted. Bytes and packets are known when the "
+                 "kernel counts them (sysctl net.netfilter.nf_conntrack_acct), of connections "
+                 "that begin after that; when none are known, the order is by connections, and "
+                 "that is said.",
+         .example = "patronusctl filter top\n"
+                    "patronusctl filter top --by service --what connections --limit 5",
+         .run = ctl_run_filter_top},
         {.name = "filter log",
          .arguments = {{CTL_WORD_LOG_CONDITION, 0, CTL_MANY}},
          .options = CTL_BIT(CTL_LIMIT) | CTL_BIT(CTL_FOLLOW),

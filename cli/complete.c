@@ -380,6 +380,14 @@ static int offer_word(Ctl *ctl, const Line *line, CtlWord type, const char *befo
                 for (unsigned i = 0; ctl_switches[i]; i++)
                         offer(word, before, ctl_switches[i], "");
                 break;
+        case CTL_WORD_GROUP:
+                for (unsigned i = 0; ctl_groups[i]; i++)
+                        offer(word, before, ctl_groups[i], "");
+                break;
+        case CTL_WORD_MEASURE:
+                for (unsigned i = 0; ctl_measures[i]; i++)
+                        offer(word, before, ctl_measures[i], "");
+                break;
         case CTL_WORD_EXTERNAL:
                 return offer_external(ctl, before, word);
         case CTL_WORD_REVISION:

@@ -57,6 +57,8 @@ typedef enum CtlWord {
         CTL_WORD_EXTERNAL, /* an alias whose entries come and go at run time */
         CTL_WORD_PREFIX,
         CTL_WORD_CONFIRM,
+        CTL_WORD_GROUP,
+        CTL_WORD_MEASURE,
         CTL_WORD_MAX,
 } CtlWord;
 
@@ -118,6 +120,8 @@ typedef enum CtlOptionId {
         CTL_AT,
         CTL_ZONE,
         CTL_SOURCE,
+        CTL_BY,
+        CTL_WHAT,
         CTL_OPTION_MAX,
 } CtlOptionId;
 
@@ -163,6 +167,8 @@ extern const char *const ctl_formats[];           /* "table", "wide", "yaml", "j
 extern const char *const ctl_contents[];          /* "addresses", "macs", NULL */
 extern const char *const ctl_confirm_words[];     /* "auto", "never", NULL */
 extern const char *const ctl_switches[];          /* "on", "off", "status", NULL */
+extern const char *const ctl_groups[];            /* "source", ..., "zone", NULL */
+extern const char *const ctl_measures[];          /* "bytes", "packets", "connections", NULL */
 extern const char *const ctl_colours[];           /* "auto", "always", "never", NULL */
 
 typedef enum CtlFormat {
@@ -260,6 +266,7 @@ int ctl_run_filter_refresh(Ctl *ctl);
 int ctl_run_filter_remove(Ctl *ctl);
 int ctl_run_filter_nat64(Ctl *ctl);
 int ctl_run_filter_servers(Ctl *ctl);
+int ctl_run_filter_top(Ctl *ctl);
 int ctl_run_filter_unban(Ctl *ctl);
 int ctl_run_filter_why(Ctl *ctl);
 int ctl_run_explain(Ctl *ctl);

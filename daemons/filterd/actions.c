@@ -10,6 +10,7 @@ static const PtAccessRow rows[] = {
         PT_MAY_CALL(FW_BUS_INTERFACE, "Compare", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListConnections", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "CountConnections", RUNTIME_READ),
+        PT_MAY_CALL(FW_BUS_INTERFACE, "TopTalkers", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListBans", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "ListDrift", RUNTIME_READ),
         PT_MAY_CALL(FW_BUS_INTERFACE, "Follow", RUNTIME_READ),

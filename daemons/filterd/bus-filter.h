@@ -53,6 +53,7 @@ int fw_method_list_counters(sd_bus_message *m, void *userdata, sd_bus_error *err
 int fw_method_list_connections(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_kill_connections(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_count_connections(sd_bus_message *m, void *userdata, sd_bus_error *error);
+int fw_method_top_talkers(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_ban(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_unban(sd_bus_message *m, void *userdata, sd_bus_error *error);
 int fw_method_flush_bans(sd_bus_message *m, void *userdata, sd_bus_error *error);

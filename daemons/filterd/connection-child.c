@@ -162,6 +162,48 @@ int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, Fw
         return 1;
 }
 
+static int add_talk(const PtConnection *connection, void *userdata)
+{
+        fw_talk_add(userdata, connection);
+        return 0;
+}
+
+static int talk(int netns_fd, FwTalk *talk, uint32_t limit, int *ret_fd)
+{
+        static const PtConnectionFilter every = {};
+        g_autoptr(PtConntrack) conntrack = NULL;
+        g_autoptr(GByteArray) page = NULL;
+        g_autoptr(GArray) rows = NULL;
+        FwTalkTotal total;
+        int r = pt_conntrack_open(netns_fd, &conntrack);
+
+        if (r == 0)
+                r = pt_conntrack_dump(conntrack, &every, add_talk, talk);
+        if (r < 0)
+                return r;
+        rows = fw_talk_top(talk, limit, &total);
+        page = g_byte_array_new();
+        g_byte_array_append(page, (const void *) &total, sizeof(total));
+        if (rows->len > 0)
+                g_byte_array_append(page, (const void *) rows->data,
+                                    rows->len * (unsigned) sizeof(FwTalker));
+        r = pt_memfd_new_sealed("talkers", page->data, page->len);
+        if (r < 0)
+                return r;
+        *ret_fd = r;
+        return 0;
+}
+
+int fw_child_talk(int socket, int netns_fd, FwTalkBy by, FwTalkWhat what, uint32_t limit)
+{
+        g_autoptr(FwTalk) sums = fw_talk_new(by, what, FW_TALK_KEYS_MAX);
+        pt_auto_fd int fd = -EBADF;
+        FwPage page = {.last = true};
+
+        page.result = talk(netns_fd, sums, limit, &fd);
+        return send_page(socket, &page, fd) < 0 || page.result < 0;
+}
+
 typedef struct Killer {
         int socket;
         PtConntrack *conntrack; /* beside the one that dumps */

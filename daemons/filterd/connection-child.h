@@ -5,6 +5,7 @@
 
 #include "connections.h"
 #include "revoke.h"
+#include "talkers.h"
 
 /* What a child sends, with the page's memfd beside it. */
 typedef struct FwPage {
@@ -17,6 +18,8 @@ typedef struct FwPage {
 /* Sends a page, makes the next, waits for a byte that asks for it, and so on. */
 int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, FwRowFormat format,
                   uint32_t limit);
+/* Sends one page: FwTalkTotal, and the rows (FwTalker). */
+int fw_child_talk(int socket, int netns_fd, FwTalkBy by, FwTalkWhat what, uint32_t limit);
 /* Connections that a child asks to be remembered before it ends them. */
 #define FW_KILLS_AT_ONCE 1024U
 /* Sends what matches in packed pages, each of which ends when a byte comes back; the last page has

@@ -17,7 +17,7 @@
 /* A child, and who waits for what it sends. */
 typedef struct Job {
         FwConnections *connections;
-        char *name; /* of a listing: the part of its cursors that stays; NULL: a kill */
+        char *name; /* of a listing: the part of its cursors that stays; NULL: of something else */
         unsigned page;
         pid_t pid;
         int socket;
@@ -297,6 +297,23 @@ int fw_connections_continue(FwConnections *connections, const char *cursor, FwPa
         if (send(job->socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 return -errno;
         job->idle = sd_event_source_disable_unref(job->idle);
+        job->page_done = done;
+        job->userdata = userdata;
+        return 0;
+}
+
+int fw_connections_talk(FwConnections *connections, FwTalkBy by, FwTalkWhat what, uint32_t limit,
+                        FwPageDone done, void *userdata)
+{
+        int r, socket;
+        Job *job;
+
+        r = job_fork(connections, &job, &socket);
+        if (r < 0)
+                return r;
+        if (r == 0)
+                _exit(fw_child_talk(socket, connections->netns_fd, by, what,
+                                    CLAMP(limit, 1, FW_TALK_ROWS_MAX)));
         job->page_done = done;
         job->userdata = userdata;
         return 0;

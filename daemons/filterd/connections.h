@@ -13,6 +13,7 @@
 #include "filter/schedule.h"
 #include "netlink/conntrack.h"
 #include "openings.h"
+#include "talkers.h"
 #include <systemd/sd-event.h>
 
 typedef struct FwConnections FwConnections;
@@ -50,6 +51,11 @@ int fw_connections_list(FwConnections *connections, const PtConnectionFilter *fi
  * was given out; -EBUSY: it is being made for somebody. */
 int fw_connections_continue(FwConnections *connections, const char *cursor, FwPageDone done,
                             void *userdata);
+
+/* Adds all connections up (talkers.h): `fd` is FwTalkTotal and its rows, at most `limit`. -EBUSY as
+ * above. */
+int fw_connections_talk(FwConnections *connections, FwTalkBy by, FwTalkWhat what, uint32_t limit,
+                        FwPageDone done, void *userdata);
 
 typedef void (*FwKillDone)(int result, uint64_t killed, void *userdata);
 /* Ends all that match: one whose whole tuple the filter has at once, others by a child. TCP

@@ -15,9 +15,9 @@
 /* A policy, and the zones that the eight bits of a mark stand for. */
 typedef struct Policy {
         FwLists *lists;
-        const FwZone *marked[256]; /* NULL: none, or several */
-        const FwTimes *times;      /* NULL: whatever the time is */
-        bool ended;                /* FwRevokeBefore.ended */
+        const FwZone *marked[FW_ZONE_MARKS]; /* NULL: none, or several */
+        const FwTimes *times;                /* NULL: whatever the time is */
+        bool ended;                          /* FwRevokeBefore.ended */
 } Policy;
 
 struct FwRevoke {
@@ -36,16 +36,7 @@ struct FwRevoke {
 
 static void mark_zones(Policy *policy)
 {
-        const FwZones *zones = fw_lists_zones(policy->lists);
-        bool taken[256] = {false};
-
-        policy->marked[0] = &zones->router;
-        for (unsigned i = 0; i < zones->n; i++) {
-                uint8_t mark = fw_zone_mark(&zones->zones[i]);
-
-                policy->marked[mark] = taken[mark] ? NULL : &zones->zones[i];
-                taken[mark] = true;
-        }
+        fw_zones_by_mark(fw_lists_zones(policy->lists), policy->marked);
 }
 
 static bool same_intervals(const GArray *a, const GArray *b)

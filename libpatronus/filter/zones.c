@@ -269,3 +269,18 @@ uint8_t fw_zone_mark(const FwZone *zone)
                 sum = (sum * 256 + uid[i]) % 255;
         return (uint8_t) (sum + 1);
 }
+
+void fw_zones_by_mark(const FwZones *zones, const FwZone *ret[static FW_ZONE_MARKS])
+{
+        bool taken[FW_ZONE_MARKS] = {false};
+
+        for (unsigned i = 0; i < FW_ZONE_MARKS; i++)
+                ret[i] = NULL;
+        ret[0] = &zones->router;
+        for (unsigned i = 0; i < zones->n; i++) {
+                uint8_t mark = fw_zone_mark(&zones->zones[i]);
+
+                ret[mark] = taken[mark] ? NULL : &zones->zones[i];
+                taken[mark] = true;
+        }
+}

@@ -69,3 +69,6 @@ bool fw_scope_matches(const char *from, const char *to, const FirewallRule *rule
  * have the same: whoever reads it looks further then.
  */
 uint8_t fw_zone_mark(const FwZone *zone);
+#define FW_ZONE_MARKS 256
+/* The zones that marks stand for; NULL: none, or several. */
+void fw_zones_by_mark(const FwZones *zones, const FwZone *ret[static FW_ZONE_MARKS]);

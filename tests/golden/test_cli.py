@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = pathlib.Path(__file__).parent / "cli"
 NOWHERE = "unix:path=/nonexistent/bus"
 COMMANDS = ["apply", "plan", "get", "set", "edit", "delete", "rename", "move", "diff", "history", "audit", "revert", "confirm", "export", "status",
-            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter log", "filter ban", "filter unban",
+            "dataset put", "dataset list", "dataset show", "dataset delete", "filter connections", "filter top", "filter log", "filter ban", "filter unban",
             "filter bans", "filter why", "filter alias", "filter aliases", "filter refresh", "filter add", "filter remove", "filter entries", "filter open", "filter close", "filter openings", "filter panic", "filter drift", "filter servers", "filter nat64", "filter counters", "explain", "schema",
             "help"]
 
@@ -367,11 +367,13 @@ def complete(ctl, line):
 def test_complete_commands_and_options(ctl):
     assert complete(ctl, "patronusctl ap") == ["apply"]
     assert set(complete(ctl, "patronusctl ")) == {command.split()[0] for command in COMMANDS}
-    assert complete(ctl, "patronusctl filter ") == ["connections", "log", "ban", "unban", "bans", "why", "alias", "aliases", "refresh", "add", "remove", "entries", "open", "close", "openings", "panic", "drift", "servers", "nat64", "counters"]
+    assert complete(ctl, "patronusctl filter ") == ["connections", "top", "log", "ban", "unban", "bans", "why", "alias", "aliases", "refresh", "add", "remove", "entries", "open", "close", "openings", "panic", "drift", "servers", "nat64", "counters"]
     assert complete(ctl, "patronusctl help fil") == ["filter"]
     assert complete(ctl, "patronusctl help filter cou") == ["counters"]
     assert complete(ctl, "patronusctl filter connections ass") == ["assured="]
     assert complete(ctl, "patronusctl filter connections state=es") == ["state=established"]
+    assert complete(ctl, "patronusctl filter top --by s") == ["source", "service"]
+    assert complete(ctl, "patronusctl filter top --what=b") == ["--what=bytes"]
     assert complete(ctl, "patronusctl apply --r") == ["--replace"]
     assert "--replace" not in complete(ctl, "patronusctl get --")
     assert complete(ctl, "patronusctl get -o ") == ["table", "wide", "yaml", "json"]

@@ -46,8 +46,8 @@ def _message(number, last, source, destination, source_port, destination_port):
     return struct.pack("=IHHII", 16 + len(body), NFNL_SUBSYS_CTNETLINK << 8, flags, number, 0) + body
 
 
-def fill(netns_path, count, family=4):
-    """Established TCP connections to port 443, number i from the i // 50th address after the first and from a port of its own."""
+def fill(netns_path, count, family=4, of_each=50):
+    """Established TCP connections to port 443, number i from the i // of_each-th address after the first and from a port of its own."""
     first = int(ipaddress.ip_address("10.64.0.1" if family == 4 else "fd00:64::1"))
     size = 4 if family == 4 else 16
     destination = ipaddress.ip_address("192.0.2.1" if family == 4 else "2001:db8::1").packed
@@ -57,7 +57,7 @@ def fill(netns_path, count, family=4):
         sock.bind((0, 0))
         for start in range(0, count, BATCH):
             end = min(start + BATCH, count)
-            sock.send(b"".join(_message(i, i == end - 1, (first + i // 50).to_bytes(size, "big"), destination, 1024 + i % 50000, 443)
+            sock.send(b"".join(_message(i, i == end - 1, (first + i // of_each).to_bytes(size, "big"), destination, 1024 + i % 50000, 443)
                                for i in range(start, end)))
             answers = sock.recv(1 << 16)
             error = struct.unpack_from("=i", answers, 16)[0]
