@@ -97,9 +97,8 @@ static int append_packet(const Ctl *ctl, sd_bus_message *m)
         return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static void print_place(struct json_object *answer)
+static void print_ends(struct json_object *answer)
 {
-        uint64_t place = ctl_json_number(answer, "place");
         g_autofree char *from = ctl_safe(ctl_json_string(answer, "from")),
                         *to = ctl_safe(ctl_json_string(answer, "to")),
                         *in = ctl_safe(ctl_json_string(answer, "in")),
@@ -107,6 +106,26 @@ static void print_place(struct json_object *answer)
 
         printf("from %s%s%s%s to %s%s%s%s", from, in[0] ? " (" : "", in, in[0] ? ")" : "", to,
                out[0] ? " (" : "", out, out[0] ? ")" : "");
+}
+
+static void print_ports(struct json_object *answer)
+{
+        g_autofree char *bridge = ctl_safe(ctl_json_string(answer, "bridge")),
+                        *in = ctl_safe(ctl_json_string(answer, "in")),
+                        *out = ctl_safe(ctl_json_string(answer, "out"));
+
+        printf("over bridge %s from %s to %s", bridge, in[0] ? in : "this machine",
+               out[0] ? out : "this machine");
+}
+
+static void print_place(struct json_object *answer)
+{
+        uint64_t place = ctl_json_number(answer, "place");
+
+        if (ctl_json_string(answer, "bridge")[0])
+                print_ports(answer);
+        else
+                print_ends(answer);
         if (place > 0)
                 printf("; rule %" PRIu64 " of %" PRIu64 " in their order", place,
                        ctl_json_number(answer, "places"));

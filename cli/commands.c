@@ -139,6 +139,21 @@ const CtlOption ctl_options[CTL_OPTION_MAX] = {
         [CTL_HOP_LIMIT] = {0, "hop-limit", CTL_WORD_NUMBER, "Its hop limit."},
         [CTL_TAG] = {0, "tag", CTL_WORD_TEXT,
                      "Tags that its connection has already, with commas between."},
+        [CTL_BRIDGE] =
+                {0, "bridge", CTL_WORD_NAME,
+                 "Asks about a frame of this bridge: --in and --out are ports of it; without "
+                 "--out it is for this machine, without --in from it."},
+        [CTL_SMAC] = {0, "smac", CTL_WORD_TEXT, "The frame's source, a hardware address."},
+        [CTL_DMAC] = {0, "dmac", CTL_WORD_TEXT, "The frame's destination."},
+        [CTL_ETHER_TYPE] = {0, "ether-type", CTL_WORD_TEXT,
+                            "What the frame carries: ipv4, ipv6, arp, or a number (0x88cc); else "
+                            "what the rest says."},
+        [CTL_VLAN] = {0, "vlan", CTL_WORD_TEXT, "The frame's VLAN, or untagged."},
+        [CTL_ARP_OP] = {0, "arp-op", CTL_WORD_TEXT,
+                        "The frame is ARP: request, reply, or a number; --src and --dst are its "
+                        "sender and target."},
+        [CTL_ARP_MAC] = {0, "arp-mac", CTL_WORD_TEXT,
+                         "The hardware address that the ARP packet tells of its sender."},
         [CTL_FRAGMENT] = {0, "fragment", CTL_WORD_NONE, "It is a fragment, as it came."},
         [CTL_BATCH] = {0, "batch", CTL_WORD_LIST,
                        "Packets as JSON lines, with the names of these options as keys; answers "
@@ -462,11 +477,13 @@ const CtlCommand ctl_commands[] = {
                  "tells when it could be otherwise. Chains of other programs that may still drop "
                  "what passes here are named. Leaves with 0 when the packet passes, 6 when it is "
                  "dropped, 7 when it is rejected; with --batch, with 0 when all lines were "
-                 "answered.",
+                 "answered.\n\n"
+                 "With --bridge it is about a frame and the rules of bridges.",
          .example = "patronusctl filter why --from lan --src 10.1.0.7 --dst 192.0.2.1 --proto tcp "
                     "--dport 443\n"
                     "patronusctl filter why --in eth0 --src fd00::9 --dst fd00:1::1 "
                     "--proto icmpv6 -f policy.yaml\n"
+                    "patronusctl filter why --bridge br0 --in eth1 --out eth2 --ether-type 0x8863\n"
                     "patronusctl filter why --batch packets.jsonl",
          .run = ctl_run_filter_why},
         {.name = "filter alias",

@@ -95,7 +95,7 @@ typedef enum CtlOptionId {
         CTL_VERIFY,
         CTL_USER,
         CTL_ALLOW_OFFLINE,
-        CTL_FROM, /* these are the keys of a packet (Filter1.Explain), to CTL_FRAGMENT */
+        CTL_FROM, /* these are the keys of a packet or frame (Filter1.Explain), to CTL_FRAGMENT */
         CTL_TO,
         CTL_IN,
         CTL_OUT,
@@ -113,6 +113,13 @@ typedef enum CtlOptionId {
         CTL_MAC,
         CTL_HOP_LIMIT,
         CTL_TAG,
+        CTL_BRIDGE,
+        CTL_SMAC,
+        CTL_DMAC,
+        CTL_ETHER_TYPE,
+        CTL_VLAN,
+        CTL_ARP_OP,
+        CTL_ARP_MAC,
         CTL_FRAGMENT,
         CTL_BATCH,
         CTL_FOLLOW,
@@ -141,11 +148,13 @@ typedef struct CtlArgument {
 
 typedef struct Ctl Ctl;
 
+__extension__ typedef unsigned __int128 CtlOptions; /* a set of them: CTL_BIT() of each */
+
 typedef struct CtlCommand {
         const char *name; /* "apply", "filter counters" */
         CtlArgument arguments[CTL_ARGUMENTS_MAX];
-        uint64_t options;    /* CTL_BIT() of each, besides the global ones */
-        uint64_t required;   /* those of them that must be given */
+        CtlOptions options;  /* CTL_BIT() of each, besides the global ones */
+        CtlOptions required; /* those of them that must be given */
         bool common;         /* in the short list */
         const char *doc;     /* one line */
         const char *help;    /* paragraphs for --help and the man page */
@@ -153,8 +162,8 @@ typedef struct CtlCommand {
         int (*run)(Ctl *ctl);
 } CtlCommand;
 
-#define CTL_BIT(option) (UINT64_C(1) << (option))
-G_STATIC_ASSERT(CTL_OPTION_MAX <= 64); /* bits of CtlCommand.options */
+#define CTL_BIT(option) ((CtlOptions) 1 << (option))
+G_STATIC_ASSERT(CTL_OPTION_MAX <= 128); /* bits of CtlOptions */
 
 #define CTL_GLOBAL_OPTIONS                                                                         \
         (CTL_BIT(CTL_OUTPUT) | CTL_BIT(CTL_COLOUR) | CTL_BIT(CTL_BUS) | CTL_BIT(CTL_HELP) |        \

@@ -105,7 +105,7 @@ char *ctl_option_title(const CtlOption *option)
         return g_strdup(out->str);
 }
 
-static void append_options(uint64_t options, GString *out)
+static void append_options(CtlOptions options, GString *out)
 {
         for (unsigned i = 0; i < CTL_OPTION_MAX; i++) {
                 g_autofree char *title = NULL;

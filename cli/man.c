@@ -43,7 +43,7 @@ static void append_roff_item(const char *title, const char *text, GString *out)
         g_string_append_c(out, '\n');
 }
 
-static void append_roff_options(uint64_t options, GString *out)
+static void append_roff_options(CtlOptions options, GString *out)
 {
         for (unsigned i = 0; i < CTL_OPTION_MAX; i++) {
                 g_autofree char *title = NULL;

@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/marks.h"
 #include "event/parts.h"
+#include "explain-frames.h"
 #include "external.h"
 #include "kind/field.h"
 #include "kind/json.h"
@@ -38,9 +39,10 @@ typedef struct External {
 
 typedef struct Explainer {
         const FwExplain *explain;
-        const FwTimes *times;
+        FwTimes *times;
         GHashTable *others; /* what schedules say at other times: int64_t -> FwTimes */
         FwLists *lists;
+        FwExplainFrames *frames;
         FwWays *ways;
         External *external;
         const FwQuestion *question;
@@ -179,7 +181,7 @@ static void append_diagnostic(const Explainer *explainer, unsigned line)
 }
 
 /* What schedules say at the time that it is about. */
-static const FwTimes *times_of(Explainer *explainer, const FwQuestion *question)
+static FwTimes *times_of(Explainer *explainer, const FwQuestion *question)
 {
         FwTimes *times;
         int64_t at;
@@ -242,8 +244,14 @@ static void answer(Explainer *explainer, const char *text, size_t size, unsigned
         if (r == 0)
                 r = pt_fields_from_json(fw_question_fields, json, "", explainer->diag, &question,
                                         &question.present);
-        if (r == 0)
+        if (r == 0 && fw_question_is_frame(&question)) {
+                r = fw_explain_frame(explainer->frames, &question, times_of(explainer, &question),
+                                     diag, explainer->out);
+                if (r == 0)
+                        return;
+        } else if (r == 0) {
                 r = evaluate(explainer, &question, &packet, &outcome);
+        }
         if (r < 0) {
                 append_diagnostic(explainer, line);
                 return;
@@ -467,6 +475,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
 {
         g_autoptr(PtSlice) slice = NULL;
         g_autoptr(FwLists) lists = NULL;
+        g_autoptr(FwExplainFrames) frames = NULL;
         g_autoptr(FwTimes) times = NULL;
         g_autoptr(GHashTable) others = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free,
                                                              (GDestroyNotify) fw_times_unref);
@@ -502,6 +511,7 @@ int fw_explain_run(const FwExplain *explain, int questions, int answers, GString
         explainer.times = times;
         explainer.others = others;
         explainer.lists = lists;
+        explainer.frames = frames = fw_explain_frames_new(&source);
         explainer.foreign = foreign;
         r = answer_all(&explainer, text, size, answers);
         fw_ways_close(explainer.ways);

@@ -49,6 +49,9 @@ const FwFrameFieldInfo fw_frame_fields[FW_FRAME_FIELD_MAX] = {
 };
 /* clang-format on */
 
+const uint8_t fw_frame_arp_form[FW_FRAME_ARP_FORM_SIZE] = {
+        0, 1, ETH_P_IP >> 8, ETH_P_IP & 0xff, ETH_ALEN, 4};
+
 FwFrameField fw_frame_field_of(FwDimension dimension, int family)
 {
         switch ((int) dimension) {
@@ -293,14 +296,13 @@ static void add_addresses(GArray *way, FwFrameField field, const PtList *address
 
 static void add_arp(Builder *builder, GArray *way, const BridgeRule *rule)
 {
-        static const uint8_t ethernet_ipv4[] = {0, 1, ETH_P_IP >> 8, ETH_P_IP & 0xff, ETH_ALEN, 4};
         static const uint16_t type = ETH_P_ARP;
         GArray *bounds;
 
         if (!pt_object_has(&rule->object, BRIDGE_RULE_ARP))
                 return;
         bounds = bounds_new();
-        add_bounds(bounds, ethernet_ipv4, ethernet_ipv4, sizeof(ethernet_ipv4));
+        add_bounds(bounds, fw_frame_arp_form, fw_frame_arp_form, sizeof(fw_frame_arp_form));
         add_number16(way, FW_FRAME_ETHER_TYPE, &type, 1);
         (void) add_test(way, FW_FRAME_ARP_FORM, false, bounds);
         if (rule->arp.operations.n > 0)

@@ -62,6 +62,10 @@ typedef struct FwFrameFieldInfo {
 
 extern const FwFrameFieldInfo fw_frame_fields[FW_FRAME_FIELD_MAX];
 
+/* FW_FRAME_ARP_FORM of Ethernet and IPv4. */
+#define FW_FRAME_ARP_FORM_SIZE 6
+extern const uint8_t fw_frame_arp_form[FW_FRAME_ARP_FORM_SIZE];
+
 /* The field that a dimension of IP is in a family. */
 FwFrameField fw_frame_field_of(FwDimension dimension, int family);
 

@@ -3,6 +3,7 @@
 /* What the evaluator found, for people. */
 
 #include "filter/evaluate-nat.h"
+#include "filter/frame-match.h"
 
 #include <string.h>
 
@@ -11,6 +12,19 @@ static const char *const does[FW_ACTION_MAX] = {
         [FW_DROP] = "drops it",
         [FW_REJECT] = "rejects it",
 };
+
+static void append_rule(const FirewallRule *rule, FwAction action, GString *out)
+{
+        g_string_append_printf(out, "%s/%s %s", rule->object.kind->name, rule->object.name,
+                               does[action]);
+}
+
+static void append_doubt(const FirewallRule *rule, GString *out)
+{
+        g_string_append(out, "; or ");
+        append_rule(rule, (FwAction) rule->action, out);
+        g_string_append(out, ", by what is not known of it beforehand");
+}
 
 static void append_port(const FwSpan *port, GString *out)
 {
@@ -195,8 +209,7 @@ static void append_stage(const FwOutcome *outcome, GString *out)
                 append_opening(&outcome->opening, out);
                 return;
         case FW_STAGE_RULES:
-                g_string_append_printf(out, "%s/%s %s", outcome->rule->object.kind->name,
-                                       outcome->rule->object.name, does[outcome->action]);
+                append_rule(outcome->rule, outcome->action, out);
                 if (outcome->action == FW_ALLOW && fw_rule_limits(outcome->rule))
                         g_string_append(out, ", unless it is beyond a limit of the rule");
                 if (fw_rule_proxies(outcome->rule))
@@ -234,10 +247,32 @@ char *fw_outcome_describe(const FwOutcome *outcome)
 
         append_stage(outcome, out);
         if (outcome->doubt)
-                g_string_append_printf(out, "; or %s/%s %s, by what is not known of it beforehand",
-                                       outcome->doubt->object.kind->name,
-                                       outcome->doubt->object.name, does[outcome->doubt->action]);
+                append_doubt(outcome->doubt, out);
         for (unsigned i = 0; i < outcome->n_also; i++)
                 append_also(outcome->also[i], out);
+        return g_string_free(out, FALSE);
+}
+
+char *fw_frame_outcome_describe(const FwFrameOutcome *outcome)
+{
+        static const char *const defaults[FW_BRIDGE_DIRECTION_MAX] = {
+                [FW_BRIDGE_FORWARD] = "default",
+                [FW_BRIDGE_IN] = "input",
+                [FW_BRIDGE_OUT] = "output",
+        };
+        GString *out = g_string_new(NULL);
+
+        if (outcome->rule)
+                append_rule(&outcome->rule->effective.rule, outcome->action, out);
+        else if (outcome->reason == FW_REASON_PROLOGUE)
+                g_string_append(out, "connections that exist pass before any rule (stateful)");
+        else if (outcome->reason == FW_REASON_INVALID)
+                g_string_append(out, "it belongs to no connection and can begin none (invalid)");
+        else
+                g_string_append_printf(out, "no rule matches it, and %s of BridgeSettings is %s",
+                                       defaults[outcome->direction],
+                                       fw_actions[outcome->action].name);
+        if (outcome->doubt)
+                append_doubt(&outcome->doubt->effective.rule, out);
         return g_string_free(out, FALSE);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 
-#include "filter/question.h"
+#include "filter/question-internal.h"
 
 #include "base/text.h"
 #include "kind/field.h"
@@ -14,29 +14,6 @@
 
 #define WORD_MAX 64
 #define FLAGS_MAX 8
-
-enum {
-        QUESTION_FROM,
-        QUESTION_TO,
-        QUESTION_IN,
-        QUESTION_OUT,
-        QUESTION_SRC,
-        QUESTION_DST,
-        QUESTION_PROTO,
-        QUESTION_SPORT,
-        QUESTION_DPORT,
-        QUESTION_ICMP,
-        QUESTION_STATE,
-        QUESTION_MARK,
-        QUESTION_DSCP,
-        QUESTION_FLAGS,
-        QUESTION_LENGTH,
-        QUESTION_MAC,
-        QUESTION_HOP_LIMIT,
-        QUESTION_TAG,
-        QUESTION_FRAGMENT,
-        QUESTION_AT,
-};
 
 static const PtChoice states[] = {
         {"new", NF_CT_STATE_BIT(IP_CT_NEW), "the first packet of a connection"},
@@ -64,11 +41,11 @@ const PtField fw_question_fields[] = {
         [QUESTION_OUT] = PT_FIELD(FwQuestion, string, out, "out", 0, .min = 1,
                 .max = IF_NAMESIZE - 1,
                 .doc = "Interface that it leaves by; else routes say it."),
-        [QUESTION_SRC] = PT_FIELD(FwQuestion, address_range, source, "src", PT_F_REQUIRED,
+        [QUESTION_SRC] = PT_FIELD(FwQuestion, address_range, source, "src", 0,
                 .doc = "Address of its source."),
-        [QUESTION_DST] = PT_FIELD(FwQuestion, address_range, destination, "dst", PT_F_REQUIRED,
+        [QUESTION_DST] = PT_FIELD(FwQuestion, address_range, destination, "dst", 0,
                 .doc = "Address of its destination, before any translation."),
-        [QUESTION_PROTO] = PT_FIELD(FwQuestion, protocol, protocol, "proto", PT_F_REQUIRED,
+        [QUESTION_PROTO] = PT_FIELD(FwQuestion, protocol, protocol, "proto", 0,
                 .doc = "Protocol, by name or number."),
         [QUESTION_SPORT] = PT_FIELD(FwQuestion, port_range, source_port, "sport", 0,
                 .doc = "Port of its source; else one of 1024-65535."),
@@ -96,6 +73,21 @@ const PtField fw_question_fields[] = {
                 .doc = "Whether it is a fragment, as it came; else it is not."),
         [QUESTION_AT] = PT_FIELD(FwQuestion, moment, at, "at", 0,
                 .doc = "When, as schedules have it; else when it is asked."),
+        [QUESTION_BRIDGE] = PT_FIELD(FwQuestion, string, bridge, "bridge", 0, .min = 1,
+                .max = IF_NAMESIZE - 1,
+                .doc = "The bridge of the frame that is asked about, in place of a packet."),
+        [QUESTION_SMAC] = PT_FIELD(FwQuestion, mac, source_mac, "smac", 0,
+                .doc = "The frame's source; else not known."),
+        [QUESTION_DMAC] = PT_FIELD(FwQuestion, mac, destination_mac, "dmac", 0,
+                .doc = "The frame's destination; else not known."),
+        [QUESTION_ETHER_TYPE] = PT_FIELD(FwQuestion, ether_type, ether_type, "ether-type", 0,
+                .doc = "What the frame carries, after its VLAN tag; else what the rest says."),
+        [QUESTION_VLAN] = PT_FIELD(FwQuestion, vlan_range, vlan, "vlan", 0,
+                .doc = "The frame's VLAN, or untagged; else not known."),
+        [QUESTION_ARP_OP] = PT_FIELD(FwQuestion, arp_operation, arp_operation, "arp-op", 0,
+                .doc = "What the ARP packet is; else not known."),
+        [QUESTION_ARP_MAC] = PT_FIELD(FwQuestion, mac, arp_mac, "arp-mac", 0,
+                .doc = "What the ARP packet says is its sender; else not known."),
         {},
 };
 /* clang-format on */
@@ -105,16 +97,11 @@ void fw_question_done(FwQuestion *question)
         pt_fields_done(fw_question_fields, question, question->present);
 }
 
-static bool has(const FwQuestion *question, unsigned row)
-{
-        return question->present >> row & 1;
-}
-
 bool fw_question_time(const FwQuestion *question, int64_t *ret)
 {
-        if (has(question, QUESTION_AT))
+        if (fw_question_has(question, QUESTION_AT))
                 *ret = fw_moment_time(&question->at);
-        return has(question, QUESTION_AT);
+        return fw_question_has(question, QUESTION_AT);
 }
 
 static bool is_single(const PtAddressRange *range)
@@ -122,7 +109,7 @@ static bool is_single(const PtAddressRange *range)
         return memcmp(range->lo, range->hi, sizeof(range->lo)) == 0;
 }
 
-static int check_addresses(const FwQuestion *question, PtDiagnostics *diag)
+int fw_question_check_ends(const FwQuestion *question, PtDiagnostics *diag)
 {
         const struct {
                 const PtAddressRange *range;
@@ -135,28 +122,65 @@ static int check_addresses(const FwQuestion *question, PtDiagnostics *diag)
                                       "a packet has one address, not several; write one");
                         return -EINVAL;
                 }
-        if (question->source.family != question->destination.family) {
+        if (fw_question_has(question, QUESTION_SRC) && fw_question_has(question, QUESTION_DST) &&
+            question->source.family != question->destination.family) {
                 pt_diag_error(diag, "mixed-families", "/dst",
                               "it is of another family than src; write both of IPv4 or of IPv6");
+                return -EINVAL;
+        }
+        if (fw_question_has(question, QUESTION_PROTO) && question->protocol == PT_PROTOCOL_ANY) {
+                pt_diag_error(diag, "not-one", "/proto",
+                              "a packet has one protocol; write tcp, udp, icmp or a number");
                 return -EINVAL;
         }
         return 0;
 }
 
-static int check(const FwQuestion *question, PtDiagnostics *diag)
+/* What every packet must say, and not every frame. */
+static int check_given(const FwQuestion *question, PtDiagnostics *diag)
 {
-        int r = pt_fields_check_required(fw_question_fields, "", question->present, diag);
+        static const unsigned rows[] = {QUESTION_SRC, QUESTION_DST, QUESTION_PROTO};
 
-        if (r == 0)
-                r = check_addresses(question, diag);
-        if (r < 0)
-                return r;
-        if (question->protocol == PT_PROTOCOL_ANY) {
-                pt_diag_error(diag, "not-one", "/proto",
-                              "a packet has one protocol; write tcp, udp, icmp or a number");
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+                const char *name = fw_question_fields[rows[i]].name;
+                g_autofree char *pointer = NULL;
+
+                if (fw_question_has(question, rows[i]))
+                        continue;
+                pointer = g_strconcat("/", name, NULL);
+                pt_diag_error(diag, "required", pointer,
+                              "a packet has a source, a destination and a protocol: write %s",
+                              name);
                 return -EINVAL;
         }
-        if (fw_protocol_has_ports(question->protocol) && !has(question, QUESTION_DPORT)) {
+        return 0;
+}
+
+static int check_no_frame(const FwQuestion *question, PtDiagnostics *diag)
+{
+        g_autofree char *pointer = NULL;
+        uint64_t wrong = question->present >> QUESTION_BRIDGE << QUESTION_BRIDGE;
+
+        if (!wrong)
+                return 0;
+        pointer = g_strconcat("/", fw_question_fields[__builtin_ctzll(wrong)].name, NULL);
+        pt_diag_error(diag, "no-frame", pointer,
+                      "only frames of a bridge have it; say bridge, or leave it out");
+        return -EINVAL;
+}
+
+static int check(const FwQuestion *question, PtDiagnostics *diag)
+{
+        int r = check_given(question, diag);
+
+        if (r == 0)
+                r = check_no_frame(question, diag);
+        if (r == 0)
+                r = fw_question_check_ends(question, diag);
+        if (r < 0)
+                return r;
+        if (fw_protocol_has_ports(question->protocol) &&
+            !fw_question_has(question, QUESTION_DPORT)) {
                 pt_diag_error(diag, "missing", "/dport",
                               "a packet of this protocol has a port: write dport");
                 return -EINVAL;
@@ -196,53 +220,62 @@ static void set_span(FwPacket *packet, FwDimension dimension, bool given, uint16
                 fw_packet_set_unknown(packet, dimension);
 }
 
-static void set_icmp(const FwQuestion *question, FwPacket *packet)
+static int set_icmp(const FwQuestion *question, PtDiagnostics *diag, FwPacket *packet)
 {
         static const PtIcmpType echo_request = {8, 128, 0};
-        const PtIcmpType *icmp = has(question, QUESTION_ICMP) ? &question->icmp : &echo_request;
+        const PtIcmpType *icmp =
+                fw_question_has(question, QUESTION_ICMP) ? &question->icmp : &echo_request;
         int type = packet->family == AF_INET ? icmp->type4 : icmp->type6;
         unsigned code = icmp->code < 0 ? 0 : (unsigned) icmp->code;
 
-        if (type >= 0)
-                fw_packet_set(packet, FW_DIM_ICMP, (unsigned) type << 8 | code,
-                              (unsigned) type << 8 | code);
+        if (type < 0) {
+                pt_diag_error(diag, "no-such-type", "/icmp-type",
+                              "packets of this family have no such type");
+                return -EINVAL;
+        }
+        fw_packet_set(packet, FW_DIM_ICMP, (unsigned) type << 8 | code,
+                      (unsigned) type << 8 | code);
+        return 0;
 }
 
-static void set_transport(const FwQuestion *question, FwPacket *packet)
+int fw_question_set_transport(const FwQuestion *question, PtDiagnostics *diag, FwPacket *packet)
 {
         uint8_t bits = fw_tcp_flag_bits(&question->flags);
+        int r = 0;
 
         fw_packet_set(packet, FW_DIM_PROTOCOL, (unsigned) question->protocol,
                       (unsigned) question->protocol);
         if (fw_protocol_has_ports(question->protocol)) {
-                PtPortRange sport = has(question, QUESTION_SPORT) ? question->source_port
-                                                                  : (PtPortRange){1024, UINT16_MAX};
+                PtPortRange sport = fw_question_has(question, QUESTION_SPORT)
+                                            ? question->source_port
+                                            : (PtPortRange){1024, UINT16_MAX};
 
                 fw_packet_set(packet, FW_DIM_SOURCE_PORT, sport.lo, sport.hi);
-                fw_packet_set(packet, FW_DIM_DESTINATION_PORT, question->destination_port.lo,
-                              question->destination_port.hi);
+                set_span(packet, FW_DIM_DESTINATION_PORT, fw_question_has(question, QUESTION_DPORT),
+                         question->destination_port.lo, question->destination_port.hi);
         }
         if (question->protocol == (packet->family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-                set_icmp(question, packet);
+                r = set_icmp(question, diag, packet);
         if (question->protocol == IPPROTO_TCP) {
-                if (!has(question, QUESTION_FLAGS))
+                if (!fw_question_has(question, QUESTION_FLAGS))
                         bits = TH_SYN;
                 fw_packet_set(packet, FW_DIM_TCP_FLAGS, bits, bits);
         }
+        return r;
 }
 
 static void set_rest(const FwQuestion *question, FwPacket *packet)
 {
-        uint32_t state = has(question, QUESTION_STATE) ? (uint32_t) question->state
-                                                       : NF_CT_STATE_BIT(IP_CT_NEW);
+        uint32_t state = fw_question_has(question, QUESTION_STATE) ? (uint32_t) question->state
+                                                                   : NF_CT_STATE_BIT(IP_CT_NEW);
 
         fw_packet_set(packet, FW_DIM_STATE, state, state);
         fw_packet_set(packet, FW_DIM_STATUS, 0, 0);
         fw_packet_set(packet, FW_DIM_MARK, question->mark.value, question->mark.value);
         fw_packet_set(packet, FW_DIM_DSCP, question->dscp, question->dscp);
-        set_span(packet, FW_DIM_LENGTH, has(question, QUESTION_LENGTH), question->length.lo,
-                 question->length.hi);
-        if (has(question, QUESTION_MAC)) {
+        set_span(packet, FW_DIM_LENGTH, fw_question_has(question, QUESTION_LENGTH),
+                 question->length.lo, question->length.hi);
+        if (fw_question_has(question, QUESTION_MAC)) {
                 fw_packet_set(packet, FW_DIM_LINK_TYPE, ARPHRD_ETHER, ARPHRD_ETHER);
                 fw_packet_set_bytes(packet, FW_DIM_SOURCE_MAC, question->mac.bytes);
         } else {
@@ -292,17 +325,13 @@ int fw_question_packet(const FwQuestion *question, const FwLists *lists, PtDiagn
                 if (r < 0)
                         return r;
         }
-        set_transport(question, &packet);
+        r = fw_question_set_transport(question, diag, &packet);
+        if (r < 0)
+                return r;
         set_rest(question, &packet);
         r = set_tags(question, fw_lists_tags(lists), &packet, diag);
         if (r < 0)
                 return r;
-        if (question->protocol == (packet.family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
-            !packet.here[FW_DIM_ICMP]) {
-                pt_diag_error(diag, "no-such-type", "/icmp-type",
-                              "packets of this family have no such type");
-                return -EINVAL;
-        }
         *ret = packet;
         return 0;
 }
@@ -409,20 +438,28 @@ static char *describe(const FwOutcome *outcome)
                            NULL);
 }
 
+static void append_verdict(FwAction action, FwReason reason, GString *out)
+{
+        g_string_append(out, "{\"verdict\":\"");
+        g_string_append(out, fw_actions[action].name);
+        g_string_append(out, "\",\"reason\":\"");
+        g_string_append(out, fw_reason_name(reason));
+        g_string_append_c(out, '"');
+}
+
+static void append_place(const FirewallRule *rule, unsigned place, unsigned places, GString *out)
+{
+        append_object("rule", &rule->object, out);
+        g_string_append_printf(out, ",\"place\":%u,\"places\":%u", place, places);
+}
+
 void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString *out)
 {
         g_autofree char *text = describe(outcome);
 
-        g_string_append(out, "{\"verdict\":\"");
-        g_string_append(out, fw_actions[outcome->action].name);
-        g_string_append(out, "\",\"reason\":\"");
-        g_string_append(out, fw_reason_name(outcome->reason));
-        g_string_append_c(out, '"');
-        if (outcome->rule) {
-                append_object("rule", &outcome->rule->object, out);
-                g_string_append_printf(out, ",\"place\":%u,\"places\":%u", outcome->place,
-                                       outcome->places);
-        }
+        append_verdict(outcome->action, outcome->reason, out);
+        if (outcome->rule)
+                append_place(outcome->rule, outcome->place, outcome->places, out);
         if (outcome->doubt)
                 append_object("doubt", &outcome->doubt->object, out);
         append_nat(outcome, out);
@@ -433,6 +470,30 @@ void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString 
                 append_text("to", outcome->to ? outcome->to->name : FW_ZONE_UNASSIGNED, out);
         if (outcome->way.out[0])
                 append_text("out", outcome->way.out, out);
+        append_text("text", text, out);
+        g_string_append_c(out, '}');
+}
+
+void fw_answer_append_frame(const FwFrameOutcome *outcome, const FwQuestion *question, GString *out)
+{
+        static const char *const directions[FW_BRIDGE_DIRECTION_MAX] = {
+                [FW_BRIDGE_FORWARD] = "forward",
+                [FW_BRIDGE_IN] = "in",
+                [FW_BRIDGE_OUT] = "out",
+        };
+        g_autofree char *text = fw_frame_outcome_describe(outcome);
+
+        append_verdict(outcome->action, outcome->reason, out);
+        if (outcome->rule)
+                append_place(&outcome->rule->effective.rule, outcome->place, outcome->places, out);
+        if (outcome->doubt)
+                append_object("doubt", &outcome->doubt->effective.rule.object, out);
+        append_text("direction", directions[outcome->direction], out);
+        append_text("bridge", question->bridge, out);
+        if (question->in)
+                append_text("in", question->in, out);
+        if (question->out)
+                append_text("out", question->out, out);
         append_text("text", text, out);
         g_string_append_c(out, '}');
 }

@@ -10,9 +10,14 @@
  * Both are JSON objects of one line, with the names of the options of `patronusctl filter why`. What
  * is not said of a packet is what most have (a new connection, no mark), or not known: then a
  * rule that asks for it may make the answer uncertain, and it says so.
+ *
+ * What names a bridge is about a frame, and rules of bridges (docs/BRIDGE.md):
+ *
+ *      {"bridge":"br0","in":"p1","out":"p2","smac":"02:00:5e:10:00:01","ether-type":"0x8863"}
  */
 
 #include "filter/evaluate.h"
+#include "filter/frame-match.h"
 
 typedef struct FwQuestion {
         uint64_t present;
@@ -29,6 +34,10 @@ typedef struct FwQuestion {
         uint8_t dscp, hop_limit;
         bool fragment;
         PtMoment at;
+        char *bridge; /* all from here on is of frames only */
+        PtMac source_mac, destination_mac, arp_mac;
+        uint16_t ether_type, arp_operation;
+        PtVlanRange vlan;
 } FwQuestion;
 
 extern const PtField fw_question_fields[];
@@ -46,7 +55,14 @@ bool fw_question_time(const FwQuestion *question, int64_t *ret);
 int fw_question_packet(const FwQuestion *question, const FwLists *lists, PtDiagnostics *diag,
                        FwPacket *ret);
 
+/* Whether it is about a frame; then this is which. -EINVAL with a diagnostic. */
+bool fw_question_is_frame(const FwQuestion *question);
+int fw_question_frame(const FwQuestion *question, PtDiagnostics *diag,
+                      FwBridgeDirection *ret_direction, FwFrame *ret);
+
 /* Appends the answer, one line without newline. */
 void fw_answer_append(const FwOutcome *outcome, const FwPacket *packet, GString *out);
+void fw_answer_append_frame(const FwFrameOutcome *outcome, const FwQuestion *question,
+                            GString *out);
 /* The same of a question that cannot be answered: line is where it stood, from 1; 0: nowhere. */
 void fw_answer_append_error(unsigned line, const char *pointer, const char *text, GString *out);

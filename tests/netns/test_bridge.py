@@ -433,6 +433,45 @@ def test_bridges_are_told_apart(lab, wire):
 ADMINISTERED = document("FilterSettings", "default", antiLockout={"interfaces": ["br0", "wan"], "ports": [22]})
 
 
+WHY = ("filter", "why", "--bridge", "br0")
+FORWARD = (*WHY, "--in", "p1", "--out", "p2")
+
+
+@pytest.mark.parametrize("words, code, said", [
+    ((*FORWARD, "--src", "10.0.0.1", "--dst", "10.0.0.2", "--proto", "tcp", "--dport", "23"), 6,
+     "drop: BridgeRule/telnet drops it\nover bridge br0 from p1 to p2; rule 1 of 2 in their order\n"),
+    ((*FORWARD, "--ether-type", "ipv4", "--vlan", "untagged"), 6,
+     "drop: no rule matches it, and default of BridgeSettings is drop\nover bridge br0 from p1 to p2\n"),
+    ((*FORWARD, "--arp-op", "request", "--src", "10.0.0.1", "--arp-mac", H1), 0,
+     "allow: BridgeRule/arp lets it pass\nover bridge br0 from p1 to p2; rule 2 of 2 in their order\n"),
+    ((*FORWARD, "--smac", H1, "--dmac", H2), 6,
+     "drop: no rule matches it, and default of BridgeSettings is drop; or BridgeRule/arp lets it pass, by what is not known of it beforehand\n"
+     "over bridge br0 from p1 to p2\n"),
+    ((*WHY, "--in", "p1"), 0, "allow: no rule matches it, and input of BridgeSettings is allow\nover bridge br0 from p1 to this machine\n"),
+    ((*WHY, "--out", "p1"), 0, "allow: no rule matches it, and output of BridgeSettings is allow\nover bridge br0 from this machine to p1\n"),
+    (WHY, 2, "error: in: say the port that the frame comes by (in), the one that it leaves by (out), or both\n"),
+    (("filter", "why", "--src", "10.0.0.1", "--dst", "10.0.0.2", "--proto", "1", "--smac", H1), 2,
+     "error: smac: only frames of a bridge have it; say bridge, or leave it out\n"),
+])
+def test_why(lab, words, code, said):
+    """Of a file that is not applied; and nothing is."""
+    telnet = rule("telnet", protocol="tcp", destination={"ports": [23]}, priority=1)
+    asked = settings(default="drop") + telnet + rule("arp", action="allow", etherTypes=["arp"], priority=2)
+    lab.apply(ZONE, "--replace")
+    done = lab.ctl(*words, "-f", "-", check=False, stdin=asked)
+    assert (done.returncode, done.stdout + done.stderr) == (code, said)
+    assert lab.ctl(*FORWARD).stdout == "allow: no rule matches it, and default of BridgeSettings is allow\nover bridge br0 from p1 to p2\n"
+
+
+def test_why_asks_the_time_and_many(lab):
+    lab.apply(ZONE + document("Schedule", "nights", windows=[{"start": "22:00", "end": "06:00"}]) + rule("night", schedule="nights"), "--replace")
+    lines = [{"at": "2026-12-24T23:00:00"}, {"at": "2026-12-24T12:00:00"}, {"vlan": "10-20"}, {"vlan": 10, "at": "2026-12-24T05:59:59"}]
+    done = lab.ctl("filter", "why", "--batch", "-", check=False, stdin="".join(json.dumps({"bridge": "br0", "in": "p1", "out": "p2"} | line) + "\n" for line in lines))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1 and [answer.get("verdict") for answer in answers] == ["drop", "allow", None, "drop"]
+    assert answers[0]["rule"]["name"] == "night" and (answers[2]["pointer"], answers[2]["line"]) == ("/vlan", 3)
+
+
 @pytest.mark.parametrize("spec, cut_by", [
     ([], None),
     ([rule("r")], None),

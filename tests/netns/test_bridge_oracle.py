@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """All that a rule of a bridge can ask, in random policies, against frames made by hand and an evaluation of them that shares nothing with
-the compiler (bridge_oracle.py): by which ports a frame leaves, whether this machine gets it, and which rule counted it each time."""
+the compiler (bridge_oracle.py): by which ports a frame leaves, whether this machine gets it, and which rule counted it each time. What `filter why` says of them is the third way."""
 
 import collections
 import dataclasses
@@ -16,7 +16,7 @@ import filter_draw
 import netns
 import pytest
 from bridge_oracle import BRIDGE, Arp, Bridge, Frame
-from filter_oracle import HOSTS, World, host_addresses
+from filter_oracle import HOSTS, ICMP, ICMP6, World, host_addresses
 
 PORTS = {"p1": "wan", "p2": "lan", "p3": "dmz"}  # port of the bridge: who is behind it
 OWNERS = {f"02:00:5e:00:00:{number:02x}": ("p1", "p1", "p2", "p2", "p3", "p3")[number - 1] for number in range(1, 7)}
@@ -192,6 +192,46 @@ def wire(lab):
     wire.close()
 
 
+def question(frame, out):
+    """A frame of the oracle on its way to a port or to the bridge itself, as people write it."""
+    asked = {"bridge": BRIDGE, "smac": frame.source, "dmac": frame.destination, "vlan": frame.vlan or "untagged"}
+    if frame.port != BRIDGE:
+        asked["in"] = frame.port
+    if out != BRIDGE:
+        asked["out"] = out
+    if frame.port == BRIDGE and frame.tag is not None:  # nothing after it is seen (docs/BRIDGE.md)
+        return asked | {"ether-type": f"{frame.tag_type:#06x}"}
+    asked["ether-type"] = f"{frame.ether_type:#06x}"
+    packet = frame.packet
+    if frame.arp:
+        asked |= {"arp-op": str(frame.arp.operation), "arp-mac": frame.arp.sender_mac, "src": frame.arp.sender, "dst": frame.arp.target}
+    elif packet:
+        asked |= {"src": packet.source, "dst": packet.destination, "proto": packet.protocol}
+        if packet.has_ports:
+            asked |= {"sport": packet.sport, "dport": packet.dport}
+        if packet.protocol in (ICMP, ICMP6):
+            asked["icmp-type"] = "/".join(map(str, packet.icmp))
+    return asked
+
+
+def why(lab, questions):
+    done = lab.ctl("filter", "why", "--batch", "-", stdin="".join(json.dumps(asked) + "\n" for asked in questions))
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def check_answers(lab, bridge, sent, traces):
+    """`filter why` names the verdict, and the rule that decides; of these frames all is known."""
+    frames = {frame.number: frame for frame in sent}
+    specs = dict(bridge.rules)
+    answers = why(lab, [question(frames[number], out) for number, out in traces])
+    assert len(answers) == len(traces)
+    for ((number, out), (names, passes)), answer in zip(traces.items(), answers):
+        deciders = [name for name in names if specs[name].get("mode") != "audit"]
+        said = (answer.get("verdict"), answer["rule"]["name"] if "rule" in answer else None)
+        assert said == ("allow" if passes else "drop", deciders[-1] if deciders else None) and "doubt" not in answer, f"{frames[number]}: {out}: {answer}"
+        assert answer["direction"] == ("in" if out == BRIDGE else "out" if frames[number].port == BRIDGE else "forward")
+
+
 def counted(lab):
     counts = collections.Counter()
     for row in map(json.loads, lab.ctl("filter", "counters", "-o", "json").stdout.splitlines()):
@@ -231,6 +271,7 @@ def test_frames_meet_what_the_rules_say(lab, wire, seed):
         else:
             pytest.fail("no defaults make the policy one that tells something")
         lab.apply("".join(bridge.documents()), "--replace")
+        check_answers(lab, bridge, sent, traces)
         before = counted(lab)
         arrived = wire.send(sent, expected)
         wrong = [f"{frame}: {out}: {'arrived' if (frame.number, out) in arrived else 'did not arrive'}, counted by {traces.get((frame.number, out))}\n"

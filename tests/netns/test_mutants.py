@@ -114,6 +114,12 @@ RULES = {
         "frames: rules in any order": (f"{FILTER}/frame.c", "        g_ptr_array_sort(rules, compare_rules);\n", ""),
         "frames: what this machine sends is forwarded": (f"{FILTER}/frame.c", "rule->direction = fw_bridge_direction(origin);",
                                                          "rule->direction = fw_bridge_direction(origin) == FW_BRIDGE_OUT ? FW_BRIDGE_FORWARD : fw_bridge_direction(origin);"),
+        "why: a mask is not asked of frames": (f"{FILTER}/frame-match.c", "        if (test->masked)\n", "        if (false)\n"),
+        "why: nothing is excluded of frames": (f"{FILTER}/frame-match.c", "return test->negated ? FW_YES - truth : truth;", "return truth;"),
+        "why: rules in audit mode decide of frames": (f"{FILTER}/frame-match.c", "!fw_rule_decides(&rule->effective.rule)", "false"),
+        "why: frames of all directions": (f"{FILTER}/frame-match.c", "if (rule->direction != direction)", "if (false)"),
+        "why: the VLAN of frames is not known": (f"{FILTER}/question-frame.c", "if (fw_question_has(question, QUESTION_VLAN))", "if (false)"),
+        "why: ARP has no target": (f"{FILTER}/question-frame.c", "&question->destination, FW_FRAME_ARP_TARGET_ADDRESS", "&question->source, FW_FRAME_ARP_TARGET_ADDRESS"),
         "frames: aliases that change do not change rules": (f"{FILTER}/frame.c", "                        pt_hasher_add(hasher, test->bounds->data,\n                                      test->bounds->len * sizeof(FwBounds));\n", ""),
     },
     "test_bridge.py": {
