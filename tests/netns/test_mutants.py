@@ -147,7 +147,7 @@ RULES = {
         "what does not decide decides for the evaluator": (f"{FILTER}/evaluate.c", "if (!fw_rule_decides(rule)) {", "if (false) {"),
         "where packets leave is not known": (f"{FILTER}/evaluate.c", "        if (outcome->way.out[0])\n                fw_packet_set_interface(",
                                              "        if (false)\n                fw_packet_set_interface("),
-        "every packet of TCP is a SYN": (f"{FILTER}/question.c", "if (!has(question, QUESTION_FLAGS))", "if (true)"),
+        "every packet of TCP is a SYN": (f"{FILTER}/question.c", "if (!fw_question_has(question, QUESTION_FLAGS))", "if (true)"),
         "codes are 0": (f"{FILTER}/question.c", "unsigned code = icmp->code < 0 ? 0 : (unsigned) icmp->code;", "unsigned code = 0;"),
         "marks are 0": (f"{FILTER}/question.c", "fw_packet_set(packet, FW_DIM_MARK, question->mark.value, question->mark.value);", "fw_packet_set(packet, FW_DIM_MARK, 0, 0);"),
         "every packet is the first": (f"{FILTER}/question.c", "has(question, QUESTION_STATE) ? (uint32_t) question->state", "false ? (uint32_t) question->state"),
