@@ -150,7 +150,7 @@ RULES = {
         "every packet of TCP is a SYN": (f"{FILTER}/question.c", "if (!fw_question_has(question, QUESTION_FLAGS))", "if (true)"),
         "codes are 0": (f"{FILTER}/question.c", "unsigned code = icmp->code < 0 ? 0 : (unsigned) icmp->code;", "unsigned code = 0;"),
         "marks are 0": (f"{FILTER}/question.c", "fw_packet_set(packet, FW_DIM_MARK, question->mark.value, question->mark.value);", "fw_packet_set(packet, FW_DIM_MARK, 0, 0);"),
-        "every packet is the first": (f"{FILTER}/question.c", "has(question, QUESTION_STATE) ? (uint32_t) question->state", "false ? (uint32_t) question->state"),
+        "every packet is the first": (f"{FILTER}/question.c", "fw_question_has(question, QUESTION_STATE) ? (uint32_t) question->state", "false ? (uint32_t) question->state"),
         "nothing else lies in an alias": (f"{FILTER}/alias-cache.c", "if (g_array_index(spans, FwSpan, middle).hi < value)", "if (g_array_index(spans, FwSpan, middle).lo < value)"),
         "bits under a mask are all": (f"{FILTER}/packet.c", "if (((value->lo ^ term->value) & term->mask & ~unknown) != 0)", "if (((value->lo ^ term->value) & ~unknown) != 0)"),
     },
