@@ -211,16 +211,15 @@ typedef struct Killer {
         size_t n;
         uint64_t killed;
         FwRevoke *revoke; /* only those that it ends; NULL: all */
+        bool full;        /* nothing more can be remembered */
 } Killer;
 
-/* What was found goes to filterd first, which remembers it, and then ends. */
-static int kill_found(Killer *killer)
+static int remember_found(Killer *killer)
 {
         FwPage page = {.rows = (uint32_t) killer->n};
         pt_auto_fd int fd = pt_memfd_new_sealed("connections", killer->found,
                                                 killer->n * sizeof(killer->found[0]));
-        size_t killed = 0;
-        char remembered;
+        char answer;
         int r;
 
         if (fd < 0)
@@ -228,8 +227,21 @@ static int kill_found(Killer *killer)
         r = send_page(killer->socket, &page, fd);
         if (r < 0)
                 return r;
-        if (recv(killer->socket, &remembered, 1, 0) != 1)
+        if (recv(killer->socket, &answer, 1, 0) != 1)
                 return -ECANCELED;
+        killer->full = answer == FW_REMEMBERED_FULL;
+        return 0;
+}
+
+/* What was found goes to filterd first, which remembers it, and then ends. Transactions that the kernel
+ * refuses one after the other would take most of the time. */
+static int kill_found(Killer *killer)
+{
+        size_t killed = 0;
+        int r = killer->full ? 0 : remember_found(killer);
+
+        if (r < 0)
+                return r;
         r = pt_conntrack_delete(killer->conntrack, killer->found, killer->n, &killed);
         killer->killed += killed;
         killer->n = 0;

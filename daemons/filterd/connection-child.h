@@ -22,6 +22,11 @@ int fw_child_list(int socket, int netns_fd, const PtConnectionFilter *filter, Fw
 int fw_child_talk(int socket, int netns_fd, FwTalkBy by, FwTalkWhat what, uint32_t limit);
 /* Connections that a child asks to be remembered before it ends them. */
 #define FW_KILLS_AT_ONCE 1024U
+/* The byte that answers a page of them. */
+typedef enum FwRemembered {
+        FW_REMEMBERED,
+        FW_REMEMBERED_FULL, /* there is no place for more (FW_KILLED_MAX): the rest need not be sent */
+} FwRemembered;
 /* Sends what matches in packed pages, each of which ends when a byte comes back; the last page has
  * no memfd and says how many have. */
 int fw_child_kill(int socket, int netns_fd, const PtConnectionFilter *filter);

@@ -144,9 +144,10 @@ static void remember(FwConnections *connections, const PtConnection *list, size_
 static void page_remembered(int result, uint32_t n, void *userdata)
 {
         Job *job = userdata;
+        char answer = result == -ENFILE ? FW_REMEMBERED_FULL : FW_REMEMBERED;
 
         (void) sd_event_source_set_enabled(job->readable, SD_EVENT_ON);
-        (void) send(job->socket, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void) send(job->socket, &answer, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static int remember_page(Job *job, int fd, uint32_t rows)

@@ -13,11 +13,12 @@ import curves
 import forward
 import load
 import one_rule
+import revoke
 import runtime
 import why
 from figures import Figure
 
-BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, analysis, forward, why)}
+BENCHMARKS = {module.NAME: module for module in (one_rule, load, alias, runtime, revoke, analysis, forward, why)}
 
 
 def as_json(figure: Figure):
