@@ -170,6 +170,7 @@ RULES = {
         "aliases hold what is configured": (f"{FILTERD}/policy-tests.c", ".live = planned->live", ".live = NULL"),
     },
     "test_limits.py": {
+        "forwards have no limits": (f"{FILTER}/effective.c", "set(&linked->rule, FW_RULE_LIMITS);", ""),
         "one more at a time": (f"{FILTERD}/limiter.c", "pt_nft_connlimit_new(limiter->limits.connections)", "pt_nft_connlimit_new(limiter->limits.connections + 1)"),
         "one more of each source": (f"{FILTERD}/limiter.c", "pt_nft_connlimit_new(limiter->limits.connections_per_source)",
                                     "pt_nft_connlimit_new(limiter->limits.connections_per_source + 1)"),
@@ -209,9 +210,6 @@ RULES = {
         "later packets have no mark": (f"{FILTERD}/marks.c", "PT_CTMARK_HAS_MARK | PT_CTMARK_HAS_DSCP, AF_UNSPEC", "PT_CTMARK_HAS_DSCP, AF_UNSPEC"),
         "the connection is not marked": (f"{FILTERD}/marks.c", "return fw_rule_sets_mark(rule) || fw_rule_sets_dscp(rule) || ", "return "),
         "audit marks": (f"{KINDS}/rule-rare.c", "pt_object_has(&rule->object, field) && rule->box->mode != FW_MODE_AUDIT", "pt_object_has(&rule->object, field)"),
-    },
-    "test_limits.py": {
-        "forwards have no limits": (f"{FILTER}/effective.c", "set(&linked->rule, FW_RULE_LIMITS);", ""),
     },
     "test_log.py": {
         "bans are not logged": (f"{FILTERD}/dispatch.c", "fw_settings_put_log(dispatch->zones, CHAIN_BANNED, FW_REASON_BAN, dispatch->batch);", ""),
