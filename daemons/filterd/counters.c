@@ -122,17 +122,59 @@ void fw_carry_add(FwCarry *carry, const char *chain, const uint8_t uid[static 16
         count->bytes += bytes;
 }
 
-bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret)
+static bool take(FwCarry *carry, const char *chain, const uint8_t *uid, FwCount *count)
 {
-        g_autoptr(GBytes) key =
-                carry && g_hash_table_size(carry->counts) > 0 ? key_of(chain, uid) : NULL;
-        const FwCount *count = key ? g_hash_table_lookup(carry->counts, key) : NULL;
+        g_autoptr(GBytes) key = key_of(chain, uid);
+        const FwCount *found = g_hash_table_lookup(carry->counts, key);
 
-        if (!count)
-                return *chain && fw_carry_take(carry, ANY_CHAIN, uid, ret);
-        *ret = *count;
+        if (!found)
+                return false;
+        count->packets += found->packets;
+        count->bytes += found->bytes;
         g_hash_table_remove(carry->counts, key);
         return true;
+}
+
+const char *fw_carry_kept(const char *chain)
+{
+        return chain[0] == 'n' ? FW_CHAIN_KEPT_NAT : FW_CHAIN_KEPT;
+}
+
+const char *fw_carry_gone(const char *chain)
+{
+        return chain[0] == 'n' ? "n" : "z";
+}
+
+bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret)
+{
+        FwCount count = {0};
+        bool own, gone, kept, any;
+
+        if (!carry || g_hash_table_size(carry->counts) == 0)
+                return false;
+        own = take(carry, chain, uid, &count);
+        gone = take(carry, fw_carry_gone(chain), uid, &count);
+        kept = take(carry, fw_carry_kept(chain), uid, &count);
+        any = take(carry, ANY_CHAIN, uid, &count);
+        if (own || gone || kept || any)
+                *ret = count;
+        return own || gone || kept || any;
+}
+
+void fw_carry_foreach(const FwCarry *carry,
+                      void (*each)(const char *chain, const uint8_t uid[static 16],
+                                   const FwCount *count, void *userdata),
+                      void *userdata)
+{
+        GHashTableIter iter;
+        gpointer key, count;
+
+        g_hash_table_iter_init(&iter, carry->counts);
+        while (g_hash_table_iter_next(&iter, &key, &count)) {
+                const char *chain = g_bytes_get_data(key, NULL);
+
+                each(chain, (const uint8_t *) chain + strlen(chain) + 1, count, userdata);
+        }
 }
 
 typedef struct Reader {
@@ -204,8 +246,11 @@ static bool is_plain_set(const char *name)
 /* The class that a chain or map counts for; NULL: none. */
 static char *counts_for(const char *name, bool other_layout)
 {
-        char *chain = class_chain_of(name);
+        char *chain;
 
+        if (strcmp(name, FW_CHAIN_KEPT) == 0 || strcmp(name, FW_CHAIN_KEPT_NAT) == 0)
+                return g_strdup(name);
+        chain = class_chain_of(name);
         return chain || !other_layout ? chain : g_strdup(ANY_CHAIN);
 }
 

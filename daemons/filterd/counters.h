@@ -61,8 +61,21 @@ void fw_carry_free(FwCarry *carry);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(FwCarry, fw_carry_free)
 void fw_carry_add(FwCarry *carry, const char *chain, const uint8_t uid[static 16], uint64_t packets,
                   uint64_t bytes);
-/* Takes a value out; false: nothing to carry. `carry` may be NULL. */
+#define FW_CHAIN_KEPT "_kept"
+#define FW_CHAIN_KEPT_NAT "_kept_nat"
+/* Where counts wait that no class of the rule has (kept-counts.h), by the chain of a class: of translations
+ * or of the filter. */
+const char *fw_carry_kept(const char *chain);
+/* In place of a class's chain that goes: whichever class of the rule asks first begins with it. */
+const char *fw_carry_gone(const char *chain);
+/* Takes values out, those that wait and those of classes that go too; false: nothing to carry.
+ * `carry` may be NULL. */
 bool fw_carry_take(FwCarry *carry, const char *chain, const uint8_t uid[static 16], FwCount *ret);
+/* What nobody took. */
+void fw_carry_foreach(const FwCarry *carry,
+                      void (*each)(const char *chain, const uint8_t uid[static 16],
+                                   const FwCount *count, void *userdata),
+                      void *userdata);
 /*
  * Everything that the table in the kernel has counted, for a replacement of the whole. Of another
  * layout, which may have other chains, all of them are read, and what no class of this one counted

@@ -4,6 +4,7 @@
 
 #include "base/marks.h"
 #include "emit-internal.h"
+#include "kept-counts.h"
 #include "marks.h"
 #include "nat.h"
 #include "netlink/nft-expr.h"
@@ -231,6 +232,11 @@ void fw_emit_all(const FwLayout *layout, const FwMarker *marker, bool replace, F
         fw_pools_put(layout->pools, NULL, layout->health, batch);
         fw_marks_put_tags(layout->tags, batch);
         fw_layout_foreach_class(layout, put_class, &emit);
+        if (carry) {
+                g_autoptr(FwKeptCounts) kept = fw_kept_counts_new(layout->effective, layout->slice);
+
+                fw_kept_counts_put(kept, NULL, carry, batch);
+        }
         fw_ruleset_put_dispatch(&to, NULL, counts, stages);
         fw_ruleset_put_marker(marker, false, batch);
 }
@@ -372,12 +378,19 @@ static GPtrArray *only_in(const FwClass *a, const FwUnit *unit_a, unsigned start
         return only;
 }
 
+/* Whose counts are read: of a class that goes, any other's that has the rule. */
+static const char *owner_of(const FwClassChange *change)
+{
+        return change->after ? change->before->chain : fw_carry_gone(change->before->chain);
+}
+
 static int read_shard(Emit *emit, const FwClassChange *change, UnitChange *unit)
 {
         g_auto(FwShard) before = shard_of(change->before, unit->before, unit->start_before);
         g_auto(FwShard) after = {0};
         int r;
 
+        before.owner = owner_of(change);
         if (unit->after)
                 after = shard_of(change->after, unit->after, unit->start_after);
         r = fw_kernel_read(emit->nft, TABLE, before.chain, &unit->kernel);
@@ -393,14 +406,14 @@ static int read_unit(Emit *emit, const FwClassChange *change, UnitChange *unit)
         if (!unit->before || (unit->after && same_rules(emit, change, unit)))
                 return 0;
         if (unit->before->plan) {
-                unit->plan = fw_plan_change_new(change->before->chain, unit->before->plan,
+                unit->plan = fw_plan_change_new(owner_of(change), unit->before->plan,
                                                 unit->after ? unit->after->plan : NULL);
                 return fw_plan_change_read(emit, unit->plan);
         }
         if (!unit->before->shape)
                 return read_shard(emit, change, unit);
         if (!unit->after)
-                return fw_carry_read_map(emit->nft, change->before->chain, unit->before->name,
+                return fw_carry_read_map(emit->nft, owner_of(change), unit->before->name,
                                          emit->carry);
 
         unit->leaving = only_in(change->before, unit->before, unit->start_before, change->after,
@@ -528,6 +541,7 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                   PtNft *nft, FwStages *stages, FwTouched *touched)
 {
         g_autoptr(FwCarry) carry = fw_carry_new();
+        g_autoptr(FwKeptCounts) kept = fw_kept_counts_new(delta->layout->effective, delta->slice);
         g_autoptr(GPtrArray) units =
                 g_ptr_array_new_with_free_func((GDestroyNotify) g_array_unref); /* per change */
         g_autoptr(GHashTable) counts = NULL;
@@ -562,6 +576,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                                   fw_tags_is_unused(layout->tags) ? stages->before : stages->batch);
         if (delta->pools)
                 fw_pools_put(delta->pools, layout->pools, layout->health, stages->batch);
+        if (r == 0)
+                r = fw_kept_counts_read(kept, nft, carry);
         for (unsigned i = 0; i < delta->changes->len; i++) {
                 const FwClassChange *change = &g_array_index(delta->changes, FwClassChange, i);
                 GArray *list = pair_units(change);
@@ -580,6 +596,8 @@ int fw_emit_delta(const FwLayoutDelta *delta, const FwMarker *marker, const FwMa
                 else if (change->after)
                         put_class(change->after, &emit);
         }
+        if (r == 0)
+                fw_kept_counts_put(kept, layout->slice, carry, stages->batch);
         if (r == 0 && delta->dispatch) {
                 r = fw_ruleset_read_fixed(nft, layout->zones, false, &counts);
                 if (r == 0)

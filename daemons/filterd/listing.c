@@ -3,6 +3,7 @@
 #include "listing.h"
 
 #include "base/marks.h"
+#include "kept-counts.h"
 #include "nat.h"
 #include "objects.h"
 #include "ruleset.h"
@@ -321,15 +322,42 @@ static int list_fixed(Listing *listing, const FwZones *zones)
         return 0;
 }
 
-typedef struct BridgeListing {
+/* What of a list is a page of rows. */
+typedef struct Page {
         Listing *listing;
         unsigned skip, left; /* rows before the page, and rows that it has room for */
         bool more;
-} BridgeListing;
+} Page;
+
+static void list_row(Page *page, const FwCounterRow *row)
+{
+        if (page->skip > 0) {
+                page->skip--;
+        } else if (page->left > 0) {
+                page->left--;
+                page->listing->each(row, page->listing->userdata);
+        } else {
+                page->more = true;
+        }
+}
+
+static void list_kept_row(const char *comment, const FwCount *count, void *userdata)
+{
+        const char *name = strchr(comment, '/');
+        g_autofree char *kind = name ? g_strndup(comment, (size_t) (name - comment)) : NULL;
+        FwCounterRow row = {.kind = kind,
+                            .name = name ? name + 1 : NULL,
+                            .klass = "",
+                            .packets = count->packets,
+                            .bytes = count->bytes,
+                            .carried = true};
+
+        if (name)
+                list_row(userdata, &row);
+}
 
 static void list_frame_row(const FwBridgeCount *count, void *userdata)
 {
-        BridgeListing *page = userdata;
         FwCounterRow row = {.kind = count->rule ? "BridgeRule" : "",
                             .rule = count->rule ? &count->rule->effective.rule : NULL,
                             .name = count->name,
@@ -338,23 +366,30 @@ static void list_frame_row(const FwBridgeCount *count, void *userdata)
                             .bytes = count->count.bytes,
                             .carried = count->carried};
 
-        if (page->skip > 0) {
-                page->skip--;
-        } else if (page->left > 0) {
-                page->left--;
-                page->listing->each(&row, page->listing->userdata);
-        } else {
-                page->more = true;
-        }
+        list_row(userdata, &row);
 }
 
-/* Rules of bridges come last, by the name of a chain that no class has. */
+/* What waits (kept-counts.h), and rules of bridges, come last, by names of chains that no class has. */
+#define KEPT_CURSOR "~kept"
 #define BRIDGE_CURSOR "~bridge"
+
+/* Their number, or a negative errno; beyond a page `*ret_next` is set. */
+static int list_kept(Listing *listing, unsigned from, unsigned limit, char **ret_next)
+{
+        Page page = {.listing = listing, .skip = from, .left = limit};
+        int r = fw_kept_counts_foreach(listing->nft, list_kept_row, &page);
+
+        if (r < 0)
+                return r;
+        if (page.more)
+                *ret_next = g_strdup_printf(KEPT_CURSOR "#%u", from + limit);
+        return (int) (limit - page.left);
+}
 
 static int list_bridge(Listing *listing, const FwBridge *bridge, unsigned from, unsigned limit,
                        char **ret_next)
 {
-        BridgeListing page = {.listing = listing, .skip = from, .left = limit};
+        Page page = {.listing = listing, .skip = from, .left = limit};
         int r = fw_bridge_read_counts(bridge, listing->nft, list_frame_row, &page);
 
         if (r < 0)
@@ -435,6 +470,19 @@ int fw_list_counters(FwEngine *engine, const char *after, unsigned limit,
                         *ret_next = g_strdup_printf("%s#%u", klass->chain, from + (unsigned) r);
                         return 0;
                 }
+        }
+        if (!chain || strcmp(chain, BRIDGE_CURSOR) != 0) {
+                g_autofree char *more = NULL;
+
+                r = list_kept(&listing, chain && strcmp(chain, KEPT_CURSOR) == 0 ? entry : 0, limit,
+                              &more);
+                if (r < 0)
+                        return r;
+                if (more) {
+                        *ret_next = g_steal_pointer(&more);
+                        return 0;
+                }
+                limit -= (unsigned) r;
         }
         return list_bridge(&listing, fw_engine_bridge(engine),
                            chain && strcmp(chain, BRIDGE_CURSOR) == 0 ? entry : 0, limit, ret_next);

@@ -285,6 +285,12 @@ PROGRAMS = {
         "leaves of other rules stay": (f"{FILTERD}/plan.c", "if (chain->rules[i] != rules[i].rule)",
                                       "if (false)"),
     },
+    "engine-sums": {
+        "classes that go count for nobody": (f"{FILTERD}/emit.c", ": fw_carry_gone(change->before->chain)", ": change->before->chain"),
+        "what nobody takes is gone": (f"{FILTERD}/emit.c", "fw_kept_counts_put(kept, layout->slice, carry, stages->batch);", ";"),
+        "what waits is there once": (f"{FILTERD}/kept-counts.c", "same = same && !left.fresh[sort] && left.waited[sort] == kept->read[sort];",
+                                     "same = same && !left.fresh[sort];"),
+    },
     "engine-nft": {
         "what stays is carried too": (f"{FILTERD}/emit-shard.c", "stays = fw_tag_same(&rule->tag, &tag);",
                                      "stays = false;"),

@@ -71,7 +71,8 @@ def test_what_why_says(lab):
     assert "doubt" not in why(lab, 7001, length=99)
     assert why(lab, 7001, tag="old,one")["rule"]["name"] == "known"
     assert why(lab, 7002, tag="one")["rule"]["name"] == "both"
-    assert why(lab, 7000, state="untracked", length=9)["verdict"] == "drop"
+    untracked = why(lab, 7000, state="untracked", length=9)
+    assert untracked["verdict"] == "drop" and "doubt" not in untracked
     refused = lab.ctl("filter", "why", "--from", "lan", "--src", "10.2.0.7", "--dst", "192.0.2.1", "--proto", "gre", "--tag", "no", check=False)
     assert refused.returncode == 2 and 'no rule sets or asks for the tag "no"' in refused.stderr + refused.stdout
 
@@ -140,6 +141,12 @@ def test_limit_of_tags(lab):
     # all at once: no bit is one of before
     before = set(bits(lab).values())
     lab.apply(ZONES + "".join(rule(f"r{i}", action="continue", setTag=f"s{i}") for i in range(64)), "--replace")
+    assert len(bits(lab)) == 64 and not set(bits(lab).values()) & before
+    # the next bit that is free is right before one that goes: the one after it is taken until the commit is over
+    stays = ZONES + rule("r0", action="continue", setTag="s0")
+    lab.apply(stays + "".join(rule(f"r{i}", action="continue", setTag=f"u{i}") for i in range(1, 64)), "--replace")
+    before = set(bits(lab).values())
+    lab.apply(ZONES + "".join(rule(f"r{i}", action="continue", setTag=f"v{i}") for i in range(64)), "--replace")
     assert len(bits(lab)) == 64 and not set(bits(lab).values()) & before
 
 

@@ -7,6 +7,7 @@
 #include "emit-rule.h"
 #include "emit.h"
 #include "engine-nft.h"
+#include "engine-unit.h"
 #include "filter-unit.h"
 
 #include <netinet/in.h>
@@ -15,37 +16,6 @@
 #include <unistd.h>
 
 #define TABLE PT_MARK_NFT_TABLE
-
-static PtEngineCtx ctx;
-
-static void done(int result, void *userdata)
-{
-        *(int *) userdata = result;
-}
-
-static int commit(PtSlice *slice, uint64_t revision, bool *ret_delta)
-{
-        const PtEngine *engine = &fw_engine_nft;
-        g_autoptr(PtDiagnostics) diag = pt_diag_new();
-        PtObserved *observed = NULL;
-        PtPlan *plan = NULL;
-        int r, result = 1;
-
-        assert_int_equal(engine->observe(&ctx, &observed), 0);
-        assert_int_equal(engine->plan(&ctx, revision, slice, observed, diag, &plan), 0);
-        if (ret_delta)
-                *ret_delta = plan->steps->len == 0 ||
-                             !g_str_has_prefix(g_ptr_array_index(plan->steps, 0), "load");
-        r = engine->commit(&ctx, plan, diag, done, &result);
-        assert_int_equal(r, 0);
-        if (result == 0)
-                assert_int_equal(engine->verify(&ctx, plan, diag, done, &result), 0);
-        for (size_t i = 0; i < pt_diag_count(diag); i++)
-                print_message("%s\n", pt_diag_get(diag, i)->text);
-        engine->plan_free(plan);
-        engine->observed_free(observed);
-        return result;
-}
 
 typedef struct Order {
         const FwClass *klass;
@@ -63,14 +33,6 @@ static int check_unit_rule(struct nftnl_rule *rule, void *userdata)
                             ((FwUnit *) g_ptr_array_index(order->klass->units, order->at))->name);
         order->at++;
         return 0;
-}
-
-static bool contains(const GPtrArray *names, const char *name)
-{
-        for (unsigned i = 0; i < names->len; i++)
-                if (strcmp(g_ptr_array_index(names, i), name) == 0)
-                        return true;
-        return false;
 }
 
 static int count_rule(struct nftnl_rule *rule, void *userdata)
@@ -616,21 +578,6 @@ static void test_missing_helper_is_named(void **state)
         /* Asking changes nothing. */
         assert_int_equal(pt_nft_generation(fw_engine_nft_socket(ctx.engine), &after), 0);
         assert_int_equal(after, before);
-}
-
-static int setup(void **state)
-{
-        if (unshare(CLONE_NEWNET) < 0)
-                return -1;
-        ctx.netns_fd = -1;
-        return fw_engine_nft.setup(&ctx) < 0 || sd_event_new(&ctx.event) < 0 ? -1 : 0;
-}
-
-static int teardown(void **state)
-{
-        fw_engine_nft.teardown(&ctx);
-        ctx.event = sd_event_unref(ctx.event);
-        return 0;
 }
 
 int main(void)
