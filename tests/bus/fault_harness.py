@@ -271,7 +271,7 @@ class FaultSetup(config_harness.Setup):
         def agreed():
             try:
                 self.agree()
-            except AssertionError as error:
+            except (AssertionError, OSError) as error:  # files come and go meanwhile
                 last.append(error)
                 return False
             return True
@@ -279,8 +279,8 @@ class FaultSetup(config_harness.Setup):
         last = []
         try:
             wait_until(agreed, "agreement")
-        except AssertionError:
-            raise last[-1] from None
+        except AssertionError as error:
+            raise (last or [error])[-1] from None
 
     def agrees(self, daemon):
         files = {}
