@@ -2,9 +2,12 @@
 
 #include "judge.h"
 
+#include "base/io.h"
 #include "base/log.h"
 #include "revoke.h"
+#include "txn/store-files.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +17,7 @@
 struct FwJudge {
         sd_event *event;
         FwEngine *engine;
+        const PtParticipant *participant;
         FwConnections *connections;
         const char *state_dir;
         PtSlice *in_force;     /* NULL: nothing was until now */
@@ -74,14 +78,19 @@ static void look(FwJudge *judge)
                 looked(r, 0, under_way);
 }
 
-/* The revision in force waits for a confirmation (txn/store.h): it may be taken back, and ended
- * connections would not come back with it, the administrator's own among them. */
+/* The revision in force is not decided, or waits for a confirmation (txn/store.h: the file is there
+ * before the link says that it is decided): it may be taken back, and ended connections would not
+ * come back with it, the administrator's own among them. */
 static bool waits(const FwJudge *judge)
 {
-        g_autofree char *path =
-                g_build_filename(judge->state_dir, "revisions", "unconfirmed", NULL);
+        g_autofree char *path = g_build_filename(judge->state_dir, "revisions", NULL);
+        pt_auto_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        uint64_t decided = 0;
 
-        return access(path, F_OK) == 0;
+        if (fd >= 0 && pt_store_read_link(fd, PT_STORE_DECIDED, &decided) < 0)
+                decided = 0;
+        return pt_participant_revision(judge->participant) > decided ||
+               faccessat(fd, PT_STORE_UNCONFIRMED, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 static void look_after(FwJudge *judge, uint64_t usec);
@@ -168,13 +177,14 @@ static void verified(void *userdata)
         remember(judge, was, false, NULL);
 }
 
-FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, FwConnections *connections,
-                      const char *state_dir)
+FwJudge *fw_judge_new(sd_event *event, FwEngine *engine, const PtParticipant *participant,
+                      FwConnections *connections, const char *state_dir)
 {
         FwJudge *judge = g_new0(FwJudge, 1);
 
         judge->event = event;
         judge->engine = engine;
+        judge->participant = participant;
         judge->connections = connections;
         judge->state_dir = state_dir;
         judge->before = g_ptr_array_new_with_free_func(fw_revoke_before_free);

@@ -545,8 +545,9 @@ int fw_manager_new(PtDaemon *daemon, const FwManagerOptions *options, FwManager 
                 if (r < 0)
                         return r;
                 follow(manager);
-                manager->judge = fw_judge_new(manager->ctx.event, manager->ctx.engine,
-                                              manager->connections, manager->ctx.state_dir);
+                manager->judge =
+                        fw_judge_new(manager->ctx.event, manager->ctx.engine, manager->participant,
+                                     manager->connections, manager->ctx.state_dir);
         }
         *ret = g_steal_pointer(&manager);
         return 0;

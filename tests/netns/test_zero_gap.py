@@ -231,10 +231,12 @@ def what_falls_between(commit):
     """What a transaction changes together that must not change together, in words; None when all is well."""
     made = {name for verb, name in commit.changes if verb == "new set"}
     edited = {name for verb, name in commit.changes if verb.endswith("element") and name not in made}
-    rules = {chain for verb, chain in commit.changes if verb in ("new rule", "delete rule") and chain != "_rev"}
+    # Nothing leads to a chain that is new, unless rules or elements of others change as well.
+    unreached = {name for verb, name in commit.changes if verb == "new chain"} | {"_rev"}
+    rules = {chain for verb, chain in commit.changes if verb in ("new rule", "delete rule")} - unreached
     if edited and rules:
         return f"elements of {sorted(edited)} change with rules of {sorted(rules)}"
-    if made and any(verb == "new rule" and chain != "_rev" for verb, chain in commit.changes):
+    if made and any(verb == "new rule" and chain not in unreached for verb, chain in commit.changes):
         return f"{sorted(made)} are made with rules of {sorted(rules)}"
     parts = [name[:2] for name in edited]
     if len(parts) != len(set(parts)):
