@@ -664,6 +664,10 @@ static int renew(FwSets *sets, FwSets *old, const FwSource *source, bool alone)
 {
         bool nested = is_nested(sets);
 
+        /* Once one moves, rules change too. */
+        alone = alone && !fw_sets_any_moves(sets);
+        for (unsigned i = 0; i < sets->changes->len && alone; i++)
+                alone = !needs_renewal(g_ptr_array_index(sets->changes, i), alone, nested);
         for (unsigned i = 0; i < sets->changes->len; i++) {
                 FwSetChange *change = g_ptr_array_index(sets->changes, i);
                 const Use *before = g_hash_table_lookup(old->uses, change->alias);
