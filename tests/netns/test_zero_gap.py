@@ -60,6 +60,14 @@ class Network:
         return sum(self.link("router", host)["stats64"]["tx"]["dropped"] for host in ("wan", "dmz"))
 
 
+def some_rule(draw):
+    """Each packet of a flow is to meet the same: a tag that one sets is there for the next, also in rules before."""
+    while True:
+        spec = draw_rule(draw)
+        if "setTag" not in spec and "tagged" not in spec:
+            return spec
+
+
 def broad_rules(draw, number):
     """To one of the two zones: each allows a part of the flows, whatever other rules leave of it; written otherwise, it is another rule that
     does the same."""
@@ -74,10 +82,10 @@ def edit(draw, world, number):
     """What one commit changes: some rules, at times an alias, at times all of the order."""
     if draw.random() < 0.5:
         world.rules = [rule for rule in world.rules if not rule[0].startswith("broad")] + list(broad_rules(draw, number))
-    world.rules = [rule if rule[0].startswith("broad") else (rule[0], draw_rule(draw) if draw.random() < 0.05 else rule[1])
+    world.rules = [rule if rule[0].startswith("broad") else (rule[0], some_rule(draw) if draw.random() < 0.05 else rule[1])
                    for rule in world.rules if rule[0].startswith("broad") or draw.random() < 0.97]
     while len(world.rules) < RULES:
-        world.rules.append((f"n-{number}-{len(world.rules)}", draw_rule(draw)))
+        world.rules.append((f"n-{number}-{len(world.rules)}", some_rule(draw)))
     if draw.random() < 0.2:
         draw_aliases(draw, world)
     if draw.random() < 0.1:
@@ -131,7 +139,7 @@ def table_handle(lab):
 def first_world(draw):
     world = World()
     draw_aliases(draw, world)
-    world.rules = [(f"r-{number}", draw_rule(draw)) for number in range(RULES - 24)] + list(draw_run(draw)) + list(broad_rules(draw, 0))
+    world.rules = [(f"r-{number}", some_rule(draw)) for number in range(RULES - 24)] + list(draw_run(draw)) + list(broad_rules(draw, 0))
     return world
 
 
