@@ -222,6 +222,7 @@ def confirm_from_afar(machine, act):
     machine.lab.ctl("apply", "--confirm", "60", "-f", "-", stdin=CHANGE, check=False)
     number = waits(machine)
     assert number
+    wait_until(lambda: machine.disk()[0] == number, "the files of the commit, which are written after its answer", WAIT_S)
     with machine.server.login("lan") as login:
         act(lambda: login.run(*machine.program, "confirm"))
     return number
