@@ -243,17 +243,14 @@ static void set_zones(FwRevoke *revoke, const Policy *policy, const PtConnection
                 packet->from = policy->marked[pair >> PT_CTMARK_FROM_SHIFT];
                 packet->to = policy->marked[pair >> PT_CTMARK_TO_SHIFT & 0xff];
         }
-        /* What the router began for a client that it answered comes from the client. */
-        if (packet->from && packet->from != &zones->router)
+        if (packet->from)
                 return;
         if (fw_ways_back(revoke->ways, packet, connection->original.source, &way) < 0)
                 return;
-        if (way.local) {
+        if (way.local)
                 packet->from = &zones->router;
-                return;
-        }
-        packet->from = packet->to = NULL;
-        g_strlcpy(packet->in, way.out, sizeof(packet->in));
+        else
+                g_strlcpy(packet->in, way.out, sizeof(packet->in));
 }
 
 static bool is_icmp(const PtConnection *connection)

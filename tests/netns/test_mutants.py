@@ -188,7 +188,6 @@ RULES = {
         "the router answers for forwards": (f"{FILTERD}/emit-rule.c", "translated = IPS_DST_NAT, none", "translated = 0, none"),
         "what is not answered is dropped": (f"{FILTERD}/emit-rule.c", "else if (part->part & FW_PART_PASS)\n                pt_nft_verdict(r, NF_ACCEPT, NULL);",
                                             "else if (part->part & FW_PART_PASS)\n                pt_nft_verdict(r, NF_DROP, NULL);"),
-        "who was answered is the router": (f"{FILTERD}/revoke.c", "packet->from && packet->from != &zones->router", "packet->from"),
     },
     "test_floating.py": {
         "late rules are not turned": (f"{KINDS}/firewall-rule.c", "return place == FW_PLACE_LATE ? -r : r;", "return r;"),
